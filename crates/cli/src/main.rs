@@ -1,0 +1,2 @@
+//! The `peerage` command line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Every cryptographic primitive the project uses, over aws-lc-rs.

@@ -1,0 +1,1 @@
+//! DTLS handshake machine, sealer and opener (RFC 6347, 9147).

@@ -1,0 +1,1 @@
+//! Batched UDP sockets, interfaces, mDNS, the system clock.

@@ -1,0 +1,1 @@
+//! SDP text codec (RFC 8866).

@@ -1,0 +1,1 @@
+//! STUN, signalling and the web page in one process.

@@ -1,0 +1,1 @@
+//! The sans-IO composition of a peer connection: demultiplexing, wrapping, pacing, wiring.

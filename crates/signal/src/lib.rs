@@ -1,0 +1,1 @@
+//! Out-of-band signalling: codes, sealing, rooms over WebSocket.

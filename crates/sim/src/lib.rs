@@ -1,0 +1,1 @@
+//! Virtual time, links and networks for deterministic tests.

@@ -1,0 +1,1 @@
+//! STUN messages, credentials and transactions (RFC 8489).

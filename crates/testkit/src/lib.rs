@@ -1,0 +1,1 @@
+//! Pairs, fixtures and contract tests (dev only).

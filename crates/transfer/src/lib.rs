@@ -1,0 +1,1 @@
+//! What two peers do over a channel: manifests, chunks, hashes, resume.
