@@ -1,0 +1,40 @@
+//! Keyed hashes (RFC 2104). The message is given in parts, so that nothing has to be joined first.
+
+use aws_lc_rs::hmac;
+
+/// HMAC-SHA-1 over the concatenation of `parts`.
+pub fn sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+    sign(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key, parts)
+}
+
+/// HMAC-SHA-256 over the concatenation of `parts`.
+pub fn sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    sign(hmac::HMAC_SHA256, key, parts)
+}
+
+fn sign<const N: usize>(algorithm: hmac::Algorithm, key: &[u8], parts: &[&[u8]]) -> [u8; N] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(algorithm, key));
+    for part in parts {
+        context.update(part);
+    }
+    context.sign().as_ref().try_into().expect("the algorithm fixes the length of its tag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 2202 §3 case 2 and RFC 4231 §4.3.
+    #[test]
+    fn published_vectors() {
+        let message: [&[u8]; 2] = [b"what do ya want ", b"for nothing?"];
+        assert_eq!(
+            sha1(b"Jefe", &message),
+            [
+                0xef, 0xfc, 0xdf, 0x6a, 0xe5, 0xeb, 0x2f, 0xa2, 0xd2, 0x74, 0x16, 0xd5, 0xf1, 0x84, 0xdf, 0x9c, 0x25,
+                0x9a, 0x7c, 0x79
+            ]
+        );
+        assert_eq!(sha256(b"Jefe", &message)[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+    }
+}
