@@ -133,7 +133,7 @@ pub struct Message<'a> {
     class: Class,
     method: Method,
     id: TransactionId,
-    /// One past the last attribute that counts for everyone: where integrity, fingerprint or the message begin to end it.
+    /// Where the attributes that count end: at the first computed one, or at the end of the message.
     content_end: usize,
     /// Where MESSAGE-INTEGRITY begins.
     integrity: Option<usize>,
@@ -180,7 +180,7 @@ impl<'a> Message<'a> {
     /// Checks every attribute that counts and notes where the computed ones are.
     fn walk(&mut self) -> Result<(), ParseError> {
         let mut walk = Walk { bytes: self.bytes, at: HEADER };
-        while let Some(element) = walk.next() {
+        for element in walk.by_ref() {
             let Element { at, kind, value } = element?;
             let sealed = self.integrity.is_some() || self.integrity_sha256.is_some();
             match kind {
@@ -434,3 +434,6 @@ impl<'a> Iterator for Walk<'a> {
         Some(Ok(Element { at, kind, value }))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 use crate::attribute::Attribute;
 use crate::attribute::kind::AttributeType;
 use crate::credentials::Key;
-use crate::integrity::{self, FINGERPRINT, INTEGRITY, INTEGRITY_SHA256};
+use crate::integrity::{self, INTEGRITY_SHA256};
 use crate::message::{Class, HEADER, MAGIC_COOKIE, Method, TransactionId, type_bits};
 
 /// What a caller of [`Writer`] did wrong.
@@ -45,6 +45,7 @@ pub struct Writer<'b> {
     room: Room<'b>,
     id: TransactionId,
     stage: Stage,
+    /// 0 on the wire; the vectors of RFC 5769 were made with spaces.
     padding: u8,
 }
 
@@ -161,9 +162,6 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Room that is needed after the attributes for MESSAGE-INTEGRITY and FINGERPRINT, in bytes.
-pub const TRAILER: usize = INTEGRITY + FINGERPRINT;
-
 fn set_length(room: &mut Room<'_>) -> Option<()> {
     let length = u16::try_from(room.len.checked_sub(HEADER)?).ok()?;
     room.set(2, length)
@@ -190,3 +188,6 @@ impl Room<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests;
