@@ -1,0 +1,18 @@
+//! Failures that are known, each with its reason. An entry whose test passes fails the run.
+
+/// Known failures: name of the case, reason.
+const EXPECTED_FAILURES: &[(&str, &str)] = &[];
+
+/// Judges a case against the list.
+///
+/// # Panics
+/// If the case failed and is not listed, or passed and is.
+pub fn judge(case: &str, outcome: Result<(), String>) {
+    let listed = EXPECTED_FAILURES.iter().find(|(name, _)| *name == case);
+    match (outcome, listed) {
+        (Ok(()), None) => {}
+        (Err(error), Some((_, reason))) => eprintln!("{case}: failed as expected ({reason}): {error}"),
+        (Err(error), None) => panic!("{case}: {error}"),
+        (Ok(()), Some((_, reason))) => panic!("{case} passes now; take it off the list ({reason})"),
+    }
+}

@@ -1,0 +1,7 @@
+//! Drives real browsers for the interoperability tests, by WebDriver BiDi.
+//!
+//! [`browser::Browser`] starts a headless Chromium or Firefox with a profile of its own and ends it when dropped.
+
+pub mod bidi;
+pub mod browser;
+pub mod expect;
