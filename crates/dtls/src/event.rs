@@ -1,0 +1,82 @@
+//! What a connection tells its owner.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use thiserror::Error;
+
+use crate::fingerprint::{Fingerprint, Verified};
+use crate::suite::{CipherSuite, Group, SrtpKeys, Version};
+
+/// A fact about the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The handshake is complete and the peer's certificate is one that was expected. Comes once.
+    Connected(Info),
+    /// The connection is over. The last event; datagrams may still wait in `poll_transmit`.
+    Closed(CloseReason),
+}
+
+/// What was negotiated, and with whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Info {
+    /// The protocol version.
+    pub version: Version,
+    /// The cipher suite.
+    pub cipher_suite: CipherSuite,
+    /// The key-exchange group, where the handshake showed it.
+    pub group: Option<Group>,
+    /// Proof that the peer is the one that was expected.
+    pub peer: Verified,
+    /// Keys for SRTP, if both sides offered the extension.
+    pub srtp: Option<SrtpKeys>,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CloseReason {
+    /// `close` was called.
+    #[error("closed by this side")]
+    Local,
+    /// The peer closed the connection in an orderly way.
+    #[error("closed by the peer")]
+    CloseNotify,
+    /// The peer's certificate is not one that was expected (RFC 8122 §6.2).
+    #[error("the peer's certificate is {presented}, which was not expected")]
+    FingerprintMismatch {
+        /// The SHA-256 fingerprint of the certificate that the peer showed.
+        presented: Fingerprint,
+        /// What was expected.
+        expected: Vec<Fingerprint>,
+    },
+    /// The peer sent a fatal alert; the number is that of the TLS alert registry.
+    #[error("the peer sent alert {0}")]
+    Alert(u8),
+    /// The handshake did not complete in time.
+    #[error("the handshake timed out")]
+    Timeout,
+    /// The peer broke the protocol or no common parameters exist.
+    #[error("the handshake failed: {0}")]
+    Handshake(String),
+    /// This side failed.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// Why a packet could not be sealed. The packet is lost; the connection is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SealError {
+    /// The connection is not established, or no longer.
+    #[error("the connection is not established")]
+    NotConnected,
+    /// There is nothing in the slot.
+    #[error("there is no plaintext to seal")]
+    Empty,
+    /// The plaintext is longer than a record may be, 16384 bytes (RFC 9147 §4).
+    #[error("the plaintext is longer than a record may be")]
+    TooLarge,
+    /// The slot leaves less room around the packet than `overhead` asks for.
+    #[error("the slot leaves no room for the record's header and tag")]
+    NoRoom,
+}
