@@ -59,7 +59,7 @@ pub struct Overhead {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Datagrams that are no DTLS of this connection's versions or do not fit its state.
+    /// Datagrams that are no DTLS, do not fit the state of the connection, or are hellos that cannot be answered.
     pub dropped_unexpected: u64,
     /// Datagrams dropped because a bound was reached.
     pub dropped_full: u64,
@@ -85,7 +85,7 @@ enum State {
 /// What only the handshake needs.
 #[derive(Debug, Default)]
 struct Handshake {
-    /// Client that offers several versions: what arrives before the server's choice.
+    /// What arrives before the peer's hello is complete.
     first_flight: Option<FirstFlight>,
     /// Whether this side has sent anything.
     spoken: bool,
@@ -109,7 +109,7 @@ impl Dtls {
         };
         let state = match config.role {
             Role::Client => State::Idle,
-            Role::Server => State::Handshake(Handshake::default()),
+            Role::Server => State::Handshake(Handshake::new(Role::Server)),
         };
         let mut this = Self {
             role: config.role,
@@ -154,9 +154,12 @@ impl Dtls {
                     self.counters.dropped_full += 1;
                     return;
                 }
-                match self.role {
-                    Role::Client => self.handle_server_flight(payload),
-                    Role::Server => self.handle_client_flight(payload),
+                match &mut handshake.first_flight {
+                    Some(first) => {
+                        let verdict = first.take(payload);
+                        self.handle_first_flight(verdict, payload);
+                    }
+                    None => self.feed(None, payload),
                 }
             }
         }
@@ -300,46 +303,49 @@ impl Dtls {
     }
 
     fn start(&mut self) {
-        let first_flight = (self.versions == Versions::Any).then(FirstFlight::default);
-        self.state = State::Handshake(Handshake { first_flight, ..Handshake::default() });
+        self.state = State::Handshake(Handshake::new(Role::Client));
         self.handle_timeout(self.now);
     }
 
-    /// Client: until the server has chosen a version, only its choice may reach the engine.
-    fn handle_server_flight(&mut self, payload: &mut [u8]) {
-        let State::Handshake(handshake) = &mut self.state else { return };
-        let Some(first) = &mut handshake.first_flight else { return self.feed(None, payload) };
-        match first.take(payload) {
-            Verdict::Release(datagrams) => {
-                handshake.first_flight = None;
+    fn handle_first_flight(&mut self, verdict: Verdict, payload: &mut [u8]) {
+        match (verdict, self.role) {
+            (Verdict::Release(datagrams), Role::Client) => {
+                self.first_flight_is_over();
                 for datagram in datagrams {
                     self.feed(Some(&datagram), payload);
                 }
             }
-            Verdict::Held => trace!("held until the server has chosen a version"),
-            Verdict::Dropped => self.counters.dropped_full += 1,
-            Verdict::Alert(description) => self.finish(CloseReason::Alert(description)),
+            (Verdict::Release(datagrams), Role::Server) => {
+                for datagram in datagrams {
+                    self.answer(&datagram);
+                }
+            }
+            (Verdict::Held, _) => trace!("held until the hello is complete"),
+            (Verdict::Dropped, _) => self.counters.dropped_unexpected += 1,
+            (Verdict::Alert(description), _) => self.finish(CloseReason::Alert(description)),
         }
     }
 
-    /// Server: until it has answered, only a ClientHello may reach the engine, and a bad one does no harm.
-    fn handle_client_flight(&mut self, payload: &mut [u8]) {
-        let State::Handshake(handshake) = &self.state else { return };
-        if handshake.spoken {
-            return self.feed(None, payload);
-        }
-        let hello = Records::new(payload).handshake().next().is_some_and(|f| f.kind == record::CLIENT_HELLO);
-        let Some(engine) = self.engine.as_mut().filter(|_| hello) else {
-            self.counters.dropped_unexpected += 1;
-            return;
-        };
-        match engine.handle_datagram(self.now, payload) {
+    /// Server: tries a complete ClientHello. One that gets no answer leaves no trace, so that a forged one cannot
+    /// spoil the real one behind it.
+    fn answer(&mut self, hello: &[u8]) {
+        let Some(engine) = &mut self.engine else { return };
+        match engine.handle_datagram(self.now, hello) {
             Ok(()) => self.drain(&mut []),
-            Err(reason) => {
-                debug!(%reason, "a ClientHello was refused");
-                self.counters.dropped_unexpected += 1;
-                engine.restart(self.now);
-            }
+            Err(reason) => debug!(%reason, "a ClientHello was refused"),
+        }
+        if matches!(&self.state, State::Handshake(handshake) if handshake.spoken) {
+            return self.first_flight_is_over();
+        }
+        self.counters.dropped_unexpected += 1;
+        if let Some(engine) = &mut self.engine {
+            engine.restart(self.now);
+        }
+    }
+
+    fn first_flight_is_over(&mut self) {
+        if let State::Handshake(handshake) = &mut self.state {
+            handshake.first_flight = None;
         }
     }
 
@@ -519,6 +525,10 @@ impl Dtls {
 }
 
 impl Handshake {
+    fn new(role: Role) -> Self {
+        Self { first_flight: Some(FirstFlight::new(role)), ..Self::default() }
+    }
+
     /// Notes what a datagram says in plaintext about the choice of the server. `false` if the server says that it
     /// knows DTLS 1.3, which was offered, and was made to choose DTLS 1.2 (RFC 8446 §4.1.3).
     fn observe(&mut self, versions: Versions, datagram: &[u8]) -> bool {

@@ -1,23 +1,24 @@
-//! The first datagrams a client hears, before it knows which version the server chose.
+//! The first datagrams of the peer, before a complete hello has come.
 //!
-//! The network reorders, and a server may fragment its first message. What arrives before the complete ServerHello or
-//! HelloVerifyRequest is held, within bounds, and handed on behind it.
+//! The network reorders, peers fragment their hellos, and anyone may send anything. Only a complete first message goes
+//! on. A client holds what overtook it, within bounds, and hands it on behind it; a server has no use for that.
 
 use alloc::vec::Vec;
 
-use crate::record::{ALERT, Fragment, HELLO_VERIFY_REQUEST, Records, SERVER_HELLO};
+use crate::config::Role;
+use crate::record::{ALERT, CLIENT_HELLO, Fragment, HELLO_VERIFY_REQUEST, Records, SERVER_HELLO};
 
 /// Most datagrams held.
 const MAX_HELD: usize = 8;
 /// Longest datagram held, in bytes.
 const MAX_DATAGRAM: usize = 2048;
-/// Longest first message put together, in bytes: a hybrid post-quantum ServerHello has about 1200.
+/// Longest first message put together, in bytes: hybrid post-quantum hellos have about 1500.
 const MAX_MESSAGE: usize = 4096;
 
 /// What a datagram changes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The server's choice is known: these datagrams may go on, in this order.
+    /// The hello is complete: these datagrams may go on, in this order.
     Release(Vec<Vec<u8>>),
     /// The datagram is held.
     Held,
@@ -29,8 +30,9 @@ pub(crate) enum Verdict {
 }
 
 /// Holds back what cannot be used yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FirstFlight {
+    role: Role,
     held: Vec<Vec<u8>>,
     message: Option<Assembly>,
 }
@@ -39,43 +41,57 @@ pub(crate) struct FirstFlight {
 #[derive(Debug)]
 struct Assembly {
     kind: u8,
-    message_seq: u16,
     body: Vec<u8>,
     present: Vec<bool>,
 }
 
 impl FirstFlight {
+    /// For this side, which waits for the other's hello.
+    pub(crate) fn new(role: Role) -> Self {
+        Self { role, held: Vec::new(), message: None }
+    }
+
     /// Takes one plausible datagram.
     pub(crate) fn take(&mut self, datagram: &[u8]) -> Verdict {
-        if let Some(alert) = fatal_alert(datagram) {
+        if let Some(alert) = fatal_alert(datagram).filter(|_| self.role == Role::Client) {
             return Verdict::Alert(alert);
         }
         let first = Records::new(datagram).handshake().next();
-        if let Some(fragment) = first.filter(|f| matches!(f.kind, SERVER_HELLO | HELLO_VERIFY_REQUEST)) {
+        if let Some(fragment) = first.filter(|f| self.wants(f)) {
             if fragment.is_whole() {
                 return self.release(datagram.to_vec());
             }
-            if let Some(message) = self.assemble(&fragment) {
-                // The fragment may be followed by records of the rest of the flight.
-                self.hold(datagram);
-                return self.release(message);
-            }
+            let message = self.assemble(&fragment);
+            // The fragment may be followed by records of the rest of the flight.
+            self.hold(datagram);
+            return message.map_or(Verdict::Held, |message| self.release(message));
         }
         if self.hold(datagram) { Verdict::Held } else { Verdict::Dropped }
     }
 
+    /// Neither side can have sent anything before its hello, so that it is number 0.
+    fn wants(&self, fragment: &Fragment<'_>) -> bool {
+        let kind = match self.role {
+            Role::Client => matches!(fragment.kind, SERVER_HELLO | HELLO_VERIFY_REQUEST),
+            Role::Server => fragment.kind == CLIENT_HELLO,
+        };
+        kind && fragment.message_seq == 0
+    }
+
     fn hold(&mut self, datagram: &[u8]) -> bool {
-        let fits = self.held.len() < MAX_HELD && datagram.len() <= MAX_DATAGRAM;
+        let fits = self.role == Role::Client && self.held.len() < MAX_HELD && datagram.len() <= MAX_DATAGRAM;
         if fits {
             self.held.push(datagram.to_vec());
         }
         fits
     }
 
+    /// Hands on and forgets everything.
     fn release(&mut self, first: Vec<u8>) -> Verdict {
         let mut all = Vec::with_capacity(1 + self.held.len());
         all.push(first);
         all.append(&mut self.held);
+        self.message = None;
         Verdict::Release(all)
     }
 
@@ -83,13 +99,10 @@ impl FirstFlight {
         if fragment.length > MAX_MESSAGE {
             return None;
         }
-        let fits = |a: &Assembly| {
-            (a.kind, a.message_seq, a.body.len()) == (fragment.kind, fragment.message_seq, fragment.length)
-        };
+        let fits = |a: &Assembly| (a.kind, a.body.len()) == (fragment.kind, fragment.length);
         if !self.message.as_ref().is_some_and(fits) {
             self.message = Some(Assembly {
                 kind: fragment.kind,
-                message_seq: fragment.message_seq,
                 body: alloc::vec![0; fragment.length],
                 present: alloc::vec![false; fragment.length],
             });
@@ -102,7 +115,7 @@ impl FirstFlight {
             let whole = Fragment {
                 kind: message.kind,
                 length: message.body.len(),
-                message_seq: message.message_seq,
+                message_seq: 0,
                 offset: 0,
                 body: &message.body,
             };
@@ -135,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_overtook_the_server_hello_follows_it() {
-        let mut first = FirstFlight::default();
+        let mut first = FirstFlight::new(Role::Client);
         let early = [&[0x2F, 0, 1, 0, 20][..], &[0; 20]].concat();
         assert_eq!(first.take(&early), Verdict::Held);
         let hello = fragment(4, 0, b"body");
@@ -147,7 +160,7 @@ mod tests {
         let whole = fragment(9, 0, b"the hello");
         let parts = [fragment(9, 0, b"the "), fragment(9, 3, b" he"), fragment(9, 6, b"llo")];
         for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
-            let mut first = FirstFlight::default();
+            let mut first = FirstFlight::new(Role::Client);
             assert_eq!(first.take(&parts[order[0]]), Verdict::Held);
             assert_eq!(first.take(&parts[order[1]]), Verdict::Held);
             let Verdict::Release(all) = first.take(&parts[order[2]]) else { panic!("incomplete") };
@@ -158,18 +171,40 @@ mod tests {
 
     #[test]
     fn holding_is_bounded() {
-        let mut first = FirstFlight::default();
+        let mut first = FirstFlight::new(Role::Client);
         let early = [&[0x2F, 0, 1, 0, 20][..], &[0; 20]].concat();
         for _ in 0..MAX_HELD {
             assert_eq!(first.take(&early), Verdict::Held);
         }
         assert_eq!(first.take(&early), Verdict::Dropped);
-        assert_eq!(first.take(&fragment(1 << 20, 0, b"x")), Verdict::Dropped);
+        assert_eq!(first.take(&fragment(1 << 20, 0, b"x")), Verdict::Held);
+        assert!(first.message.is_none(), "a megabyte is not put together");
+        assert_eq!(first.held.len(), MAX_HELD);
+    }
+
+    #[test]
+    fn a_server_lets_only_a_client_hello_pass() {
+        let mut first = FirstFlight::new(Role::Server);
+        let hello =
+            |seq| Fragment { kind: CLIENT_HELLO, length: 4, message_seq: seq, offset: 0, body: b"body" }.to_datagram();
+        assert_eq!(first.take(&fragment(4, 0, b"body")), Verdict::Dropped);
+        assert_eq!(first.take(&hello(1)), Verdict::Dropped);
+        assert_eq!(first.take(&[21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40]), Verdict::Dropped);
+        assert_eq!(first.take(&hello(0)), Verdict::Release(vec![hello(0)]));
+    }
+
+    #[test]
+    fn a_forged_fragment_does_not_stay_in_the_way() {
+        let mut first = FirstFlight::new(Role::Client);
+        first.take(&fragment(500, 0, b"forged"));
+        first.take(&fragment(9, 0, b"the "));
+        first.take(&fragment(9, 3, b" he"));
+        assert!(matches!(first.take(&fragment(9, 6, b"llo")), Verdict::Release(_)));
     }
 
     #[test]
     fn a_plaintext_refusal_is_heard() {
-        let mut first = FirstFlight::default();
+        let mut first = FirstFlight::new(Role::Client);
         assert_eq!(first.take(&[21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40]), Verdict::Alert(40));
         assert_eq!(first.take(&[21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0]), Verdict::Held);
     }
