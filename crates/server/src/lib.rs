@@ -1,1 +1,43 @@
-//! STUN, signalling and the web page in one process.
+//! What two peers need to find each other, in one process: STUN over UDP, rooms over WebSocket, and the web page.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), peerage_server::BindError> {
+//! use peerage_server::{Server, ServerConfig};
+//!
+//! let server = Server::bind(ServerConfig::default()).await?;
+//! println!("{}", server.urls().local);
+//! let handle = server.handle(); // handle.shutdown() ends `run`
+//! server.run().await;
+//! # drop(handle);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything here is hostile-facing: connections, messages, rates and time are bounded, `Host` and `Origin` are
+//! checked against DNS rebinding and foreign pages, and what peers say to each other is sealed before it arrives.
+//! Out of scope: relaying media or data (TURN), and accounts.
+
+mod accept;
+mod address;
+mod admission;
+mod assets;
+mod bind;
+mod config;
+mod guard;
+mod headers;
+mod http;
+mod hub;
+mod proxy;
+mod server;
+mod stop;
+mod stun;
+mod tls;
+mod urls;
+mod websocket;
+
+pub use bind::BindError;
+pub use config::{ServerConfig, Stun, Tls};
+pub use proxy::{Cidr, CidrError};
+pub use server::{Server, ServerHandle};
+pub use tls::TlsError;
+pub use urls::Urls;

@@ -1,1 +1,21 @@
-//! Out-of-band signalling: codes, sealing, rooms over WebSocket.
+//! Out-of-band signalling: how two peers find each other through a server that can neither read nor change what they
+//! say. `docs/signalling.md` is the specification of the wire.
+//!
+//! - [`code`] and [`link`]: what a person hands to another one.
+//! - [`seal`]: what keeps the server out.
+//! - [`message`] and [`plain`]: what is on the wire, and what is inside the seal.
+//! - [`room`]: the server's half, a machine without sockets.
+//! - [`client`]: the native client's half, on tokio.
+//!
+//! Out of scope: what is negotiated (the plaintext carries SDP as text), and the web page, which follows the same
+//! specification in JavaScript.
+
+pub mod client;
+pub mod code;
+pub mod id;
+pub mod limit;
+pub mod link;
+pub mod message;
+pub mod plain;
+pub mod room;
+pub mod seal;

@@ -1,0 +1,186 @@
+//! Names on the wire: rooms, peers, resume tokens.
+
+use crate::code::ALPHABET;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use core::fmt;
+use peerage_base::rng::Rng;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::sync::Arc;
+
+/// The name of a room in canonical form: 4 to 32 characters of Crockford's base32, lower case.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomName(Arc<str>);
+
+impl RoomName {
+    /// Reads a canonical name; `None` if it is not one. Nothing is normalised: two spellings must not be two rooms.
+    pub fn parse(text: &str) -> Option<Self> {
+        let valid = (4..=32).contains(&text.len()) && text.bytes().all(|b| ALPHABET.contains(&b));
+        valid.then(|| Self(text.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The identity of one run of one client: 16 random bytes, 22 characters of base64url on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId([u8; 16]);
+
+impl PeerId {
+    /// A fresh identity.
+    pub fn generate(rng: &mut Rng) -> Self {
+        Self(rng.bytes())
+    }
+
+    /// The identity with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads the form on the wire; `None` if it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        decode(text).map(Self)
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        encode(&self.0, f)
+    }
+}
+
+impl fmt::Debug for PeerId {
+    /// The first characters, enough to follow a peer through a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerId({:02x}{:02x}{:02x})", self.0[0], self.0[1], self.0[2])
+    }
+}
+
+/// What proves to the server that a resuming client is the one that left; 16 random bytes.
+#[derive(Clone, Copy)]
+pub struct Token([u8; 16]);
+
+impl Token {
+    /// A fresh token.
+    pub fn generate(rng: &mut Rng) -> Self {
+        Self(rng.bytes())
+    }
+
+    /// Reads the form on the wire; `None` if it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        decode(text).map(Self)
+    }
+
+    /// Whether both are the same, in constant time.
+    pub fn matches(&self, other: &Self) -> bool {
+        peerage_crypto::constant_time::equal(&self.0, &other.0)
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        encode(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([redacted])")
+    }
+}
+
+fn decode(text: &str) -> Option<[u8; 16]> {
+    let mut out = [0; 16];
+    if text.len() != 22 {
+        return None;
+    }
+    let len = URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut out).ok()?;
+    (len == 16).then_some(out)
+}
+
+fn encode(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut out = [0; 22];
+    let len = URL_SAFE_NO_PAD.encode_slice(bytes, &mut out).map_err(|_| fmt::Error)?;
+    f.write_str(core::str::from_utf8(&out[..len]).map_err(|_| fmt::Error)?)
+}
+
+macro_rules! as_text {
+    ($name:ident, $what:literal) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl de::Visitor<'_> for Visitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($what)
+                    }
+
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        $name::parse(text).ok_or_else(|| E::custom(concat!("not ", $what)))
+                    }
+                }
+                from.deserialize_str(Visitor)
+            }
+        }
+    };
+}
+
+as_text!(RoomName, "a room of 4 to 32 characters of lower-case Crockford base32");
+as_text!(PeerId, "a peer id of 22 characters of base64url");
+as_text!(Token, "a token of 22 characters of base64url");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_id_has_22_characters_and_one_spelling() {
+        let id = PeerId::from_bytes([0xFB; 16]);
+        assert_eq!(id.to_string(), "-_v7-_v7-_v7-_v7-_v7-w");
+        assert_eq!(PeerId::parse("-_v7-_v7-_v7-_v7-_v7-w"), Some(id));
+        for bad in
+            ["", "-_v7-_v7-_v7-_v7-_v7-", "+/v7-_v7-_v7-_v7-_v7-w", "-_v7-_v7-_v7-_v7-_v7-x", "-_v7-_v7-_v7-_v7-_v7-w="]
+        {
+            assert_eq!(PeerId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_room_is_canonical_or_refused() {
+        assert!(RoomName::parse("0z9k").is_some());
+        assert!(RoomName::parse(&"a".repeat(32)).is_some());
+        for bad in ["", "abc", "ABCD", "ab-d", "abcu", "abcl", "ab d", "\u{e9}bcd", &"a".repeat(33)] {
+            assert_eq!(RoomName::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_matches_itself_alone() {
+        let mut rng = Rng::from_u64(1);
+        let (a, b) = (Token::generate(&mut rng), Token::generate(&mut rng));
+        assert!(a.matches(&Token::parse(&a.to_string()).unwrap()));
+        assert!(!a.matches(&b));
+    }
+}
