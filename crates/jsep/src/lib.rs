@@ -1,1 +1,52 @@
-//! Offer/answer as a pure function: state and description to plan (RFC 9429, 9143).
+//! Offer/answer as a pure function: state and description to plan (RFC 9429, RFC 3264, RFC 9143, RFC 8841, RFC 8842).
+//!
+//! A [`Negotiation`](negotiation::Negotiation) holds what both sides have said. It writes offers and answers, applies
+//! them, and answers every application with a [`Plan`](plan::Plan): what the owner's transports have to do now. It makes
+//! no keys, reads no clock and sends nothing. A call that fails changes nothing.
+//!
+//! ```
+//! use peerage_jsep::config::Config;
+//! use peerage_jsep::local::LocalTransport;
+//! use peerage_jsep::negotiation::Negotiation;
+//!
+//! # let transport = |ufrag: &str| LocalTransport {
+//! #     ufrag: ufrag.into(),
+//! #     pwd: "0123456789abcdefghijklmn".into(),
+//! #     fingerprints: vec![format!("sha-256 {}", ["00"; 32].join(":"))],
+//! #     ..LocalTransport::default()
+//! # };
+//! let (here, there) = (transport("here"), transport("there"));
+//! let mut offerer = Negotiation::new(Config::new(1));
+//! let mut answerer = Negotiation::new(Config::new(2));
+//! offerer.want_data();
+//! let offer = offerer.create_offer(&here, Default::default())?;
+//! offerer.set_local(Some(offer.clone()), &here)?;
+//! answerer.set_remote(offer)?;
+//! let answer = answerer.create_answer(&there)?;
+//! answerer.set_local(Some(answer.clone()), &there)?;
+//! let plan = offerer.set_remote(answer)?;
+//! assert_eq!(plan.data.unwrap().remote_port, 5000);
+//! # Ok::<(), peerage_jsep::error::Error>(())
+//! ```
+//!
+//! One transport and one data section are negotiated. Audio and video that a peer offers are refused section by section,
+//! in a form that both browsers take, and never fail the exchange.
+#![no_std]
+
+extern crate alloc;
+
+mod answer;
+mod apply;
+pub mod candidate;
+mod check;
+pub mod config;
+pub mod description;
+pub mod error;
+mod facts;
+mod held;
+pub mod local;
+pub mod negotiation;
+mod offer;
+pub mod plan;
+pub mod signaling;
+mod write;

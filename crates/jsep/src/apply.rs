@@ -1,0 +1,289 @@
+//! Applying a description (RFC 9429 §5.9, §5.10, §5.11) and taking one back (§5.7).
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use peerage_sdp::attribute::mid::Mid;
+use peerage_sdp::attribute::setup::Setup;
+use peerage_sdp::description::Description;
+
+use crate::check;
+use crate::description::{SdpType, SessionDescription};
+use crate::error::{Error, ErrorKind};
+use crate::facts::{Facts, Link};
+use crate::held::{Descriptions, Held};
+use crate::local::LocalTransport;
+use crate::negotiation::{Association, Negotiation, OfferOptions, agree};
+use crate::plan::{DataPlan, DtlsPlan, DtlsRole, Plan, SectionSummary, TransportPlan};
+use crate::signaling::{Side, SignalingState};
+
+impl Negotiation {
+    /// Applies a description of our own. `None`, and a description without text, stand for the newest one created, which is
+    /// created now from `local` if there is none (W3C implicit `setLocalDescription`).
+    pub fn set_local(
+        &mut self,
+        description: Option<SessionDescription>,
+        local: &LocalTransport,
+    ) -> Result<Plan, Error> {
+        let kind = description.as_ref().map_or_else(|| self.implicit_kind(), |d| d.kind);
+        let state = self.next_state(Side::Local, kind)?;
+        if kind == SdpType::Rollback {
+            return Ok(self.roll_back(state));
+        }
+        let text = match description {
+            Some(given) if !given.sdp.is_empty() => given.sdp,
+            _ => self.created_or_new(kind, local)?,
+        };
+        let newest = if kind == SdpType::Offer { &self.created_offer } else { &self.created_answer };
+        if newest.as_deref() != Some(&*text) {
+            let reason = format!("the {kind} is not the newest one that was created");
+            return Err(Error::new(ErrorKind::InvalidModification, reason));
+        }
+        let parsed = Description::parse(&text)?;
+        let held = Held::new(kind, text, Facts::read(&parsed)?);
+        self.version = parsed.origin().map_or(self.version, |o| o.session_version);
+        self.written = Some(held.text.clone());
+        Ok(self.apply(Side::Local, state, held, false))
+    }
+
+    /// Applies a description of the peer's. An offer that meets a pending offer of ours takes that one back first (perfect
+    /// negotiation), but only once it is known to be good.
+    pub fn set_remote(&mut self, description: SessionDescription) -> Result<Plan, Error> {
+        let SessionDescription { kind, sdp } = description;
+        let glare = kind == SdpType::Offer && self.state == SignalingState::HaveLocalOffer;
+        let state = if glare { SignalingState::HaveRemoteOffer } else { self.next_state(Side::Remote, kind)? };
+        if kind == SdpType::Rollback {
+            return Ok(self.roll_back(state));
+        }
+        let facts = Facts::read(&Description::parse(&sdp)?)?;
+        match (kind, &self.local.pending) {
+            (SdpType::Answer | SdpType::PrAnswer, Some(offer)) => check::answer(&offer.facts, &facts)?,
+            _ => check::offer(&self.agreed, &facts)?,
+        }
+        let held = Held::new(kind, sdp, facts);
+        let restart = self.remote_restarts(&held)?;
+        if restart && kind != SdpType::Offer && !self.local_restarts() {
+            return Err(Error::access("the answer restarts ICE, which the offer did not"));
+        }
+        if glare {
+            self.drop_pending();
+        }
+        let mut plan = self.apply(Side::Remote, state, held, restart);
+        plan.rolled_back = glare;
+        Ok(plan)
+    }
+
+    fn implicit_kind(&self) -> SdpType {
+        match self.state {
+            SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPrAnswer => SdpType::Answer,
+            _ => SdpType::Offer,
+        }
+    }
+
+    fn next_state(&self, side: Side, kind: SdpType) -> Result<SignalingState, Error> {
+        self.state.after(side, kind).ok_or_else(|| {
+            let whose = if side == Side::Local { "local" } else { "remote" };
+            Error::state(format!("a {whose} {kind} cannot be applied in {}", self.state))
+        })
+    }
+
+    fn created_or_new(&mut self, kind: SdpType, local: &LocalTransport) -> Result<String, Error> {
+        let created = if kind == SdpType::Offer { &self.created_offer } else { &self.created_answer };
+        if let Some(text) = created {
+            return Ok(text.clone());
+        }
+        let made = match kind {
+            SdpType::Offer => self.create_offer(local, OfferOptions::default())?,
+            _ => self.create_answer(local)?,
+        };
+        Ok(made.sdp)
+    }
+
+    fn roll_back(&mut self, state: SignalingState) -> Plan {
+        self.drop_pending();
+        self.state = state;
+        let sections = self.local.current.as_ref().map(|held| summary(&held.facts)).unwrap_or_default();
+        Plan { rolled_back: true, ..self.empty_plan(sections) }
+    }
+
+    fn drop_pending(&mut self) {
+        self.local.pending = None;
+        self.remote.pending = None;
+        self.created_offer = None;
+        self.created_answer = None;
+    }
+
+    /// Whether our pending description begins another generation than the one agreed.
+    fn local_restarts(&self) -> bool {
+        let ufrag = |held: &Option<Held>| held.as_ref().and_then(|h| h.facts.link.as_ref()).map(|l| l.ufrag.clone());
+        match (ufrag(&self.local.current), ufrag(&self.local.pending)) {
+            (Some(current), Some(pending)) => current != pending,
+            _ => false,
+        }
+    }
+
+    /// Stores a checked description and draws its consequences.
+    fn apply(&mut self, side: Side, state: SignalingState, held: Held, remote_restart: bool) -> Plan {
+        let kind = held.kind;
+        let sections = summary(&held.facts);
+        self.side_mut(side).pending = Some(held);
+        self.state = state;
+        let local_restart = self.local_restarts();
+        if kind == SdpType::Offer {
+            self.created_answer = None;
+            if side == Side::Remote {
+                self.created_offer = None;
+            }
+            let mut plan = self.empty_plan(sections);
+            plan.local_ice_restart = local_restart;
+            plan.remote_ice_restart = remote_restart;
+            plan.transport = (side == Side::Remote).then(|| self.transport(false)).flatten();
+            return plan;
+        }
+        let was_open = self.agreed.iter().any(|s| s.live.is_some());
+        let offered = [&self.local.pending, &self.remote.pending].iter().any(|h| has_data(h, SdpType::Offer));
+        let accepted = [&self.local.pending, &self.remote.pending]
+            .iter()
+            .all(|h| h.as_ref().is_some_and(|h| h.facts.data.is_some()));
+        let mut plan = self.empty_plan(sections);
+        plan.local_ice_restart = local_restart;
+        plan.remote_ice_restart = remote_restart || (side == Side::Local && self.pending_remote_restarts());
+        if accepted {
+            self.offered_first.get_or_insert(side == Side::Remote);
+            let dtls = self.associate(side);
+            plan.transport = self.transport(side == Side::Remote).map(|t| TransportPlan { dtls, ..t });
+            plan.data = self.data(dtls.is_some_and(|d| d.new_association));
+        } else if kind == SdpType::Answer {
+            plan.data_rejected = offered || was_open;
+            plan.transport_closed = offered || was_open;
+        }
+        if kind == SdpType::Answer {
+            self.complete(side, accepted, local_restart);
+            plan.local_ufrag = local_ufrag(&self.local);
+        }
+        plan
+    }
+
+    /// Ends the exchange: what was pending is agreed.
+    fn complete(&mut self, answerer: Side, accepted: bool, restarted: bool) {
+        let (Some(mut local), Some(mut remote)) = (self.local.pending.take(), self.remote.pending.take()) else {
+            return;
+        };
+        self.agreed = match answerer {
+            Side::Local => agree(&remote.facts, &local.facts),
+            Side::Remote => agree(&local.facts, &remote.facts),
+        };
+        let numbers = self.agreed.iter().filter_map(|s| s.mid.as_ref()).filter_map(|m| m.as_str().parse::<u64>().ok());
+        self.next_mid = numbers.map(|n| n.saturating_add(1)).fold(self.next_mid, u64::max);
+        if !accepted {
+            // The peer has no use for channels; asking again at once would never end.
+            self.data_wanted = false;
+            self.association = None;
+            self.data_section = None;
+            self.offered_first = None;
+            local.facts.refuse_data();
+            remote.facts.refuse_data();
+        }
+        if restarted || !accepted {
+            self.restart_wanted = false;
+        }
+        self.local.current = Some(local);
+        self.remote.current = Some(remote);
+        self.created_offer = None;
+        self.created_answer = None;
+    }
+
+    /// Settles the DTLS roles from the answer of `answerer`, and whether they begin another association.
+    fn associate(&mut self, answerer: Side) -> Option<DtlsPlan> {
+        let local = self.local.pending.as_ref()?.facts.link.as_ref()?;
+        let remote = self.remote.pending.as_ref()?.facts.link.as_ref()?;
+        let answer = if answerer == Side::Local { local } else { remote };
+        // An answer without the attribute is that of a client (RFC 4145 §4, as RFC 9429 §5.3.1 recommends).
+        let answerer_is_client = answer.setup != Some(Setup::Passive);
+        let role = if answerer_is_client == (answerer == Side::Local) { DtlsRole::Client } else { DtlsRole::Server };
+        let next = Association {
+            role,
+            local: local.fingerprints.clone(),
+            remote: remote.fingerprints.clone(),
+            remote_id: remote.tls_id.clone(),
+        };
+        let new_association = self.association.as_ref() != Some(&next);
+        self.association = Some(next);
+        Some(DtlsPlan { role, new_association })
+    }
+
+    /// The peer's side of the transport, without DTLS.
+    fn transport(&self, we_offered: bool) -> Option<TransportPlan> {
+        let link = self.remote.pending.as_ref()?.facts.link.as_ref()?;
+        Some(TransportPlan {
+            remote_ufrag: link.ufrag.as_str().to_string(),
+            remote_pwd: link.pwd.as_str().to_string(),
+            remote_lite: link.lite,
+            remote_trickle: link.trickle,
+            fingerprints: link.fingerprints.iter().map(|f| format!("{} {}", f.algorithm, f.digest)).collect(),
+            dtls: None,
+            candidates: link.candidates.iter().map(|c| c.to_text()).collect(),
+            end_of_candidates: link.ended,
+            controlling: link.lite || self.offered_first.unwrap_or(we_offered),
+        })
+    }
+
+    fn data(&mut self, new_dtls: bool) -> Option<DataPlan> {
+        let facts = &self.remote.pending.as_ref()?.facts;
+        let data = facts.data_facts()?;
+        let new_association = new_dtls || self.data_section != facts.data;
+        self.data_section = facts.data;
+        Some(DataPlan {
+            local_port: self.config.sctp_port,
+            remote_port: data.port,
+            max_message_size: Some(data.max_message_size).filter(|size| *size != 0),
+            new_association,
+        })
+    }
+
+    fn pending_remote_restarts(&self) -> bool {
+        self.remote.pending.as_ref().is_some_and(|held| self.remote_restarts(held).unwrap_or(false))
+    }
+
+    fn side_mut(&mut self, side: Side) -> &mut Descriptions {
+        match side {
+            Side::Local => &mut self.local,
+            Side::Remote => &mut self.remote,
+        }
+    }
+
+    fn empty_plan(&self, sections: Vec<SectionSummary>) -> Plan {
+        Plan {
+            signaling_state: self.state,
+            rolled_back: false,
+            local_ufrag: local_ufrag(&self.local),
+            local_ice_restart: false,
+            remote_ice_restart: false,
+            transport: None,
+            data: None,
+            data_rejected: false,
+            transport_closed: false,
+            sections,
+        }
+    }
+}
+
+fn has_data(held: &Option<Held>, kind: SdpType) -> bool {
+    held.as_ref().is_some_and(|h| h.kind == kind && h.facts.data.is_some())
+}
+
+fn local_ufrag(local: &Descriptions) -> Option<String> {
+    let link: &Link = local.latest()?.facts.link.as_ref()?;
+    Some(link.ufrag.as_str().to_string())
+}
+
+fn summary(facts: &Facts) -> Vec<SectionSummary> {
+    let describe = |(index, section): (usize, &crate::facts::SectionFacts)| SectionSummary {
+        mid: section.mid.as_ref().map(Mid::to_string),
+        media: section.media.clone(),
+        rejected: section.rejected,
+        data: facts.data == Some(index),
+    };
+    facts.sections.iter().enumerate().map(describe).collect()
+}

@@ -1,0 +1,65 @@
+//! What one description owes another.
+
+use alloc::format;
+
+use peerage_sdp::attribute::setup::Setup;
+
+use crate::error::Error;
+use crate::facts::{Facts, Link, name};
+use crate::offer::Slot;
+
+/// An offer of the peer's against what was agreed: sections stay, in their order (RFC 3264 §8, RFC 9429 §5.8.3).
+pub(crate) fn offer(agreed: &[Slot], offer: &Facts) -> Result<(), Error> {
+    if offer.sections.len() < agreed.len() {
+        let (now, before) = (offer.sections.len(), agreed.len());
+        return Err(Error::access(format!("the offer has {now} media sections where {before} were agreed")));
+    }
+    for (index, (slot, section)) in agreed.iter().zip(&offer.sections).enumerate() {
+        // The place of a refused section may be used again for anything.
+        if slot.live.is_none() {
+            continue;
+        }
+        if slot.mid != section.mid || slot.media != section.media {
+            return Err(Error::access(format!("media section {index} is not the one that was agreed")));
+        }
+    }
+    if offer.link.as_ref().is_some_and(|link| link.setup == Some(Setup::Holdconn)) {
+        return Err(Error::access("a=setup:holdconn is not a DTLS role"));
+    }
+    Ok(())
+}
+
+/// An answer of the peer's against our offer.
+pub(crate) fn answer(offer: &Facts, answer: &Facts) -> Result<(), Error> {
+    if offer.sections.len() != answer.sections.len() {
+        let (got, due) = (answer.sections.len(), offer.sections.len());
+        return Err(Error::access(format!("the answer has {got} media sections where the offer has {due}")));
+    }
+    for (index, (ours, theirs)) in offer.sections.iter().zip(&answer.sections).enumerate() {
+        let renamed = theirs.mid.is_some() && ours.mid != theirs.mid;
+        if renamed || ours.media != theirs.media {
+            return Err(Error::access(format!("media section {index} of the answer is not the one offered")));
+        }
+        if ours.rejected && !theirs.rejected {
+            return Err(Error::access(format!("the answer takes section '{}', which was not offered", name(ours))));
+        }
+        if !ours.rejected && !theirs.rejected && theirs.data.is_none() {
+            let (name, protocol) = (name(ours), &theirs.protocol);
+            return Err(Error::access(format!("the answer to data section '{name}' is in protocol {protocol}")));
+        }
+    }
+    match answer.link.as_ref().and_then(|link| link.setup) {
+        Some(Setup::Actpass | Setup::Holdconn) => Err(Error::access("an answer must be a=setup:active or passive")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `new` begins another ICE generation than `old`: both credentials change, or neither (RFC 8839 §4.4.1.1.1).
+pub(crate) fn restarts(old: &Link, new: &Link) -> Result<bool, Error> {
+    match (old.ufrag != new.ufrag, old.pwd != new.pwd) {
+        (true, true) => Ok(true),
+        (false, false) => Ok(false),
+        (true, false) => Err(Error::access("an ICE restart changes the password too, not the ufrag alone")),
+        (false, true) => Err(Error::access("an ICE restart changes the ufrag too, not the password alone")),
+    }
+}

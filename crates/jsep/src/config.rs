@@ -1,0 +1,21 @@
+//! What the owner decides once.
+
+/// Constants of one negotiation.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// `sess-id` of the `o=` line: random, so that descriptions of two sessions differ (RFC 9429 §5.2.1). The top bit is
+    /// dropped.
+    pub session_id: u64,
+    /// The largest data-channel message that we accept, in bytes; 0 is any size. Default 262 144, as Chromium.
+    pub max_message_size: u64,
+    /// The SCTP port inside DTLS, ours. Default 5000, as every browser.
+    pub sctp_port: u16,
+}
+
+impl Config {
+    /// The defaults, under this session identifier.
+    pub const fn new(session_id: u64) -> Self {
+        Self { session_id, max_message_size: 262_144, sctp_port: 5000 }
+    }
+}

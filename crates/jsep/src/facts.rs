@@ -1,0 +1,262 @@
+//! A description reduced to what the exchange needs to know of it.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use peerage_sdp::attribute::Attribute;
+use peerage_sdp::attribute::candidate::Candidate;
+use peerage_sdp::attribute::fingerprint::Fingerprint;
+use peerage_sdp::attribute::flag;
+use peerage_sdp::attribute::group::Group;
+use peerage_sdp::attribute::ice_options::IceOptions;
+use peerage_sdp::attribute::ice_pwd::IcePwd;
+use peerage_sdp::attribute::ice_ufrag::IceUfrag;
+use peerage_sdp::attribute::max_message_size::MaxMessageSize;
+use peerage_sdp::attribute::mid::Mid;
+use peerage_sdp::attribute::sctp_port::SctpPort;
+use peerage_sdp::attribute::sctpmap::Sctpmap;
+use peerage_sdp::attribute::setup::Setup;
+use peerage_sdp::attribute::tls_id::TlsId;
+use peerage_sdp::description::Description;
+use peerage_sdp::media::Media;
+
+use crate::error::Error;
+
+/// The format of data sections, and the application of a legacy `sctpmap`.
+pub(crate) const DATA_CHANNEL: &str = "webrtc-datachannel";
+
+/// Candidates of a description, and as many again that come after it. More than any agent has.
+pub(crate) const MAX_CANDIDATES: usize = 256;
+
+/// One side's description.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) sections: Vec<SectionFacts>,
+    /// The first live data section.
+    pub(crate) data: Option<usize>,
+    /// The transport under the data section.
+    pub(crate) link: Option<Link>,
+    /// Whether any BUNDLE group was written, and whether the data section is a member.
+    pub(crate) has_bundle: bool,
+    pub(crate) data_bundled: bool,
+}
+
+/// One media section.
+#[derive(Clone, Debug)]
+pub(crate) struct SectionFacts {
+    pub(crate) mid: Option<Mid>,
+    pub(crate) media: String,
+    pub(crate) protocol: String,
+    /// The first format, enough for a section that is refused.
+    pub(crate) format: Option<String>,
+    /// Its `rtpmap`, without which Firefox does not read a dynamic payload type.
+    pub(crate) rtpmap: Option<String>,
+    /// Neither a port nor `bundle-only`.
+    pub(crate) rejected: bool,
+    pub(crate) data: Option<DataFacts>,
+    /// The generation that the section itself names.
+    pub(crate) ufrag: Option<String>,
+}
+
+/// The SCTP part of a data section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DataFacts {
+    pub(crate) form: DataForm,
+    pub(crate) port: u16,
+    pub(crate) max_message_size: u64,
+}
+
+/// How a data section is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataForm {
+    /// `UDP/DTLS/SCTP webrtc-datachannel` with `sctp-port` (RFC 8841).
+    Current,
+    /// `DTLS/SCTP 5000` with `sctpmap`, the form before RFC 8841.
+    Legacy,
+}
+
+/// One side of a transport.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    /// The section whose candidates count.
+    pub(crate) index: usize,
+    pub(crate) ufrag: IceUfrag,
+    pub(crate) pwd: IcePwd,
+    pub(crate) lite: bool,
+    pub(crate) trickle: bool,
+    pub(crate) setup: Option<Setup>,
+    pub(crate) fingerprints: Vec<Fingerprint>,
+    pub(crate) tls_id: Option<TlsId>,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) ended: bool,
+}
+
+impl Facts {
+    /// Reads a description and holds it to what RFC 9429 §5.8.3 asks of any.
+    pub(crate) fn read(description: &Description) -> Result<Self, Error> {
+        let mids = mids(description)?;
+        let bundles = bundles(description, &mids)?;
+        let bundle_of = |mid: &Option<Mid>| bundles.iter().find(|g| mid.as_ref().is_some_and(|m| g.mids.contains(m)));
+        let mut sections = Vec::with_capacity(mids.len());
+        for (media, mid) in description.media.iter().zip(mids) {
+            let bundled = bundle_of(&mid).is_some();
+            sections.push(section(description, media, mid, bundled)?);
+        }
+        let data = sections.iter().position(|s| !s.rejected && s.data.is_some());
+        let group = data.and_then(|index| bundle_of(&sections[index].mid));
+        let link = data.map(|index| link(description, &sections, index, group)).transpose()?;
+        Ok(Self { data, link, has_bundle: !bundles.is_empty(), data_bundled: group.is_some(), sections })
+    }
+
+    /// The other side's description refuses the data section: nothing is left that needs a transport.
+    pub(crate) fn refuse_data(&mut self) {
+        self.data = None;
+        self.link = None;
+    }
+
+    /// The live data section's own facts.
+    pub(crate) fn data_facts(&self) -> Option<DataFacts> {
+        self.sections.get(self.data?)?.data
+    }
+}
+
+/// The name of every section; no two are equal (RFC 5888 §4).
+fn mids(description: &Description) -> Result<Vec<Option<Mid>>, Error> {
+    let mut mids: Vec<Option<Mid>> = Vec::with_capacity(description.media.len());
+    for media in &description.media {
+        let mid = media.section.find::<Mid>()?;
+        if mid.is_some() && mids.contains(&mid) {
+            let mid = mid.map(|m| m.to_string()).unwrap_or_default();
+            return Err(Error::access(format!("two media sections have the mid '{mid}'")));
+        }
+        mids.push(mid);
+    }
+    Ok(mids)
+}
+
+/// The BUNDLE groups; members exist and are in one group only (RFC 9143 §5).
+fn bundles(description: &Description, mids: &[Option<Mid>]) -> Result<Vec<Group>, Error> {
+    let mut bundles: Vec<Group> = Vec::new();
+    for group in description.session.all::<Group>() {
+        let group = group?;
+        if !group.is_bundle() {
+            continue;
+        }
+        for (index, mid) in group.mids.iter().enumerate() {
+            if !mids.iter().flatten().any(|m| m == mid) {
+                return Err(Error::access(format!("the BUNDLE group names the mid '{mid}', which no section has")));
+            }
+            if group.mids[..index].contains(mid) || bundles.iter().any(|g| g.mids.contains(mid)) {
+                return Err(Error::access(format!("the mid '{mid}' is in the BUNDLE groups twice")));
+            }
+        }
+        bundles.push(group);
+    }
+    Ok(bundles)
+}
+
+fn section(description: &Description, media: &Media, mid: Option<Mid>, bundled: bool) -> Result<SectionFacts, Error> {
+    let format = media.line.formats.first().cloned();
+    let rtpmap = media
+        .section
+        .attributes()
+        .filter(|(name, _)| *name == "rtpmap")
+        .find(|(_, value)| value.split(' ').next() == format.as_deref())
+        .map(|(_, value)| value.to_owned());
+    let open = media.line.port != 0 || (bundled && media.section.has(flag::BUNDLE_ONLY));
+    let data = if open { data(media)? } else { None };
+    // Port 0 inside SCTP closes the association (RFC 8841 §5.1).
+    let closed = data.is_some_and(|d| d.port == 0);
+    let ufrag = match media.section.find::<IceUfrag>() {
+        Ok(found) => found.or(description.session.find::<IceUfrag>().unwrap_or(None)),
+        // A refused section may hold anything.
+        Err(_) if !open => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(SectionFacts {
+        mid,
+        media: media.line.media.clone(),
+        protocol: media.line.protocol.clone(),
+        format,
+        rtpmap,
+        rejected: !open || closed,
+        data,
+        ufrag: ufrag.map(|u| u.as_str().to_owned()),
+    })
+}
+
+/// A data section in either form; `None` for anything else.
+fn data(media: &Media) -> Result<Option<DataFacts>, Error> {
+    let line = &media.line;
+    if line.media != "application" {
+        return Ok(None);
+    }
+    let max_message_size = media.section.find::<MaxMessageSize>()?.unwrap_or(MaxMessageSize::DEFAULT).0;
+    let format = line.formats.first().map_or("", String::as_str);
+    let (form, port) = match &*line.protocol {
+        "UDP/DTLS/SCTP" | "TCP/DTLS/SCTP" | "DTLS/SCTP" if line.formats.iter().any(|f| f == DATA_CHANNEL) => {
+            // Chromium takes 5000 where the port is absent.
+            (DataForm::Current, media.section.find::<SctpPort>()?.map_or(5000, |p| p.0))
+        }
+        "DTLS/SCTP" => {
+            let map = media.section.find::<Sctpmap>()?;
+            let known = map.as_ref().is_none_or(|m| m.application == DATA_CHANNEL && m.port.to_string() == format);
+            match format.parse() {
+                Ok(port) if known => (DataForm::Legacy, port),
+                _ => return Ok(None),
+            }
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(DataFacts { form, port, max_message_size }))
+}
+
+/// The transport of section `data`: its own attributes, those of the session, or for a `bundle-only` section those of the
+/// tagged one (RFC 9143 §7.1.3).
+fn link(
+    description: &Description,
+    sections: &[SectionFacts],
+    data: usize,
+    group: Option<&Group>,
+) -> Result<Link, Error> {
+    let tagged =
+        group.and_then(|g| g.mids.first()).and_then(|tag| sections.iter().position(|s| s.mid.as_ref() == Some(tag)));
+    let own = description.media[data].line.port != 0 && sections[data].ufrag.is_some();
+    let index = if own { data } else { tagged.filter(|t| sections[*t].ufrag.is_some()).unwrap_or(data) };
+    let missing = |what: &str| Error::access(format!("the data section '{}' has no {what}", name(&sections[data])));
+    let section = &description.media[index].section;
+    let mut fingerprints = section.all().collect::<Result<Vec<Fingerprint>, _>>()?;
+    if fingerprints.is_empty() {
+        fingerprints = description.session.all().collect::<Result<_, _>>()?;
+    }
+    if fingerprints.is_empty() {
+        return Err(missing("fingerprint"));
+    }
+    fingerprints.sort();
+    fingerprints.dedup();
+    let ended = section.has(flag::END_OF_CANDIDATES) || description.session.has(flag::END_OF_CANDIDATES);
+    Ok(Link {
+        index,
+        ufrag: inherited(description, index)?.ok_or_else(|| missing("ice-ufrag"))?,
+        pwd: inherited(description, index)?.ok_or_else(|| missing("ice-pwd"))?,
+        lite: description.session.has(flag::ICE_LITE),
+        trickle: inherited::<IceOptions>(description, index)?.is_some_and(|o| o.has(IceOptions::TRICKLE)),
+        setup: inherited(description, index)?,
+        fingerprints,
+        tls_id: inherited(description, index)?,
+        // A candidate in a form that is not known is passed over, not an error (RFC 8839 §5.1).
+        candidates: section.all().filter_map(Result::ok).take(MAX_CANDIDATES).collect(),
+        ended,
+    })
+}
+
+fn inherited<A: Attribute>(description: &Description, index: usize) -> Result<Option<A>, Error> {
+    Ok(description.inherited(index)?)
+}
+
+/// How a message names a section.
+pub(crate) fn name(section: &SectionFacts) -> &str {
+    section.mid.as_ref().map_or(&*section.media, Mid::as_str)
+}

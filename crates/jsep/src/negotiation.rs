@@ -1,0 +1,254 @@
+//! The negotiation of one connection.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use peerage_sdp::attribute::fingerprint::Fingerprint;
+use peerage_sdp::attribute::setup::Setup;
+use peerage_sdp::attribute::tls_id::TlsId;
+use peerage_sdp::description::Description;
+
+use crate::answer;
+use crate::config::Config;
+use crate::description::{SdpType, SessionDescription};
+use crate::error::Error;
+use crate::facts::{Facts, Link};
+use crate::held::{Descriptions, Held};
+use crate::local::{Credentials, LocalTransport};
+use crate::offer::{Outline, Slot};
+use crate::plan::DtlsRole;
+use crate::signaling::SignalingState;
+
+/// Offer/answer state of one connection.
+pub struct Negotiation {
+    pub(crate) config: Config,
+    pub(crate) state: SignalingState,
+    pub(crate) local: Descriptions,
+    pub(crate) remote: Descriptions,
+    /// The sections as of the last complete exchange.
+    pub(crate) agreed: Vec<Slot>,
+    pub(crate) next_mid: u64,
+    pub(crate) association: Option<Association>,
+    /// The section that the running SCTP association belongs to.
+    pub(crate) data_section: Option<usize>,
+    /// Whether we made the offer of the first exchange, which fixes the ICE role.
+    pub(crate) offered_first: Option<bool>,
+    pub(crate) data_wanted: bool,
+    pub(crate) restart_wanted: bool,
+    pub(crate) created_offer: Option<String>,
+    pub(crate) created_answer: Option<String>,
+    /// The newest local description that was applied, and its version in the `o=` line.
+    pub(crate) written: Option<String>,
+    pub(crate) version: u64,
+}
+
+/// What makes one DTLS association another (RFC 8842 §3.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Association {
+    pub(crate) role: DtlsRole,
+    pub(crate) local: Vec<Fingerprint>,
+    pub(crate) remote: Vec<Fingerprint>,
+    pub(crate) remote_id: Option<TlsId>,
+}
+
+/// Choices of one offer (W3C `RTCOfferOptions`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OfferOptions {
+    /// Begin another ICE generation. The credentials given with the offer must then be fresh ones.
+    pub ice_restart: bool,
+}
+
+impl Negotiation {
+    /// A negotiation in `stable`, with nothing said.
+    pub const fn new(config: Config) -> Self {
+        Self {
+            config,
+            state: SignalingState::Stable,
+            local: Descriptions { current: None, pending: None },
+            remote: Descriptions { current: None, pending: None },
+            agreed: Vec::new(),
+            next_mid: 0,
+            association: None,
+            data_section: None,
+            offered_first: None,
+            data_wanted: false,
+            restart_wanted: false,
+            created_offer: None,
+            created_answer: None,
+            written: None,
+            version: 0,
+        }
+    }
+
+    /// The application has opened a data channel: an offer needs a data section.
+    pub fn want_data(&mut self) {
+        self.data_wanted = true;
+    }
+
+    /// The next offer begins another ICE generation (W3C `restartIce`). Holds until an exchange has done so.
+    pub fn want_ice_restart(&mut self) {
+        self.restart_wanted = self.local.current.is_some();
+    }
+
+    /// Ends the negotiation; every later command fails with `InvalidStateError`.
+    pub fn close(&mut self) {
+        self.state = SignalingState::Closed;
+    }
+
+    /// Writes an offer from what is wanted and what was agreed. It is remembered, since only the newest one may be applied.
+    ///
+    /// With [`OfferOptions::ice_restart`], or after [`want_ice_restart`](Self::want_ice_restart), `local` must hold fresh
+    /// credentials; without, those of the running generation.
+    pub fn create_offer(&mut self, local: &LocalTransport, options: OfferOptions) -> Result<SessionDescription, Error> {
+        if !matches!(self.state, SignalingState::Stable | SignalingState::HaveLocalOffer) {
+            return Err(Error::state(alloc::format!("an offer cannot be made in {}", self.state)));
+        }
+        let local = local.checked()?;
+        self.check_generation(&local, options.ice_restart || self.restart_wanted)?;
+        let outline =
+            Outline { config: &self.config, slots: &self.agreed, data: self.data_wanted, next_mid: self.next_mid };
+        let text = self.next_edition(|version| outline.write(&local, version))?;
+        self.created_offer = Some(text.clone());
+        Ok(SessionDescription::new(SdpType::Offer, text))
+    }
+
+    /// Writes an answer to the pending offer. It is remembered, since only the newest one may be applied.
+    ///
+    /// If the offer began another ICE generation ([`Plan::remote_ice_restart`](crate::plan::Plan::remote_ice_restart)),
+    /// `local` must hold fresh credentials; if not, those of the running generation.
+    pub fn create_answer(&mut self, local: &LocalTransport) -> Result<SessionDescription, Error> {
+        let offer = match (&self.remote.pending, self.state) {
+            (Some(offer), SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPrAnswer) => offer,
+            _ => return Err(Error::state(alloc::format!("there is no offer to answer in {}", self.state))),
+        };
+        let local = local.checked()?;
+        self.check_generation(&local, self.remote_restarts(offer)?)?;
+        let setup = match &offer.facts.link {
+            Some(link) => self.answering_role(link, &local),
+            None => Setup::Active,
+        };
+        let text = self.next_edition(|version| answer::write(&self.config, &offer.facts, setup, &local, version))?;
+        self.created_answer = Some(text.clone());
+        Ok(SessionDescription::new(SdpType::Answer, text))
+    }
+
+    /// Where the exchange stands.
+    pub const fn signaling_state(&self) -> SignalingState {
+        self.state
+    }
+
+    /// Whether an offer would change anything (W3C "check if negotiation is needed"): a data channel without a data
+    /// section, or an ICE restart that has not happened. Always false outside `stable`; ask again when it returns.
+    pub fn needs_negotiation(&self) -> bool {
+        let data = self.data_wanted && self.agreed.iter().all(|s| s.live.is_none());
+        self.state == SignalingState::Stable && (data || self.restart_wanted)
+    }
+
+    /// The pending local description, else the current one, with the candidates gathered so far.
+    pub fn local_description(&self) -> Option<SessionDescription> {
+        self.local.latest().map(Held::with_candidates)
+    }
+
+    /// The local description of the last complete exchange.
+    pub fn current_local_description(&self) -> Option<SessionDescription> {
+        self.local.current.as_ref().map(Held::with_candidates)
+    }
+
+    /// The local description of the exchange under way.
+    pub fn pending_local_description(&self) -> Option<SessionDescription> {
+        self.local.pending.as_ref().map(Held::with_candidates)
+    }
+
+    /// The pending remote description, else the current one, with the candidates received so far.
+    pub fn remote_description(&self) -> Option<SessionDescription> {
+        self.remote.latest().map(Held::with_candidates)
+    }
+
+    /// The remote description of the last complete exchange.
+    pub fn current_remote_description(&self) -> Option<SessionDescription> {
+        self.remote.current.as_ref().map(Held::with_candidates)
+    }
+
+    /// The remote description of the exchange under way.
+    pub fn pending_remote_description(&self) -> Option<SessionDescription> {
+        self.remote.pending.as_ref().map(Held::with_candidates)
+    }
+
+    /// Whether a remote description begins another ICE generation than the one agreed.
+    pub(crate) fn remote_restarts(&self, new: &Held) -> Result<bool, Error> {
+        let old = self.remote.current.as_ref().and_then(|held| held.facts.link.as_ref());
+        match (old, &new.facts.link) {
+            (Some(old), Some(new)) => crate::check::restarts(old, new),
+            _ => Ok(false),
+        }
+    }
+
+    /// Credentials change with a restart and only then (RFC 8839 §4.4.1.1.1).
+    fn check_generation(&self, local: &Credentials, restart: bool) -> Result<(), Error> {
+        let same = |held: &Held| held.facts.link.as_ref().map(|l| l.ufrag == local.ufrag && l.pwd == local.pwd);
+        let Some(current) = self.local.current.as_ref().and_then(same) else { return Ok(()) };
+        let pending = self.local.pending.as_ref().and_then(same).unwrap_or(false);
+        match (restart, current || (pending && !restart)) {
+            (true, true) => Err(Error::operation("an ICE restart needs fresh local credentials")),
+            (false, false) => Err(Error::operation("the local credentials change without an ICE restart")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The role in an answer. A running association keeps its role; a first one makes us the client, so that the
+    /// handshake begins half a round trip earlier (RFC 9429 §5.3.1).
+    fn answering_role(&self, offer: &Link, local: &Credentials) -> Setup {
+        match offer.setup {
+            Some(Setup::Active) => Setup::Passive,
+            Some(Setup::Passive) => Setup::Active,
+            // Without the attribute the offerer means to be the client (RFC 4145 §4).
+            None => Setup::Passive,
+            Some(Setup::Actpass | Setup::Holdconn) => match &self.association {
+                Some(running) if running.continues(&local.fingerprints, offer) => match running.role {
+                    DtlsRole::Client => Setup::Active,
+                    DtlsRole::Server => Setup::Passive,
+                },
+                _ => Setup::Active,
+            },
+        }
+    }
+
+    /// The text under the version of the last one if it says the same, else under the next (RFC 9429 §5.2.2).
+    fn next_edition(&self, write: impl Fn(u64) -> Result<Description, Error>) -> Result<String, Error> {
+        let text = write(self.version)?.to_string();
+        if self.written.as_deref() == Some(&*text) {
+            return Ok(text);
+        }
+        Ok(write(self.version + 1)?.to_string())
+    }
+}
+
+impl Association {
+    /// Whether these certificates and this identifier belong to it.
+    pub(crate) fn continues(&self, local: &[Fingerprint], remote: &Link) -> bool {
+        let mut sorted = local.to_vec();
+        sorted.sort();
+        sorted.dedup();
+        self.local == sorted && self.remote == remote.fingerprints && self.remote_id == remote.tls_id
+    }
+}
+
+/// What both sides' descriptions agree about their sections.
+pub(crate) fn agree(offer: &Facts, answer: &Facts) -> Vec<Slot> {
+    offer
+        .sections
+        .iter()
+        .zip(&answer.sections)
+        .map(|(offered, answered)| {
+            let live = !offered.rejected && !answered.rejected;
+            Slot {
+                mid: offered.mid.clone(),
+                media: offered.media.clone(),
+                protocol: offered.protocol.clone(),
+                format: offered.format.clone(),
+                rtpmap: offered.rtpmap.clone(),
+                live: offered.data.filter(|_| live).map(|d| d.form),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! The sections that we write, in the order that Chromium and Firefox both take.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use peerage_sdp::attribute::candidate::Candidate;
+use peerage_sdp::attribute::direction::Direction;
+use peerage_sdp::attribute::flag;
+use peerage_sdp::attribute::group::Group;
+use peerage_sdp::attribute::ice_options::IceOptions;
+use peerage_sdp::attribute::max_message_size::MaxMessageSize;
+use peerage_sdp::attribute::mid::Mid;
+use peerage_sdp::attribute::sctp_port::SctpPort;
+use peerage_sdp::attribute::sctpmap::Sctpmap;
+use peerage_sdp::attribute::setup::Setup;
+use peerage_sdp::description::Description;
+use peerage_sdp::line::Line;
+use peerage_sdp::media::{Media, MediaLine};
+use peerage_sdp::origin::Origin;
+use peerage_sdp::section::Section;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::facts::{DATA_CHANNEL, DataForm};
+use crate::local::Credentials;
+
+/// The session level. Its address means nothing (RFC 9429 §5.2.1).
+///
+/// `msid-semantic` and `extmap-allow-mixed` speak of RTP, which no section of ours carries.
+pub(crate) fn session(config: &Config, version: u64, bundle: Option<Vec<Mid>>) -> Result<Description, Error> {
+    let origin = Origin {
+        username: "-".to_owned(),
+        session_id: config.session_id & (u64::MAX >> 1),
+        session_version: version,
+        address: "IN IP4 0.0.0.0".to_owned(),
+    };
+    let mut description = Description::new(&origin).ok_or_else(|| Error::operation("the o= line cannot be written"))?;
+    if let Some(mids) = bundle {
+        description.session.push_attribute(&Group::bundle(mids));
+    }
+    Ok(description)
+}
+
+/// A live data section.
+pub(crate) fn data(
+    config: &Config,
+    local: &Credentials,
+    protocol: &str,
+    form: DataForm,
+    mid: Option<&Mid>,
+    setup: Setup,
+) -> Media {
+    let (port, connection) =
+        default_destination(&local.candidates).unwrap_or_else(|| (9, connection("IN IP4 0.0.0.0")));
+    let mut section = Section::new();
+    section.push(connection);
+    section.push_attribute(&local.ufrag);
+    section.push_attribute(&local.pwd);
+    if local.trickle {
+        section.push_attribute(&IceOptions(vec![IceOptions::TRICKLE.to_owned()]));
+    }
+    for fingerprint in &local.fingerprints {
+        section.push_attribute(fingerprint);
+    }
+    section.push_attribute(&setup);
+    if let Some(id) = &local.tls_id {
+        section.push_attribute(id);
+    }
+    if let Some(mid) = mid {
+        section.push_attribute(mid);
+    }
+    let format = match form {
+        DataForm::Current => {
+            section.push_attribute(&SctpPort(config.sctp_port));
+            DATA_CHANNEL.to_owned()
+        }
+        DataForm::Legacy => {
+            let application = DATA_CHANNEL.to_owned();
+            section.push_attribute(&Sctpmap { port: config.sctp_port, application, streams: Some(1024) });
+            config.sctp_port.to_string()
+        }
+    };
+    section.push_attribute(&MaxMessageSize(config.max_message_size));
+    for candidate in &local.candidates {
+        section.push_attribute(candidate);
+    }
+    if local.ended {
+        section.push(Line::flag(flag::END_OF_CANDIDATES));
+    }
+    Media { line: line("application", port, protocol, format), section }
+}
+
+/// A refused section: port 0, and the lines that Firefox wants even so (`c=`, a direction, the mid, and an `rtpmap` for a
+/// dynamic payload type).
+pub(crate) fn rejected(
+    media: &str,
+    protocol: &str,
+    format: Option<&str>,
+    rtpmap: Option<&str>,
+    mid: Option<&Mid>,
+) -> Media {
+    let mut section = Section::new();
+    section.push(connection("IN IP4 0.0.0.0"));
+    if let Some(mid) = mid {
+        section.push_attribute(mid);
+    }
+    section.push(Direction::Inactive.line());
+    if let Some(Ok(line)) = rtpmap.map(|map| Line::new('a', format!("rtpmap:{map}"))) {
+        section.push(line);
+    }
+    Media { line: line(media, 0, protocol, format.unwrap_or("0").to_owned()), section }
+}
+
+/// The port and `c=` line of the candidate most likely to work for an agent without ICE (RFC 8839 §4.2.1.2); `None` where
+/// there is none with an IP address.
+pub(crate) fn default_destination(candidates: &[Candidate]) -> Option<(u16, Line)> {
+    let rank = |c: &Candidate, ip: IpAddr| {
+        let kind = match c.kind() {
+            "relay" => 0,
+            "srflx" => 1,
+            _ => 2,
+        };
+        (kind, ip.is_ipv6(), ip.is_loopback())
+    };
+    candidates
+        .iter()
+        .filter(|c| c.component() == "1" && c.transport().eq_ignore_ascii_case("udp"))
+        .filter_map(|c| Some((c.address().parse::<IpAddr>().ok()?, c.port().parse::<u16>().ok()?, c)))
+        .filter(|(_, port, _)| *port != 0)
+        .min_by_key(|(ip, _, c)| rank(c, *ip))
+        .map(|(ip, port, _)| {
+            let family = if ip.is_ipv6() { "IP6" } else { "IP4" };
+            (port, connection(&format!("IN {family} {ip}")))
+        })
+}
+
+fn connection(value: &str) -> Line {
+    Line::new('c', value).expect("addresses hold no control bytes")
+}
+
+fn line(media: &str, port: u16, protocol: &str, format: String) -> MediaLine {
+    MediaLine { media: media.to_owned(), port, port_count: None, protocol: protocol.to_owned(), formats: vec![format] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(lines: &[&str]) -> Vec<Candidate> {
+        lines.iter().map(|l| Candidate::from_text(&format!("candidate:{l}")).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_default_destination_is_the_most_reachable_candidate() {
+        let all = candidates(&[
+            "1 1 udp 1 a-name.local 4000 typ host",
+            "2 1 tcp 1 192.0.2.1 9 typ host tcptype active",
+            "3 1 udp 1 192.0.2.1 4001 typ host",
+            "4 1 udp 1 2001:db8::1 4002 typ srflx raddr :: rport 0",
+            "5 1 udp 1 203.0.113.5 4003 typ srflx raddr 0.0.0.0 rport 0",
+        ]);
+        let of = |n| default_destination(&all[..n]).map(|(port, line)| (port, line.value().to_owned()));
+        assert_eq!(of(2), None);
+        assert_eq!(of(3), Some((4001, "IN IP4 192.0.2.1".to_owned())));
+        assert_eq!(of(4), Some((4002, "IN IP6 2001:db8::1".to_owned())));
+        assert_eq!(of(5), Some((4003, "IN IP4 203.0.113.5".to_owned())));
+    }
+}
