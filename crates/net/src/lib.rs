@@ -1,1 +1,13 @@
-//! Batched UDP sockets, interfaces, mDNS, the system clock.
+//! Where Peerage touches the system: clock, UDP sockets, interfaces, multicast DNS, host-name lookup.
+//!
+//! Everything above is a machine or a codec that never opens a socket; everything here is a thin, checked face over the
+//! system, on tokio. Batched I/O (GSO, GRO, ECN, packet info) is quinn-udp's; [`udp`] keeps its sharp edges away from
+//! what a remote peer can choose.
+//!
+//! Out of scope: TCP and TLS, port mapping, and any decision about what to send.
+
+pub mod clock;
+pub mod interfaces;
+pub mod mdns;
+pub mod resolve;
+pub mod udp;

@@ -1,0 +1,115 @@
+//! The system's clock as machines see it.
+
+use peerage_base::time::{Duration, Instant};
+use std::time::SystemTime;
+
+/// A kernel timestamp further from now than this is not believed: the wall clock was set in between.
+const MAX_TIMESTAMP_AGE: Duration = Duration::from_secs(1);
+
+/// Reads the system's clock and translates between its moments and those of machines.
+///
+/// All machines of one driver share one clock. Follows tokio's clock, and so can be paused in tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: tokio::time::Instant,
+}
+
+impl Clock {
+    /// A clock whose origin is a little in the past, so that no machine ever meets moment zero.
+    pub fn new() -> Self {
+        let now = tokio::time::Instant::now();
+        Self { origin: now.checked_sub(Duration::from_secs(1)).unwrap_or(now) }
+    }
+
+    /// The current moment.
+    pub fn now(&self) -> Instant {
+        let nanos = tokio::time::Instant::now().saturating_duration_since(self.origin).as_nanos();
+        Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// A machine's deadline as tokio takes it. Deadlines too far off for the system are put a year from now.
+    pub fn deadline(&self, deadline: Instant) -> tokio::time::Instant {
+        let offset = Duration::from_nanos(deadline.as_nanos());
+        self.origin.checked_add(offset).unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(31_536_000))
+    }
+
+    /// Sleeps until a machine's deadline; for ever if there is none.
+    pub async fn sleep_until(&self, deadline: Option<Instant>) {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(self.deadline(deadline)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The current moment and, beside it, the time since 1970 in UTC. For what needs wall time: NTP stamps,
+    /// certificates, kernel timestamps.
+    #[expect(clippy::disallowed_methods, reason = "the one place where wall time enters")]
+    pub fn wall(&self) -> Wall {
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Wall { now: self.now(), unix }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wall {
+    /// For machines.
+    pub now: Instant,
+    /// Since 1970-01-01 UTC.
+    pub unix: Duration,
+}
+
+impl Wall {
+    /// When a recent wall time was, for machines. Never later than `now`; `now` itself if `unix` is not of the second
+    /// before it.
+    pub fn moment(&self, unix: Duration) -> Instant {
+        match self.unix.checked_sub(unix) {
+            Some(age) if age <= MAX_TIMESTAMP_AGE => self.now - age,
+            _ => self.now,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, Duration, Instant, Wall};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_is_reached_when_the_clock_says_so() {
+        let clock = Clock::new();
+        let start = clock.now();
+        assert!(start > Instant::ORIGIN);
+        clock.sleep_until(Some(start + Duration::from_secs(5))).await;
+        assert_eq!(clock.now().since(start), Duration::from_secs(5));
+        clock.sleep_until(Some(start)).await;
+        assert_eq!(clock.now().since(start), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_deadline_is_never_reached() {
+        let clock = Clock::new();
+        let waiting = tokio::time::timeout(Duration::from_secs(1_000_000), clock.sleep_until(None)).await;
+        assert!(waiting.is_err());
+        assert!(clock.deadline(Instant::from_nanos(u64::MAX)) > clock.deadline(clock.now()));
+    }
+
+    #[test]
+    fn a_timestamp_that_cannot_be_right_counts_as_now() {
+        let wall = Wall { now: Instant::from_millis(5000), unix: Duration::from_secs(1_000_000) };
+        let moment = |unix| wall.moment(unix);
+        assert_eq!(moment(wall.unix - Duration::from_millis(3)), Instant::from_millis(4997));
+        assert_eq!(moment(wall.unix + Duration::from_millis(3)), wall.now);
+        assert_eq!(moment(Duration::ZERO), wall.now);
+    }
+
+    #[test]
+    fn wall_time_is_later_than_the_day_this_was_written() {
+        assert!(Clock::new().wall().unix > Duration::from_secs(1_700_000_000));
+    }
+}
