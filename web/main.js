@@ -1,0 +1,291 @@
+// Puts the parts together, and lets programs look on (`window.peeragePage`).
+
+import * as codes from './code.js';
+import { soon } from './dom.js';
+import { Files } from './files.js';
+import { Session } from './session.js';
+import { Storage } from './storage.js';
+import { Chat, Pipe } from './talk.js';
+import { agentName, bytes } from './text.js';
+import { peerName } from './view-peers.js';
+import { Ui } from './ui.js';
+
+const OPENED = 'peerage-opened';
+
+const FAILURES = {
+  unavailable: ['No such room', 'The code may be mistyped, or the room is full or has expired. Check the code with the other side, and that their page is still open.'],
+  wrong_code: ['Wrong code', 'The room exists, but the part of the code after the hyphen differs from the one the others have. Ask for the code again and copy all of it.'],
+  rate_limited: ['Too many tries', 'The server has had too many tries from your address. Wait a minute, then try again.'],
+  bad_request: ['The server refused this page', 'It may have been updated: load the page again.'],
+  too_large: ['The server refused a message', 'A message was too long for it. Load the page again.'],
+};
+
+class App {
+  session = null;
+  pipes = [];
+  error = null;
+
+  constructor(storage) {
+    this.storage = storage;
+    this.render = soon(() => this.ui.render());
+    this.chat = this.#newChat();
+    this.files = new Files({
+      storage,
+      on: {
+        changed: () => this.#filesChanged(),
+        ask: (incoming, facts) => {
+          this.ui.ask(incoming, facts);
+          this.ui.announce(`${peerName(incoming.peer)} wants to send you files`);
+        },
+        settled: (incoming) => this.ui.settled(incoming),
+        received: (file) => {
+          this.ui.count('files');
+          this.ui.announce(`Received ${file.name}, ${bytes(file.size)}`);
+        },
+        refused: (incoming) => {
+          this.ui.notice('space', 'warn', 'Too large for this browser', `${peerName(incoming.peer)} offered ${bytes(incoming.total)}; ${incoming.error?.message ?? ''}.`);
+        },
+        peers: () => this.takers(),
+      },
+    });
+    this.ui = new Ui(this);
+  }
+
+  get link() {
+    return codes.link(location.href, this.session.code);
+  }
+
+  takers() {
+    return this.session ? [...this.session.peers.values()].filter((peer) => peer.takesFiles) : [];
+  }
+
+  create() {
+    this.#enter(codes.generate(), 'open');
+  }
+
+  join(code) {
+    this.#enter(code, remembered() === code.room ? 'open' : 'join');
+  }
+
+  leave() {
+    this.session?.leave();
+    this.#left();
+  }
+
+  send(items, target) {
+    const peers = this.takers().filter((peer) => target === '' || peer.id === target);
+    this.files.send(items, peers);
+  }
+
+  say(text) {
+    return this.chat.say(text);
+  }
+
+  #enter(code, mode) {
+    this.session?.leave();
+    this.error = null;
+    for (const id of ['failed', 'server', 'unheard', 'space']) this.ui.clearNotice(id);
+    this.chat = this.#newChat();
+    this.pipes = [];
+    // A page that is loaded again finds its room by the address.
+    history.replaceState(null, '', `#${code.text}`);
+    if (mode === 'open') remember(code.room);
+    const session = new Session({
+      code,
+      mode,
+      url: webSocketUrl(),
+      agent: agentName(navigator.userAgent),
+      on: {
+        changed: () => this.#sessionChanged(session),
+        connected: (peer) => this.#connected(peer),
+        gone: (peer) => this.#gone(peer),
+        channel: (peer, channel) => this.#channel(peer, channel),
+        notice: () => this.ui.announce('The server lost this page; connecting anew'),
+        failed: (reason) => this.#failed(session, reason),
+        busy: () => this.files.moving,
+      },
+    });
+    this.session = session;
+    session.start();
+    this.ui.describeLimit();
+    this.render();
+  }
+
+  #newChat() {
+    return new Chat({ on: { changed: (message) => this.ui.message(message) } });
+  }
+
+  #sessionChanged(session) {
+    if (this.session !== session) return;
+    if (session.state === 'unreachable') {
+      this.ui.notice('server', 'warn', 'The server cannot be reached', `Nothing answers at ${location.host}. This page tries again by itself; check the network, and that the server runs.`);
+    } else if (session.state === 'joined') {
+      this.ui.clearNotice('server');
+    }
+    this.render();
+  }
+
+  #filesChanged() {
+    if (!this.files.moving) {
+      this.session?.idle();
+      this.ui.describeLimit();
+    }
+    this.render();
+  }
+
+  #connected(peer) {
+    if (!peer.greetedPerson) {
+      peer.greetedPerson = true;
+      this.chat.event(`${peerName(peer)} is connected`);
+      this.ui.announce(`${peerName(peer)} is connected`);
+      this.ui.count('people');
+    }
+    this.files.connected(peer);
+  }
+
+  #gone(peer) {
+    this.files.gone(peer);
+    if (!peer.greetedPerson) return;
+    this.chat.event(`${peerName(peer)} is gone: ${peer.reason}`);
+    this.ui.announce(`${peerName(peer)} is gone`);
+  }
+
+  #channel(peer, channel) {
+    switch (channel.protocol) {
+      case 'peerage.chat.1':
+        this.chat.attach(peer, channel);
+        channel.addEventListener('close', () => this.#chatClosed(peer));
+        return;
+      case 'peerage.transfer.1':
+        this.files.incoming(peer, channel);
+        return;
+      case 'peerage.pipe.1':
+        this.pipes.push(new Pipe({ peer, channel, on: { changed: this.render } }));
+        this.pipes.splice(0, Math.max(0, this.pipes.length - 8));
+        this.ui.count('chat');
+        this.render();
+        return;
+      default:
+        // A channel for something that this page does not do.
+        channel.close();
+    }
+  }
+
+  /** The other page closed; browsers tell the channel long before the connection times out. */
+  #chatClosed(peer) {
+    if (peer.role === 'page' && !peer.present) peer.close('left the room');
+  }
+
+  #failed(session, { code, message }) {
+    if (this.session !== session) return;
+    const [title, detail] = FAILURES[code] ?? ['The server ended this', message || 'Try again.'];
+    this.error = { code, message: `${title}. ${detail}` };
+    const again = code === 'wrong_code' ? [] : [['Try again', () => this.#enter(session.code, session.mode)]];
+    this.ui.notice('failed', 'error', title, detail, again);
+    document.getElementById('code').value = session.code.text;
+    this.#left();
+  }
+
+  #left() {
+    this.session = null;
+    forget();
+    history.replaceState(null, '', location.pathname);
+    this.render();
+  }
+}
+
+/** Read-only: what a program that drives this page may know. */
+function status(app) {
+  const peer = (one) => ({
+    id: one.id,
+    agent: one.agent,
+    role: one.role,
+    state: one.state,
+    reason: one.reason,
+    selected: one.steps.selected,
+    security: one.steps.security,
+    rttMs: one.steps.rtt,
+    stages: Object.fromEntries(Object.entries(one.steps.stages).map(([name, stage]) => [name, stage.state])),
+    local: one.steps.local,
+    remote: one.steps.remote,
+    pairs: one.steps.pairs,
+    steps: one.steps.events,
+  });
+  return Object.freeze({
+    get state() { return app.session?.state ?? 'idle'; },
+    get error() { return app.error; },
+    get code() { return app.session?.code.text ?? null; },
+    get link() { return app.session ? app.link : null; },
+    get self() { return app.session?.self ?? null; },
+    get secure() { return window.isSecureContext; },
+    get storage() { return app.storage.kind; },
+    get peers() { return copyOf([...(app.session?.peers.values() ?? [])].map(peer)); },
+    get transfers() {
+      return copyOf(app.files.transfers.map((one) => ({
+        id: one.id, sending: Boolean(one.files && one.resume), state: one.state, bytes: one.bytes, total: one.total,
+        entries: one.entries.length, sha256: one.sha256, restarted: one.restarted, error: one.error,
+      })));
+    },
+    get received() { return copyOf(app.files.received.map(({ path, name, size, sha256 }) => ({ path, name, size, sha256 }))); },
+    get messages() { return copyOf(app.chat.messages.map(({ own, event, text }) => ({ own, event, text }))); },
+    get pipes() { return copyOf(app.pipes.map((pipe) => ({ received: pipe.received, sent: pipe.sent, theirEnd: pipe.theirEnd, ourEnd: pipe.ourEnd, text: pipe.text(false) }))); },
+  });
+}
+
+function copyOf(value) {
+  return structuredClone(value);
+}
+
+function webSocketUrl() {
+  const url = new URL('ws', location.href);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  url.hash = '';
+  url.search = '';
+  return url.href;
+}
+
+// Which room this tab made: loading the page again may make it again.
+function remembered() {
+  try {
+    return sessionStorage.getItem(OPENED);
+  } catch {
+    return null;
+  }
+}
+
+function remember(room) {
+  try {
+    sessionStorage.setItem(OPENED, room);
+  } catch {
+    // Storage is switched off; then a page that is loaded again has to find the room still there.
+  }
+}
+
+function forget() {
+  try {
+    sessionStorage.removeItem(OPENED);
+  } catch {
+    // As above.
+  }
+}
+
+function fromAddress(app) {
+  const hash = location.hash.slice(1);
+  if (hash === '' || hash === app.session?.code.text) return;
+  try {
+    app.join(codes.parse(hash));
+  } catch (error) {
+    app.ui.codeError(`The link is not complete. ${error.message}`);
+  }
+}
+
+const app = new App(await Storage.create());
+Object.defineProperty(window, 'peeragePage', { value: status(app) });
+app.render();
+fromAddress(app);
+window.addEventListener('hashchange', () => fromAddress(app));
+window.addEventListener('online', () => app.session?.networkChanged());
+window.addEventListener('pagehide', () => app.session?.leave('closed the page'));
+window.addEventListener('beforeunload', (event) => {
+  if (app.files.moving) event.preventDefault();
+});

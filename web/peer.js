@@ -1,0 +1,331 @@
+// One remote peer: its RTCPeerConnection by perfect negotiation (W3C WebRTC §10.7), and its channels.
+
+import { clean } from './text.js';
+import { Steps } from './steps.js';
+
+const NO_PATH_MS = 30000;
+const RESTART_AFTER_MS = 3000;
+const HELLO_MS = 15000;
+const MAX_INCOMING_CHANNELS = 32;
+const MAX_REMOTE_CANDIDATES = 256;
+const ROLES = new Set(['send', 'receive', 'pipe', 'page']);
+
+/**
+ * `state`: `greeting` (no hello yet), `connecting`, `connected`, `unstable` (no answer, being restarted), `no-path`,
+ * `wrong-code`, `left`.
+ *
+ * Handlers: `say(message)` hands a message to the sealer, `changed(peer)`, `connected(peer)`, `channel(peer, channel)`
+ * for every channel that opens here or there.
+ */
+export class Peer {
+  state = 'greeting';
+  agent = '';
+  role = 'page';
+  reason = null;
+  present = true;
+  #on;
+  #first;
+  #iceServers;
+  #pc = null;
+  #makingOffer = false;
+  #ignoreOffer = false;
+  #settingAnswer = false;
+  #greeted = false;
+  #channels = new Set();
+  #remoteCandidates = 0;
+  #timers = new Map();
+  #ended = new Set();
+
+  /** `first`: this page was in the room before that peer, so it makes the first offer and is the impolite one. */
+  constructor({ id, first, iceServers, on }) {
+    this.id = id;
+    this.#first = first;
+    this.#iceServers = iceServers;
+    this.#on = on;
+    this.steps = new Steps(() => on.changed(this));
+    this.steps.note('found', first ? 'Came into the room' : 'Was in the room', 'done');
+    this.steps.note('verified', 'Waiting for a sealed greeting', 'active');
+    this.#after('hello', HELLO_MS, () => {
+      this.steps.note('verified', 'No greeting yet; the other side may be asleep or offline', 'active');
+    });
+  }
+
+  get connected() {
+    return this.#pc?.connectionState === 'connected';
+  }
+
+  /** Whether files can be offered to it. */
+  get takesFiles() {
+    return this.connected && (this.role === 'page' || this.role === 'receive');
+  }
+
+  /** Takes one opened message of the signalling. */
+  async receive(message) {
+    if (this.state === 'left') return;
+    switch (message.kind) {
+      case 'hello':
+        return this.#hello(message);
+      case 'offer':
+      case 'answer':
+        return typeof message.sdp === 'string' ? this.#description({ type: message.kind, sdp: message.sdp }) : undefined;
+      case 'candidate':
+        return this.#candidate(message);
+      case 'bye':
+        return this.close(clean(message.reason) || 'left');
+      default:
+        return undefined;
+    }
+  }
+
+  /** What came from it cannot be opened: it holds another secret. */
+  wrongCode() {
+    if (this.#greeted || this.state === 'wrong-code') return;
+    this.#stopTimer('hello');
+    this.steps.note('verified', 'What it says cannot be opened: it has a different code', 'failed');
+    this.#set('wrong-code');
+  }
+
+  /** Looks for a path again. */
+  retry() {
+    if (!this.#pc || this.state === 'left') return;
+    this.steps.restart();
+    this.#set('connecting');
+    this.#watch();
+    this.#pc.restartIce();
+  }
+
+  /** A channel to it, created here. */
+  createChannel(label, protocol) {
+    const channel = this.#pc.createDataChannel(label, { ordered: true, protocol });
+    channel.binaryType = 'arraybuffer';
+    this.#keep(channel);
+    return channel;
+  }
+
+  /** It is gone from the room. A connection that still works is kept until it ends. */
+  leftRoom() {
+    this.present = false;
+    if (!this.connected) this.close('left the room');
+    else this.#on.changed(this);
+  }
+
+  backInRoom() {
+    this.present = true;
+    this.#on.changed(this);
+  }
+
+  close(reason) {
+    if (this.state === 'left') return;
+    for (const name of [...this.#timers.keys()]) this.#stopTimer(name);
+    this.reason = reason;
+    this.#set('left');
+    this.#pc?.close();
+  }
+
+  #hello(message) {
+    if (this.#greeted) return;
+    this.#greeted = true;
+    this.#stopTimer('hello');
+    this.agent = clean(message.agent, 60);
+    this.role = ROLES.has(message.role) ? message.role : 'page';
+    this.steps.note('verified', 'Same code on both sides; the server cannot read along', 'done');
+    this.#connection();
+    this.#set('connecting');
+    this.#watch();
+    if (!this.#first) return;
+    // The offer needs one channel; which one depends on what the other side is for.
+    if (this.role === 'pipe') this.#announce(this.createChannel('pipe', 'peerage.pipe.1'));
+    else this.#announce(this.createChannel('chat', 'peerage.chat.1'));
+  }
+
+  #connection() {
+    if (this.#pc) return;
+    const pc = new RTCPeerConnection({ iceServers: this.#iceServers });
+    this.#pc = pc;
+    pc.onnegotiationneeded = () => this.#offer();
+    pc.onicecandidate = ({ candidate }) => this.#gathered(candidate);
+    pc.onicegatheringstatechange = () => {
+      if (pc.iceGatheringState === 'gathering') this.steps.note('gathered', 'Asking the system and the server for addresses', 'active');
+      if (pc.iceGatheringState === 'complete') this.steps.gatheringDone();
+    };
+    pc.oniceconnectionstatechange = () => {
+      if (pc.iceConnectionState === 'checking') this.steps.note('checked', 'Trying the pairs', 'active');
+      this.#poll();
+    };
+    pc.onconnectionstatechange = () => this.#connectionState(pc);
+    pc.ondatachannel = ({ channel }) => {
+      if (this.#channels.size >= MAX_INCOMING_CHANNELS) {
+        channel.close();
+        return;
+      }
+      channel.binaryType = 'arraybuffer';
+      this.#keep(channel);
+      this.#announce(channel);
+    };
+  }
+
+  #announce(channel) {
+    this.#on.channel(this, channel);
+  }
+
+  #keep(channel) {
+    this.#channels.add(channel);
+    channel.addEventListener('close', () => this.#channels.delete(channel));
+    channel.addEventListener('open', () => {
+      this.steps.handshakeDone();
+      this.steps.note('open', `Channel “${clean(channel.label, 20)}” is open`, 'done');
+    });
+  }
+
+  async #offer() {
+    const pc = this.#pc;
+    try {
+      this.#makingOffer = true;
+      await pc.setLocalDescription();
+      this.#say({ kind: pc.localDescription.type, sdp: pc.localDescription.sdp });
+    } catch (error) {
+      this.#broken(error);
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  async #description(description) {
+    if (!this.#greeted) return;
+    const pc = this.#pc;
+    const ready = !this.#makingOffer && (pc.signalingState === 'stable' || this.#settingAnswer);
+    const collision = description.type === 'offer' && !ready;
+    this.#ignoreOffer = this.#first && collision;
+    if (this.#ignoreOffer) return;
+    try {
+      this.#settingAnswer = description.type === 'answer';
+      await pc.setRemoteDescription(description);
+      this.#settingAnswer = false;
+      if (description.type === 'offer') {
+        await pc.setLocalDescription();
+        this.#say({ kind: pc.localDescription.type, sdp: pc.localDescription.sdp });
+      }
+    } catch (error) {
+      this.#settingAnswer = false;
+      this.#broken(error);
+    }
+  }
+
+  async #candidate({ candidate, mid, ufrag }) {
+    this.#remoteCandidates += 1;
+    if (!this.#pc || typeof candidate !== 'string' || this.#remoteCandidates > MAX_REMOTE_CANDIDATES) return;
+    if (candidate !== '') this.steps.signalled('received', candidate);
+    const init = { candidate, sdpMid: typeof mid === 'string' ? mid : '0' };
+    if (typeof ufrag === 'string' && ufrag !== '') init.usernameFragment = ufrag;
+    try {
+      await this.#pc.addIceCandidate(init);
+    } catch {
+      // A candidate of an offer that was ignored, or one that this browser does not understand: another may work.
+      if (!this.#ignoreOffer) this.steps.note('signalled', 'One candidate could not be used');
+    }
+  }
+
+  #gathered(candidate) {
+    // The empty candidate and the null event both say "no more"; peers hear it once for each set of credentials.
+    const description = this.#pc.localDescription;
+    const ufrag = candidate?.usernameFragment ?? /^a=ice-ufrag:(\S+)/m.exec(description?.sdp ?? '')?.[1] ?? '';
+    const mid = candidate?.sdpMid ?? /^a=mid:(\S+)/m.exec(description?.sdp ?? '')?.[1] ?? '0';
+    if (candidate === null || candidate.candidate === '') {
+      if (this.#ended.has(ufrag)) return;
+      this.#ended.add(ufrag);
+      this.#say({ kind: 'candidate', candidate: '', mid, ufrag });
+      return;
+    }
+    this.steps.gathered(candidate.candidate);
+    this.#say({ kind: 'candidate', candidate: candidate.candidate, mid, ufrag });
+    this.steps.signalled('sent', candidate.candidate);
+  }
+
+  #connectionState(pc) {
+    if (this.state === 'left') return;
+    this.#poll();
+    switch (pc.connectionState) {
+      case 'connected':
+        this.#stopTimer('no-path');
+        this.#stopTimer('restart');
+        this.steps.handshakeDone();
+        this.#set('connected');
+        this.#on.connected(this);
+        return;
+      case 'disconnected':
+        if (!this.present) return this.close('left the room');
+        this.#set('unstable');
+        // Both sides notice; one restarts, so that the offers do not meet.
+        if (this.#first) this.#after('restart', RESTART_AFTER_MS, () => this.retry());
+        this.#watch();
+        return;
+      case 'failed':
+        if (!this.present) return this.close('left the room');
+        if (this.state === 'unstable' && this.#first) this.retry();
+        else if (this.state !== 'unstable') this.#noPath();
+        return;
+      case 'closed':
+        return this.close('the connection was closed');
+      default:
+        return undefined;
+    }
+  }
+
+  /** Gives up waiting after a while, but takes a path that is found later. */
+  #watch() {
+    this.#after('no-path', NO_PATH_MS, () => {
+      if (!this.connected) this.#noPath();
+    });
+  }
+
+  #noPath() {
+    const pairs = this.steps.pairs.length;
+    const stage = this.steps.stages.checked.state === 'done' ? 'secured' : 'checked';
+    const why = stage === 'secured'
+      ? 'Packets get through, but the secure handshake did not finish'
+      : pairs === 0 ? 'There was no pair of addresses to try' : `None of ${pairs} pairs answered`;
+    this.steps.note(stage, why, 'failed');
+    this.#set('no-path');
+  }
+
+  #broken(error) {
+    if (this.state === 'left') return;
+    this.steps.note('signalled', `The browser refused a description (${clean(error?.name, 40)})`, 'failed');
+  }
+
+  /** Reads the statistics: often while connecting, every two seconds afterwards. */
+  #poll() {
+    const pc = this.#pc;
+    if (!pc || this.state === 'left' || this.#timers.has('polling')) return;
+    this.#timers.set('polling', 0);
+    pc.getStats().then((report) => {
+      if (this.state !== 'left') this.steps.stats(report);
+    }, () => {}).finally(() => {
+      this.#timers.delete('polling');
+      const settled = this.connected && this.steps.selected !== null && this.steps.security !== null;
+      if (this.state !== 'left') this.#after('poll', settled ? 2000 : 250, () => this.#poll());
+    });
+  }
+
+  #say(message) {
+    if (this.state !== 'left') this.#on.say(this, message);
+  }
+
+  #after(name, ms, action) {
+    this.#stopTimer(name);
+    this.#timers.set(name, setTimeout(() => {
+      this.#timers.delete(name);
+      action();
+    }, ms));
+  }
+
+  #stopTimer(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+
+  #set(state) {
+    this.state = state;
+    this.#on.changed(this);
+  }
+}

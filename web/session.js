@@ -1,0 +1,214 @@
+// One stay in one room: the signalling, the sealing and the peers.
+
+import { base64url, randomBytes } from './text.js';
+import { Peer } from './peer.js';
+import { Room } from './room.js';
+import { Sealer } from './seal.js';
+
+const OTHERS_MS = 3000;
+const FORGET_LEFT_MS = 8000;
+const MAX_PEERS = 32;
+
+/**
+ * Handlers: `changed()`; `connected(peer)`; `gone(peer)` when one cannot be reached any more; `channel(peer, channel)`;
+ * `notice(code)` for what passes by itself; `failed({ code, message })`, after which the session is over; `busy()` tells
+ * whether files are moving, which puts off what would cut them.
+ */
+export class Session {
+  /** `connecting`, `joined`, `reconnecting`, `unreachable`, `over`. */
+  state = 'connecting';
+  peers = new Map();
+  #url;
+  #agent;
+  #on;
+  #room = null;
+  #sealer = null;
+  #mode;
+  #self = '';
+  #entered = false;
+  #waiting = null;
+  #othersTimer = null;
+
+  constructor({ code, mode, url, agent, on }) {
+    this.code = code;
+    this.mode = mode;
+    this.#mode = mode;
+    this.#url = url;
+    this.#agent = agent;
+    this.#on = on;
+  }
+
+  /** Enters the room. */
+  start() {
+    this.#enter();
+  }
+
+  get self() {
+    return this.#self;
+  }
+
+  get over() {
+    return this.state === 'over';
+  }
+
+  networkChanged() {
+    this.#room?.networkChanged();
+  }
+
+  /** Goes on with what waited for the files to be through. */
+  idle() {
+    if (this.#waiting === null || this.over) return;
+    this.#waiting = null;
+    this.#enter();
+  }
+
+  /** Says goodbye and leaves. */
+  leave(reason = 'left the room') {
+    if (this.over) return;
+    for (const peer of this.peers.values()) if (peer.state !== 'left') this.#say(peer, { kind: 'bye', reason });
+    this.#room?.leave();
+    this.#end(reason);
+  }
+
+  #enter() {
+    for (const peer of [...this.peers.values()]) {
+      peer.close('connecting anew');
+      this.#forget(peer);
+    }
+    this.#self = base64url(randomBytes(16));
+    this.#sealer = new Sealer(this.code, this.#self);
+    this.#room = new Room({
+      url: this.#url,
+      room: this.code.room,
+      self: this.#self,
+      mode: this.#mode,
+      on: {
+        state: (state) => this.#set(state),
+        joined: (peers, iceServers) => this.#joined(peers, iceServers),
+        resumed: () => this.#on.changed(),
+        peerJoined: (id) => this.#meet(id, true),
+        peerLeft: (id) => this.#left(id),
+        signal: (from, data) => this.#signal(from, data),
+        ended: (reason) => this.#ended(reason),
+      },
+    });
+    this.#room.connect();
+  }
+
+  #joined(peers, iceServers) {
+    this.#entered = true;
+    // Once in, the room is known to be right: after a restart of the server it may have to be made again.
+    this.#mode = 'open';
+    this.iceServers = iceServers;
+    for (const id of peers) this.#meet(id, false);
+    this.#on.changed();
+  }
+
+  #meet(id, first) {
+    const known = this.peers.get(id);
+    if (known) {
+      known.backInRoom();
+      return;
+    }
+    if (this.peers.size >= MAX_PEERS) return;
+    const peer = new Peer({
+      id,
+      first,
+      iceServers: this.iceServers,
+      on: {
+        say: (to, message) => this.#say(to, message),
+        changed: (who) => this.#changed(who),
+        connected: (who) => this.#on.connected(who),
+        channel: (who, channel) => this.#on.channel(who, channel),
+      },
+    });
+    peer.first = first;
+    this.peers.set(id, peer);
+    this.#say(peer, { kind: 'hello', agent: this.#agent, role: 'page' });
+    this.#on.changed();
+  }
+
+  #left(id) {
+    this.peers.get(id)?.leftRoom();
+    this.#on.changed();
+  }
+
+  #signal(from, data) {
+    const peer = this.peers.get(from);
+    if (!peer) return;
+    const { message, problem } = this.#sealer.open(from, data);
+    if (message) {
+      peer.verified = true;
+      clearTimeout(this.#othersTimer);
+      peer.receive(message).catch(() => {});
+      return;
+    }
+    if (problem !== 'closed' || peer.verified) return;
+    peer.wrongCode();
+    if (!peer.first) this.#wrongCode();
+    this.#on.changed();
+  }
+
+  /** The newcomer with a wrong code ends; but one stranger in a room of friends is no reason to. */
+  #wrongCode() {
+    const peers = [...this.peers.values()];
+    if (peers.some((peer) => peer.verified)) return;
+    const open = peers.some((peer) => !peer.first && peer.state === 'greeting');
+    clearTimeout(this.#othersTimer);
+    this.#othersTimer = setTimeout(() => {
+      if (this.over || [...this.peers.values()].some((peer) => peer.verified)) return;
+      this.#room.leave();
+      this.#end('wrong code');
+      this.#on.failed({ code: 'wrong_code', message: '' });
+    }, open ? OTHERS_MS : 0);
+  }
+
+  #say(peer, message) {
+    const sealed = this.#sealer.seal(peer.id, message);
+    if (sealed === null) return;
+    this.#room.signal(peer.id, sealed);
+  }
+
+  #changed(peer) {
+    if (peer.state === 'left' && this.peers.get(peer.id) === peer && !peer.forgetting) {
+      peer.forgetting = true;
+      this.#on.gone(peer);
+      setTimeout(() => this.#forget(peer), FORGET_LEFT_MS);
+    }
+    this.#on.changed();
+  }
+
+  #forget(peer) {
+    if (this.peers.get(peer.id) !== peer) return;
+    this.peers.delete(peer.id);
+    this.#sealer.forget(peer.id);
+    this.#on.changed();
+  }
+
+  #ended({ code, message }) {
+    if (code === 'taken' || (code === 'gone' && this.#entered)) {
+      // The server forgot this client. Connections do not need it, so files that move are let through first.
+      this.#set('reconnecting');
+      this.#on.notice(code);
+      if (this.#entered && this.#on.busy()) this.#waiting = code;
+      else this.#enter();
+      return;
+    }
+    this.#end(code);
+    this.#on.failed({ code, message });
+  }
+
+  #end(reason) {
+    clearTimeout(this.#othersTimer);
+    this.state = 'over';
+    for (const peer of this.peers.values()) peer.close(reason);
+    this.peers.clear();
+    this.#on.changed();
+  }
+
+  #set(state) {
+    if (this.over) return;
+    this.state = state;
+    this.#on.changed();
+  }
+}
