@@ -1,1 +1,55 @@
-//! The ICE agent (RFC 8445, 8838, 7675).
+//! The ICE agent (RFC 8445), with trickle (RFC 8838), consent freshness (RFC 7675) and patience (RFC 8863).
+//!
+//! [`agent::Agent`] is a machine: it owns no socket, no clock and no randomness. It is told of local ends, of the peer's
+//! credentials and candidates, of datagrams and of time; it answers with packets to send and with events. A relay is one
+//! more local end: the owner wraps what leaves from it.
+//!
+//! ```
+//! use peerage_base::{path::LocalId, rng::Rng, slot::Slot, time::Instant};
+//! use peerage_ice::{agent::Agent, config::{Config, Role}, event::Event, local::LocalKind};
+//!
+//! let now = Instant::ORIGIN;
+//! let mut agent = Agent::new(Config::default(), Role::Controlling, Rng::from_u64(1), now);
+//! agent.add_local(now, LocalId(0), "192.0.2.1:5000".parse()?, LocalKind::Host, u16::MAX);
+//! agent.local_addresses_done(now);
+//! // Into the offer, as are the credentials; the peer's go to `set_remote_credentials` and `add_remote`.
+//! let Some(Event::GatheringState(_)) = agent.poll_event() else { panic!() };
+//! let Some(Event::LocalCandidate(candidate)) = agent.poll_event() else { panic!() };
+//! assert!(candidate.to_string().starts_with("candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host ufrag "));
+//! // After every batch of inputs: transmits, then events, then the deadline.
+//! let mut buf = [0; 1200];
+//! assert!(agent.poll_transmit(now, &mut Slot::new(&mut buf, 0, 0, 1200)).is_none());
+//! assert!(agent.poll_timeout().is_none());
+//! # Ok::<(), core::net::AddrParseError>(())
+//! ```
+//!
+//! Who does what: `gather` finds local candidates, `pairing` makes pairs, `checks` decides what is sent when, `requests`
+//! and `responses` take the peer's checks and its answers, `nominate` chooses, `progress` draws conclusions.
+//!
+//! Out of scope: pairing of TCP candidates (they are parsed and remembered), being a lite agent (a lite peer is fine), and
+//! more than one component or data stream, which BUNDLE and rtcp-mux leave no use for.
+#![no_std]
+
+extern crate alloc;
+
+pub mod agent;
+pub mod candidate;
+mod checklist;
+mod checks;
+pub mod config;
+pub mod credentials;
+pub mod error;
+pub mod event;
+mod gather;
+mod generation;
+pub mod local;
+mod nominate;
+mod pair;
+mod pairing;
+pub mod priority;
+mod progress;
+mod requests;
+mod responses;
+mod servers;
+pub mod stats;
+mod wire;

@@ -1,0 +1,494 @@
+//! The agent: state, commands and queries. What it does with them is in the modules named after the procedures.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use peerage_base::path::{LocalId, Path, PathChange};
+use peerage_base::rng::Rng;
+use peerage_base::time::{Instant, earliest};
+
+use crate::candidate::{Address, Candidate, CandidateKind, Transport, canonical, is_usable};
+use crate::config::{Config, Role};
+use crate::credentials::Credentials;
+use crate::error::Misuse;
+use crate::event::{Event, GatheringState, Need, NeedId, Selected, State};
+use crate::generation::Generation;
+use crate::local::{Foundations, Local, LocalCandidate, LocalKind};
+use crate::pair::{Pair, PairId};
+use crate::servers::Gatherer;
+use crate::stats::{Drops, PairState, PairStats};
+use crate::wire::Response;
+
+/// The ICE agent of one BUNDLE transport: one data stream, component 1, one checklist.
+///
+/// Feed it datagrams, time and what signalling brings; after a batch drain `poll_transmit`, then `poll_event`, then read
+/// `poll_timeout`.
+#[derive(Debug)]
+pub struct Agent {
+    pub(crate) config: Config,
+    pub(crate) rng: Rng,
+    pub(crate) role: Role,
+    pub(crate) tie_breaker: u64,
+    pub(crate) remote_lite: bool,
+    pub(crate) locals: Vec<Local>,
+    pub(crate) candidates: Vec<LocalCandidate>,
+    pub(crate) foundations: Foundations,
+    pub(crate) gatherer: Gatherer,
+    pub(crate) current: Generation,
+    /// The generation before the last restart, while its pairs are still needed.
+    pub(crate) previous: Option<Generation>,
+    pub(crate) responses: VecDeque<Response>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) state: State,
+    pub(crate) gathering_state: GatheringState,
+    pub(crate) selected: Option<Chosen>,
+    /// When the last selected pair was lost without a substitute.
+    pub(crate) lost_at: Option<Instant>,
+    /// The checks failed for good.
+    pub(crate) failed: bool,
+    /// When the last new transaction began: what Ta counts from.
+    pub(crate) paced_at: Option<Instant>,
+    /// Until when deadlines that only ask for a decision have been looked at.
+    pub(crate) decided_at: Instant,
+    /// Whether a query goes before a check of this side's own account: they take turns.
+    pub(crate) query_turn: bool,
+    pub(crate) next_need: u32,
+    pub(crate) drops: Drops,
+}
+
+/// The selected pair, and what was last said of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen {
+    pub generation: u32,
+    pub pair: PairId,
+    pub announced: Selected,
+}
+
+impl Agent {
+    /// An agent with fresh credentials. The same seed and the same calls give the same bytes.
+    pub fn new(config: Config, role: Role, rng: Rng, now: Instant) -> Self {
+        let mut rng = rng;
+        let local = Credentials::generate(&mut rng, config.ufrag_prefix.as_deref());
+        let tie_breaker = rng.u64();
+        Self {
+            config,
+            rng,
+            role,
+            tie_breaker,
+            remote_lite: false,
+            locals: Vec::new(),
+            candidates: Vec::new(),
+            foundations: Foundations::default(),
+            gatherer: Gatherer::default(),
+            current: Generation::new(0, local),
+            previous: None,
+            responses: VecDeque::new(),
+            events: VecDeque::new(),
+            state: State::New,
+            gathering_state: GatheringState::New,
+            selected: None,
+            lost_at: None,
+            failed: false,
+            paced_at: None,
+            decided_at: now,
+            query_turn: true,
+            next_need: 0,
+            drops: Drops::default(),
+        }
+    }
+
+    /// Takes the role that the descriptions say; ignored beside a lite peer, which cannot control. A conflict with the
+    /// peer's role is resolved by itself (RFC 8445 §7.3.1.1).
+    pub fn set_role(&mut self, now: Instant, role: Role) {
+        self.adopt_role(role);
+        self.decide(now);
+    }
+
+    /// Takes the peer's credentials: at first, after `restart`, or because the peer restarted.
+    ///
+    /// If they differ from known ones and no restart was begun here, one begins, since both sides change them together
+    /// (RFC 8445 §9): read `local_credentials` afterwards. Known ones change nothing.
+    pub fn set_remote_credentials(&mut self, now: Instant, credentials: Credentials) -> Result<(), Misuse> {
+        self.refuse_if_closed()?;
+        credentials.check().map_err(|_| Misuse::BadCredentials)?;
+        match &self.current.peer {
+            Some(peer) if peer.credentials == credentials => return Ok(()),
+            Some(_) => self.restart(now),
+            None => {}
+        }
+        if self.current.early_ufrag.as_ref().is_some_and(|early| *early != credentials.ufrag) {
+            self.forget_early_checks();
+        }
+        self.current.names.retain(|(_, c)| c.ufrag().is_none_or(|ufrag| ufrag == credentials.ufrag));
+        let stale = |c: &Candidate| c.ufrag().is_some_and(|ufrag| ufrag != credentials.ufrag);
+        let stale: Vec<SocketAddr> =
+            self.current.remotes.iter().filter(|r| stale(&r.candidate)).map(|r| r.address).collect();
+        self.current.remotes.retain(|remote| !stale.contains(&remote.address));
+        let removed = self.current.checklist.remove(|pair| stale.contains(&pair.remote.address));
+        self.release(removed);
+        self.current.set_peer(credentials);
+        self.current.started_at = Some(now);
+        self.decide(now);
+        Ok(())
+    }
+
+    /// Says whether the peer is a lite agent. This side is controlling then (RFC 8445 §6.1.1).
+    pub fn set_remote_lite(&mut self, lite: bool) {
+        self.remote_lite = lite;
+        if lite {
+            self.adopt_role(Role::Controlling);
+        }
+        self.decide(self.decided_at);
+    }
+
+    /// Begins a new generation: fresh credentials, no remote candidates, local candidates told anew (RFC 8445 §9).
+    ///
+    /// The selected pair stays in use until one of the new generation takes over.
+    pub fn restart(&mut self, now: Instant) {
+        if self.state == State::Closed {
+            return;
+        }
+        let local = Credentials::generate(&mut self.rng, self.config.ufrag_prefix.as_deref());
+        let number = self.current.number.wrapping_add(1);
+        let mut old = core::mem::replace(&mut self.current, Generation::new(number, local));
+        // The one that carries data stays; of two that carry none, the later.
+        let keep_old = self.selected.is_none_or(|chosen| chosen.generation == old.number);
+        let retired = if keep_old {
+            let losers = old.checklist.remove(|pair| pair.valid.is_none());
+            let retired = self.previous.replace(old);
+            self.release(losers);
+            retired
+        } else {
+            Some(old)
+        };
+        if let Some(mut retired) = retired {
+            let pairs = retired.checklist.remove(|_| true);
+            self.release(pairs);
+        }
+        self.failed = false;
+        self.lost_at = None;
+        self.regather();
+        self.decide(now);
+    }
+
+    /// Adds a local end: tells its candidate, asks the STUN servers for what they see, pairs it with the peer's.
+    ///
+    /// `base` is the socket's address, or the address on the relay. `preference` orders ends of equal kind; see
+    /// [`fair_preferences`](crate::priority::fair_preferences). An address that cannot be paired, or one end more than
+    /// the configuration allows, is ignored.
+    pub fn add_local(&mut self, now: Instant, id: LocalId, base: SocketAddr, kind: LocalKind, preference: u16) {
+        let base = canonical(base);
+        let known = self.locals.iter().any(|local| local.id == id);
+        if self.state == State::Closed || known || !is_usable(base) || self.locals.len() >= self.config.max_locals {
+            tracing::debug!(%id, known, "local end ignored");
+            return;
+        }
+        let (candidate_kind, server) = match kind {
+            LocalKind::Host => (CandidateKind::Host, None),
+            LocalKind::Relay { server, .. } => (CandidateKind::Relayed, Some(server.ip())),
+        };
+        let foundation = self.foundations.number(candidate_kind, base.ip(), server);
+        let local = Local { id, base, kind, preference, foundation, up: true };
+        self.gathering_began();
+        self.tell_candidate(LocalCandidate::new(&local, candidate_kind, base, foundation));
+        self.locals.push(local);
+        self.query_servers(id);
+        self.pair_local(now, id);
+        self.decide(now);
+    }
+
+    /// Takes a local end away with its candidates and pairs; another valid pair takes over at once if there is one.
+    pub fn remove_local(&mut self, now: Instant, id: LocalId) {
+        self.locals.retain(|local| local.id != id);
+        self.candidates.retain(|candidate| candidate.local != id);
+        self.gatherer.remove_local(id);
+        self.responses.retain(|response| response.path.local != id);
+        let mut removed = self.current.checklist.remove(|pair| pair.path.local == id);
+        if let Some(previous) = &mut self.previous {
+            removed.extend(previous.checklist.remove(|pair| pair.path.local == id));
+        }
+        self.release(removed);
+        self.decide(now);
+    }
+
+    /// Adds a STUN server that every host end of its family asks for its reflexive address.
+    pub fn add_stun_server(&mut self, now: Instant, server: SocketAddr) {
+        let server = canonical(server);
+        if self.state == State::Closed || !is_usable(server) || !self.gatherer.add_server(server, &self.config) {
+            return;
+        }
+        let hosts: Vec<LocalId> = self.locals.iter().map(|local| local.id).collect();
+        hosts.into_iter().for_each(|id| self.query_server(id, server));
+        self.decide(now);
+    }
+
+    /// Says that no more local ends come for now: gathering is complete once the servers have answered.
+    pub fn local_addresses_done(&mut self, now: Instant) {
+        self.gatherer.addresses_done = true;
+        self.decide(now);
+    }
+
+    /// Adds a candidate of the peer. A name is asked for by [`Need::Resolve`]; TCP is remembered but not paired; what is
+    /// known already changes nothing.
+    pub fn add_remote(&mut self, now: Instant, candidate: Candidate) -> Result<(), Misuse> {
+        self.refuse_if_closed()?;
+        if candidate.component != 1 {
+            return Err(Misuse::OtherComponent);
+        }
+        let other_generation = match (candidate.ufrag(), &self.current.peer, &self.previous) {
+            (Some(ufrag), Some(peer), _) => peer.credentials.ufrag != ufrag,
+            (Some(ufrag), None, Some(old)) => old.peer.as_ref().is_some_and(|peer| peer.credentials.ufrag == ufrag),
+            _ => false,
+        };
+        if other_generation {
+            return Err(Misuse::OtherGeneration);
+        }
+        if self.current.signalled() >= self.config.max_remote_candidates {
+            return Err(Misuse::TooManyCandidates);
+        }
+        if candidate.transport != Transport::Udp {
+            if !self.current.unpaired.contains(&candidate) {
+                self.current.unpaired.push(candidate);
+            }
+            return Ok(());
+        }
+        match &candidate.address {
+            Address::Ip(address) => {
+                let address = canonical(*address);
+                if !is_usable(address) {
+                    return Err(Misuse::UnusableAddress);
+                }
+                self.insert_remote(now, candidate, address);
+            }
+            Address::Name(_, 0) => return Err(Misuse::UnusableAddress),
+            Address::Name(name, _) => {
+                if self.current.names.iter().any(|(_, known)| known.address == candidate.address) {
+                    return Ok(());
+                }
+                let need = NeedId(self.next_need);
+                self.next_need = self.next_need.wrapping_add(1);
+                self.events.push_back(Event::Need(need, Need::Resolve(name.clone())));
+                self.current.names.push((need, candidate));
+            }
+        }
+        self.current.last_remote_at = Some(now);
+        self.decide(now);
+        Ok(())
+    }
+
+    /// Says that the peer has no more candidates in this generation (RFC 8838 §14).
+    pub fn end_of_remote_candidates(&mut self, now: Instant) {
+        self.current.end_of_candidates = true;
+        self.decide(now);
+    }
+
+    /// Answers a [`Need::Resolve`]; `None` if the name has no address. Answers to needs of an earlier generation are
+    /// ignored.
+    pub fn supply(&mut self, now: Instant, need: NeedId, address: Option<IpAddr>) {
+        let Some(index) = self.current.names.iter().position(|(id, _)| *id == need) else { return };
+        let (_, candidate) = self.current.names.remove(index);
+        if let Some(ip) = address {
+            let address = canonical(SocketAddr::new(ip, candidate.address.port()));
+            if is_usable(address) {
+                self.insert_remote(now, candidate, address);
+            }
+        }
+        self.decide(now);
+    }
+
+    /// What the world says of a local end (`remote` is `None`) or of one path.
+    ///
+    /// `Down` of an end stops its pairs until `Up`. `Down` of a path is a hint that anyone can forge (ICMP): its pair is
+    /// checked at once.
+    pub fn handle_path(&mut self, now: Instant, id: LocalId, remote: Option<SocketAddr>, change: PathChange) {
+        let up = match change {
+            PathChange::Up => true,
+            PathChange::Down => false,
+            PathChange::TooBig(_) | PathChange::Writable(_) => return,
+        };
+        match remote {
+            None => {
+                self.locals.iter_mut().filter(|local| local.id == id).for_each(|local| local.up = up);
+                self.gatherer.set_up(id, up);
+                self.hasten_checks(now, |pair| pair.path.local == id && up);
+            }
+            Some(remote) => {
+                let path = Path { local: id, remote: canonical(remote) };
+                self.hasten_checks(now, |pair| pair.path == path);
+            }
+        }
+        self.decide(now);
+    }
+
+    /// Time has passed. Early and repeated calls are harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.decide(now);
+    }
+
+    /// Forgets everything but the statistics; nothing is sent or answered any more.
+    pub fn close(&mut self, now: Instant) {
+        let mut pairs = self.current.checklist.remove(|_| true);
+        if let Some(mut previous) = self.previous.take() {
+            pairs.extend(previous.checklist.remove(|_| true));
+        }
+        self.release(pairs);
+        self.current.names.clear();
+        self.responses.clear();
+        self.gatherer.close();
+        self.selected = None;
+        self.set_state(State::Closed);
+        self.decided_at = now;
+    }
+
+    /// The next fact or need.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When `handle_timeout` and `poll_transmit` have something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.state == State::Closed {
+            return None;
+        }
+        earliest(self.next_transmit(), self.next_decision())
+    }
+
+    /// The pair to send on.
+    pub fn selected(&self) -> Option<Selected> {
+        let chosen = self.selected?;
+        Some(Selected { rtt: self.chosen_pair().and_then(|pair| pair.rtt), ..chosen.announced })
+    }
+
+    /// The role, conflicts resolved.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The connection state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The gathering state.
+    pub fn gathering_state(&self) -> GatheringState {
+        self.gathering_state
+    }
+
+    /// The credentials of the current generation, to be told to the peer.
+    pub fn local_credentials(&self) -> &Credentials {
+        &self.current.local
+    }
+
+    /// The peer's credentials of the current generation.
+    pub fn remote_credentials(&self) -> Option<&Credentials> {
+        self.current.peer.as_ref().map(|peer| &peer.credentials)
+    }
+
+    /// Whether consent to send data on the path stands (RFC 7675 §5.1).
+    pub fn may_send(&self, now: Instant, path: Path) -> bool {
+        let timeout = self.config.consent_timeout;
+        self.generations().any(|g| g.valid().any(|pair| pair.path == path && pair.has_consent(now, timeout)))
+    }
+
+    /// Whether data that came over the path is the peer's.
+    pub fn is_valid_path(&self, path: Path) -> bool {
+        // The peer may send as soon as its own check was answered, which may be before ours is (RFC 8445 §12.2).
+        self.generations().any(|g| g.checklist.iter().any(|pair| pair.path == path && pair.claimed && !pair.revoked))
+    }
+
+    /// Whether a check with this fragment of ours is for this agent: current or previous generation.
+    pub fn accepts_ufrag(&self, ufrag: &str) -> bool {
+        self.state != State::Closed && self.generations().any(|generation| generation.local.ufrag == ufrag)
+    }
+
+    /// All pairs, those of the generation before the last restart behind.
+    pub fn pairs(&self) -> impl Iterator<Item = PairStats> + '_ {
+        let current = self.current.number;
+        self.generations().flat_map(move |g| g.checklist.iter().map(move |pair| pair.stats(g.number != current)))
+    }
+
+    /// The local candidates with the ends they belong to, peer-reflexive ones included.
+    pub fn local_candidates(&self) -> impl Iterator<Item = (LocalId, &Candidate)> {
+        self.candidates.iter().map(|local| (local.local, &local.candidate))
+    }
+
+    /// The peer's candidates of the current generation, peer-reflexive and unpaired ones included.
+    pub fn remote_candidates(&self) -> impl Iterator<Item = &Candidate> {
+        let paired = self.current.remotes.iter().map(|remote| &remote.candidate);
+        paired.chain(self.current.names.iter().map(|(_, candidate)| candidate)).chain(&self.current.unpaired)
+    }
+
+    /// Packets that were dropped, by reason.
+    pub fn stats(&self) -> Drops {
+        self.drops
+    }
+
+    pub(crate) fn generations(&self) -> impl Iterator<Item = &Generation> {
+        core::iter::once(&self.current).chain(&self.previous)
+    }
+
+    pub(crate) fn generations_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
+        core::iter::once(&mut self.current).chain(&mut self.previous)
+    }
+
+    pub(crate) fn generation_mut(&mut self, number: u32) -> Option<&mut Generation> {
+        self.generations_mut().find(|generation| generation.number == number)
+    }
+
+    pub(crate) fn chosen_pair(&self) -> Option<&Pair> {
+        let chosen = self.selected?;
+        let generation = self.generations().find(|generation| generation.number == chosen.generation)?;
+        generation.checklist.get(chosen.pair)
+    }
+
+    pub(crate) fn local(&self, id: LocalId) -> Option<&Local> {
+        self.locals.iter().find(|local| local.id == id)
+    }
+
+    /// Tells the owner of paths that no pair uses any more.
+    pub(crate) fn release(&mut self, removed: Vec<Pair>) {
+        for pair in removed.into_iter().filter(|pair| pair.claimed) {
+            let claimed = |other: &Pair| other.path == pair.path && other.claimed;
+            if !self.generations().any(|generation| generation.checklist.iter().any(claimed)) {
+                self.events.push_back(Event::Released(pair.path));
+            }
+        }
+    }
+
+    pub(crate) fn adopt_role(&mut self, role: Role) {
+        if self.role == role || self.remote_lite && role == Role::Controlled {
+            return;
+        }
+        self.role = role;
+        self.current.nominating = None;
+        self.current.last_nomination = 0;
+        self.current.checklist.set_role(role);
+        for pair in self.current.checklist.iter_mut() {
+            // Said by, or to, a side that had no say.
+            pair.nominated = None;
+            pair.to_nominate = None;
+        }
+        // A check repeated in the old role would conflict once more.
+        let in_progress: Vec<PairId> = self
+            .current
+            .checklist
+            .iter()
+            .filter(|pair| pair.state == PairState::InProgress)
+            .map(|pair| pair.id)
+            .collect();
+        in_progress.into_iter().for_each(|id| self.current.checklist.retry(id));
+        tracing::debug!(?role, "role changed");
+    }
+
+    fn refuse_if_closed(&self) -> Result<(), Misuse> {
+        if self.state == State::Closed { Err(Misuse::Closed) } else { Ok(()) }
+    }
+
+    /// What was learned from checks of someone whose credentials turned out to be others.
+    fn forget_early_checks(&mut self) {
+        self.current.remotes.retain(|remote| remote.candidate.kind != CandidateKind::PeerReflexive);
+        let removed = self.current.checklist.remove(|pair| pair.remote.kind == CandidateKind::PeerReflexive);
+        self.release(removed);
+    }
+}

@@ -1,0 +1,234 @@
+//! What is sent and when: responses, connectivity checks, consent checks (RFC 8445 §6.1.4, §14, RFC 7675 §5.1).
+
+use peerage_base::datagram::Transmit;
+use peerage_base::path::Path;
+use peerage_base::slot::Slot;
+use peerage_base::time::{Duration, Instant, earliest};
+use peerage_stun::message::TransactionId;
+
+use crate::agent::Agent;
+use crate::config::{Nomination, Role};
+use crate::event::State;
+use crate::pair::{Check, Pair, PairId};
+use crate::stats::PairState;
+use crate::wire::{self, Request};
+
+/// The smallest Ta that RFC 8445 §14.2 allows.
+const MIN_TA: Duration = Duration::from_millis(5);
+/// Bounds of the wait for an answer of a valid pair before it is probed.
+const MIN_PROBE: Duration = Duration::from_millis(200);
+const MAX_PROBE: Duration = Duration::from_secs(1);
+
+impl Agent {
+    /// Writes the next packet into the slot. A slot that is too small for a packet loses it.
+    pub fn poll_transmit(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<Transmit> {
+        if self.state == State::Closed {
+            return None;
+        }
+        loop {
+            let sent = self.send_response(slot);
+            let sent = sent.or_else(|| self.retransmit_check(now, slot));
+            let sent = sent.or_else(|| self.send_consent_check(now, slot));
+            let sent = sent.or_else(|| self.retransmit_query(now, slot));
+            let (path, len) = sent.or_else(|| self.send_paced(now, slot))?;
+            if len > 0 {
+                slot.fill(len);
+                return Some(Transmit::single(path, len));
+            }
+        }
+    }
+
+    /// When the next packet is due.
+    pub(crate) fn next_transmit(&self) -> Option<Instant> {
+        let due = |pair: &Pair| self.may_check(pair).then(|| pair.next_due(self.config.attempts)).flatten();
+        let checks = self.generations().flat_map(|g| g.checklist.iter()).map(due).fold(None, earliest);
+        let responses = (!self.responses.is_empty()).then_some(self.decided_at);
+        earliest(earliest(checks, self.next_query()), earliest(responses, self.next_paced()))
+    }
+
+    /// Checks the valid pairs now that the predicate names, unless an answer is awaited anyway.
+    pub(crate) fn hasten_checks(&mut self, now: Instant, named: impl Fn(&Pair) -> bool) {
+        for generation in self.generations_mut() {
+            for pair in generation.checklist.iter_mut().filter(|pair| named(pair)) {
+                if let Some(valid) = pair.valid.as_mut().filter(|valid| valid.owed == 0) {
+                    valid.next_check = valid.next_check.min(now);
+                }
+            }
+        }
+    }
+
+    /// A pair may be checked while its local end is up and once the peer's password is known.
+    pub(crate) fn may_check(&self, pair: &Pair) -> bool {
+        self.current.peer.is_some() | self.previous.is_some() && self.is_up(pair)
+    }
+
+    pub(crate) fn is_up(&self, pair: &Pair) -> bool {
+        self.local(pair.path.local).is_some_and(|local| local.up)
+    }
+
+    pub(crate) fn ta(&self) -> Duration {
+        self.config.pacing.max(MIN_TA)
+    }
+
+    /// `mean`, randomised by a fifth either way (RFC 7675 §5.1).
+    pub(crate) fn randomised(&mut self, mean: Duration) -> Duration {
+        mean.mul_f64(0.8 + 0.4 * self.rng.unit())
+    }
+
+    /// The length that was written, counted as dropped if nothing was.
+    pub(crate) fn written(&mut self, len: Option<usize>) -> usize {
+        len.unwrap_or_else(|| {
+            self.drops.slot += 1;
+            0
+        })
+    }
+
+    fn send_response(&mut self, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+        let response = self.responses.pop_front()?;
+        let Some(generation) = self.generation_mut(response.generation) else { return Some((response.path, 0)) };
+        let path = response.path;
+        let written =
+            wire::write_response(slot.room(), response.id, &response.answer, path.remote, &generation.key).ok();
+        if let Some(pair) = generation.checklist.iter_mut().find(|pair| pair.path == path) {
+            pair.responses_sent += 1;
+        }
+        Some((path, self.written(written)))
+    }
+
+    fn retransmit_check(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+        let attempts = self.config.attempts;
+        let is_due = |pair: &Pair| pair.checks.iter().any(|c| c.sent < attempts && c.again.is_some_and(|at| at <= now));
+        let (number, id) = self.find_pair(|pair| is_due(pair))?;
+        let pair = self.generation_mut(number)?.checklist.get_mut(id)?;
+        pair.requests_sent += 1;
+        let check = pair.due_retransmission(now, attempts)?;
+        check.resent(now, attempts);
+        let check = *check;
+        self.write_check(slot, number, id, &check)
+    }
+
+    /// Valid pairs are checked for consent, and warm ones to keep their mappings (RFC 7675 §5.1, RFC 8445 §11).
+    ///
+    /// A consent check is never repeated; while one is unanswered the pair is probed by ordinary connectivity checks, so
+    /// that loss is told from death within a second or two and another pair can take over.
+    fn send_consent_check(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+        let (number, id) = self.find_pair(|pair| pair.valid.is_some_and(|valid| valid.next_check <= now))?;
+        let check = self.new_check(now, number, id, None);
+        let pair = self.generation_mut(number)?.checklist.get_mut(id)?;
+        pair.push_check(now, check);
+        let probe = pair.rtt.map_or(MAX_PROBE / 2, |rtt| (rtt * 3).clamp(MIN_PROBE, MAX_PROBE));
+        let valid = pair.valid.as_mut()?;
+        let doubled = 1 << valid.owed.saturating_sub(1).min(3);
+        valid.next_check = now + (probe * doubled).min(MAX_PROBE);
+        if valid.owed == 2 && self.selected.is_some_and(|chosen| (chosen.generation, chosen.pair) == (number, id)) {
+            self.hasten_checks(now, |_| true);
+        }
+        self.write_check(slot, number, id, &check)
+    }
+
+    /// A new transaction, no more often than every Ta (RFC 8445 §14.2).
+    fn send_paced(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+        if self.next_paced().is_none_or(|at| at > now) {
+            return None;
+        }
+        let previous = self.paced_at.replace(now);
+        let own_account = previous.is_none_or(|at| at + self.ta() <= now);
+        let triggered = self.next_triggered();
+        if triggered.is_none() && own_account && self.query_turn && self.has_queued_query() {
+            self.query_turn = false;
+            return self.start_query(now, slot);
+        }
+        self.query_turn = true;
+        match triggered.or_else(|| self.next_ordinary()) {
+            Some(id) => self.send_first_check(now, id, slot),
+            None => self.start_query(now, slot),
+        }
+    }
+
+    fn next_paced(&self) -> Option<Instant> {
+        let triggered = self.next_triggered().is_some();
+        if !triggered && !self.has_queued_query() && self.next_ordinary().is_none() {
+            return None;
+        }
+        let gap = if triggered { self.config.triggered_pacing.min(self.ta()) } else { self.ta() };
+        Some(self.paced_at.map_or(self.decided_at, |at| at + gap))
+    }
+
+    fn next_triggered(&self) -> Option<PairId> {
+        let may_send = |pair: &Pair| self.is_up(pair);
+        self.current.peer.as_ref().and_then(|_| self.current.checklist.next_triggered(may_send))
+    }
+
+    fn next_ordinary(&self) -> Option<PairId> {
+        let may_send = |pair: &Pair| self.is_up(pair);
+        self.current.peer.as_ref().and_then(|_| self.current.checklist.next_ordinary(may_send))
+    }
+
+    fn send_first_check(&mut self, now: Instant, id: PairId, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+        let number = self.current.number;
+        let active = u32::try_from(self.current.checklist.active()).unwrap_or(u32::MAX);
+        let timeout = self.config.rto.max(self.ta() * active);
+        let check = self.new_check(now, number, id, Some(timeout));
+        self.current.checklist.untrigger(id);
+        let pair = self.current.checklist.get_mut(id)?;
+        pair.state = PairState::InProgress;
+        pair.cancel_checks();
+        pair.push_check(now, check);
+        self.write_check(slot, number, id, &check)
+    }
+
+    /// A check that is repeated after `timeout`, or sent once only.
+    fn new_check(&mut self, now: Instant, number: u32, id: PairId, timeout: Option<Duration>) -> Check {
+        let use_candidate = self.role == Role::Controlling && number == self.current.number && self.nominates(id);
+        Check {
+            id: TransactionId::random(&mut self.rng),
+            role: self.role,
+            use_candidate,
+            sent_at: now,
+            sent: 1,
+            again: timeout.map(|timeout| now + timeout),
+            timeout: timeout.unwrap_or_default(),
+        }
+    }
+
+    /// Whether checks of the pair carry USE-CANDIDATE, given that this side is controlling.
+    fn nominates(&self, id: PairId) -> bool {
+        let current = &self.current;
+        let chosen = match current.nominating {
+            Some((pair, _)) => pair == id,
+            // Repeated with every consent check: a peer that lost the nomination, or that restarted its own choice, hears it.
+            None => current
+                .checklist
+                .get(id)
+                .is_some_and(|pair| pair.nominated.is_some_and(|n| n == current.last_nomination)),
+        };
+        chosen || self.config.nomination == Nomination::Aggressive
+    }
+
+    fn write_check(&mut self, slot: &mut Slot<'_>, number: u32, id: PairId, check: &Check) -> Option<(Path, usize)> {
+        let generation = self.generations().find(|generation| generation.number == number)?;
+        let pair = generation.checklist.get(id)?;
+        let path = pair.path;
+        let (Some(peer), Some(local)) = (&generation.peer, self.local(path.local)) else { return Some((path, 0)) };
+        let value = generation.nominating.filter(|(pair, _)| *pair == id).map(|(_, value)| value).or(pair.nominated);
+        let request = Request {
+            id: check.id,
+            username: &peer.username,
+            key: &peer.key,
+            priority: local.check_priority(),
+            role: check.role,
+            tie_breaker: self.tie_breaker,
+            use_candidate: check.use_candidate,
+            nomination: value.filter(|value| check.use_candidate && *value > 0),
+        };
+        let written = wire::write_request(slot.room(), &request).ok();
+        Some((path, self.written(written)))
+    }
+
+    /// The first pair of any generation that may be checked and that the predicate names.
+    fn find_pair(&self, named: impl Fn(&Pair) -> bool) -> Option<(u32, PairId)> {
+        let found =
+            self.generations().filter(|g| g.peer.is_some()).flat_map(|g| g.checklist.iter().map(move |p| (g, p)));
+        found.filter(|(_, pair)| named(pair)).find(|(_, pair)| self.is_up(pair)).map(|(g, pair)| (g.number, pair.id))
+    }
+}

@@ -1,0 +1,120 @@
+//! What can be set.
+
+use alloc::string::String;
+
+use peerage_base::time::Duration;
+
+/// Which side decides the pair (RFC 8445 §6.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Nominates.
+    Controlling,
+    /// Follows.
+    Controlled,
+}
+
+impl Role {
+    /// The role of the other side.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Controlling => Self::Controlled,
+            Self::Controlled => Self::Controlling,
+        }
+    }
+}
+
+/// How the controlling side tells the pair it chose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nomination {
+    /// One more check on the chosen pair (RFC 8445 §8.1.1).
+    #[default]
+    Regular,
+    /// On every check; the best pair that answers wins. One round trip quicker, obsolete since RFC 8445, and what
+    /// Chromium does.
+    Aggressive,
+}
+
+/// Timers and limits of an agent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Put in front of the local username fragment, as the name of the shard that owns the connection. Characters other
+    /// than letters, digits, `+` and `/` are left out, and so is what exceeds 64 of them. Default: none.
+    pub ufrag_prefix: Option<String>,
+    /// How nominations are sent. Default: regular.
+    pub nomination: Nomination,
+    /// Ta: least time between two new transactions (RFC 8445 §14.2). Below 5 ms counts as 5 ms. Default: 50 ms, which
+    /// is what a peer assumes that was not told another value.
+    pub pacing: Duration,
+    /// Least time before a check that answers an authenticated check: the peer waits for it, and its size and number
+    /// are bounded by what the peer itself sends. Default: 5 ms, the smallest Ta of RFC 8445 §14.2.
+    pub triggered_pacing: Duration,
+    /// Least retransmission timeout (RFC 8445 §14.3); grows with the number of checks in progress. Default: 500 ms.
+    pub rto: Duration,
+    /// Rc: how often a check is sent before it fails (RFC 8489 §6.2.1). Default: 7.
+    pub attempts: u32,
+    /// Longest wait for better pairs after the first one worked, before the best is nominated. Default: 100 ms.
+    pub settle: Duration,
+    /// The same while the best pair goes over a relay: longer, since it costs. Default: 500 ms.
+    pub settle_relayed: Duration,
+    /// Mean time between two consent checks, each randomised by ±20 % (RFC 7675 §5.1). Default: 5 s.
+    pub consent_interval: Duration,
+    /// Time without a valid response after which nothing more may be sent (RFC 7675 §5.1). Default: 30 s.
+    pub consent_timeout: Duration,
+    /// How long the selected pair may owe answers before the state is `Disconnected`. Default: 5 s.
+    pub disconnected_after: Duration,
+    /// Mean time between checks on warm backup pairs, and between queries that keep a NAT's mapping of a
+    /// server-reflexive candidate alive (RFC 8445 §11). Default: 15 s.
+    pub keepalive: Duration,
+    /// Least time before the checks count as failed (RFC 8863 §4). Default: 39.5 s.
+    pub patience: Duration,
+    /// Time after the last remote candidate at which a peer that never says "no more candidates" is taken to have said
+    /// so (RFC 8863 §5). `None` waits forever. Default: 60 s.
+    pub end_of_candidates_fallback: Option<Duration>,
+    /// Time after nomination at which losing pairs, and after a restart the old generation, are dropped. Default: 5 s.
+    pub linger: Duration,
+    /// Valid pairs kept warm beside the selected one. Default: 2.
+    pub backups: usize,
+    /// Most pairs (RFC 8445 §6.1.2.5). Default: 100.
+    pub max_pairs: usize,
+    /// Most remote candidates per generation, names that wait for an address included. Default: 64.
+    pub max_remote_candidates: usize,
+    /// Most remote candidates that are learned from the source addresses of checks, per generation. Default: 16.
+    pub max_peer_reflexive: usize,
+    /// Most local ends; further ones are ignored. Default: 32.
+    pub max_locals: usize,
+    /// Most STUN servers; further ones are ignored. Default: 8.
+    pub max_stun_servers: usize,
+    /// Most responses that wait to be sent; further requests are dropped. Default: 64.
+    pub max_responses: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ufrag_prefix: None,
+            nomination: Nomination::Regular,
+            pacing: Duration::from_millis(50),
+            triggered_pacing: Duration::from_millis(5),
+            rto: Duration::from_millis(500),
+            attempts: 7,
+            settle: Duration::from_millis(100),
+            settle_relayed: Duration::from_millis(500),
+            consent_interval: Duration::from_secs(5),
+            consent_timeout: Duration::from_secs(30),
+            disconnected_after: Duration::from_secs(5),
+            keepalive: Duration::from_secs(15),
+            patience: Duration::from_millis(39_500),
+            end_of_candidates_fallback: Some(Duration::from_secs(60)),
+            linger: Duration::from_secs(5),
+            backups: 2,
+            max_pairs: 100,
+            max_remote_candidates: 64,
+            max_peer_reflexive: 16,
+            max_locals: 32,
+            max_stun_servers: 8,
+            max_responses: 64,
+        }
+    }
+}

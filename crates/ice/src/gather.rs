@@ -1,0 +1,209 @@
+//! Gathering: local candidates, server-reflexive ones among them (RFC 8445 §5.1, RFC 8838 §10).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use peerage_base::path::{LocalId, Path};
+use peerage_base::redact::Redacted;
+use peerage_base::slot::Slot;
+use peerage_base::time::{Instant, earliest};
+use peerage_stun::message::{Class, Message, TransactionId};
+
+use crate::agent::Agent;
+use crate::candidate::{CandidateKind, canonical, is_usable};
+use crate::event::{CandidateError, Event, GatheringState};
+use crate::generation::same_endpoint;
+use crate::local::{Local, LocalCandidate, LocalKind};
+use crate::servers::{Outstanding, Query};
+use crate::wire;
+
+/// "The server could not be reached" (W3C `RTCPeerConnectionIceErrorEvent`).
+const UNREACHABLE: u16 = 701;
+/// Longest reason phrase passed on.
+const MAX_REASON: usize = 128;
+
+impl Agent {
+    pub(crate) fn gathering_began(&mut self) {
+        self.set_gathering_state(GatheringState::Gathering);
+    }
+
+    /// Remembers a candidate and tells it, unless it says nothing new (RFC 8445 §5.1.3).
+    pub(crate) fn tell_candidate(&mut self, local: LocalCandidate) {
+        if self.candidates.iter().any(|known| known.local == local.local && same_endpoint(known.address, local.address))
+        {
+            return;
+        }
+        if local.candidate.kind != CandidateKind::PeerReflexive {
+            self.events.push_back(Event::LocalCandidate(local.signalled(&self.current.local.ufrag)));
+        }
+        self.candidates.push(local);
+    }
+
+    /// Tells all candidates again for a new generation, and asks the servers whether they still hold.
+    pub(crate) fn regather(&mut self) {
+        self.candidates.retain(|local| local.candidate.kind != CandidateKind::PeerReflexive);
+        self.gatherer.restart();
+        if self.locals.is_empty() {
+            return;
+        }
+        self.set_gathering_state(GatheringState::Gathering);
+        let ufrag = &self.current.local.ufrag;
+        self.events.extend(self.candidates.iter().map(|local| Event::LocalCandidate(local.signalled(ufrag))));
+    }
+
+    pub(crate) fn query_servers(&mut self, id: LocalId) {
+        let servers: Vec<SocketAddr> = self.gatherer.servers.clone();
+        servers.into_iter().for_each(|server| self.query_server(id, server));
+    }
+
+    pub(crate) fn query_server(&mut self, id: LocalId, server: SocketAddr) {
+        if self.local(id).is_some_and(|local| asks(local, server)) {
+            self.gathering_began();
+            self.gatherer.queries.push(Query::new(id, server));
+        }
+    }
+
+    /// Ends gathering once nothing is awaited any more.
+    pub(crate) fn conclude_gathering(&mut self) {
+        if self.gathering_state != GatheringState::Complete
+            && self.gatherer.addresses_done
+            && self.gatherer.is_settled()
+        {
+            self.set_gathering_state(GatheringState::Complete);
+        }
+    }
+
+    /// Ends queries that got no answer, queues those whose mapping wants to be refreshed.
+    pub(crate) fn expire_queries(&mut self, now: Instant) {
+        let attempts = self.config.attempts;
+        let refresh = self.refreshes_mappings();
+        let refresh_at = Some(now + self.config.keepalive);
+        let mut errors = Vec::new();
+        for query in &mut self.gatherer.queries {
+            if query.outstanding.is_some_and(|out| out.sent >= attempts && out.again <= now) {
+                if !query.settled {
+                    errors.push((query.local, query.server));
+                }
+                query.settle(refresh_at.filter(|_| query.mapped.is_some()));
+            } else if refresh && query.outstanding.is_none() && query.refresh_at.is_some_and(|at| at <= now) {
+                query.refresh_at = None;
+                query.queued = true;
+            }
+        }
+        errors.into_iter().for_each(|(local, server)| self.tell_error(local, server, UNREACHABLE, String::new()));
+    }
+
+    /// Mappings are kept alive until checks or data do so (RFC 8445 §5.1.1.4).
+    pub(crate) fn refreshes_mappings(&self) -> bool {
+        !self.current.concluded
+    }
+
+    /// Takes a server's answer; false if the message answers no query.
+    pub(crate) fn handle_server_response(&mut self, now: Instant, path: Path, message: &Message<'_>) -> bool {
+        let id = message.transaction_id();
+        let is_asked = |query: &Query| query.outstanding.is_some_and(|out| out.id == id);
+        let Some(index) = self.gatherer.queries.iter().position(is_asked) else { return false };
+        let query = &mut self.gatherer.queries[index];
+        if query.local != path.local || !same_endpoint(query.server, path.remote) {
+            self.drops.asymmetric += 1;
+            return true;
+        }
+        let refresh_at = Some(now + self.config.keepalive);
+        let server = query.server;
+        let mapped = message.xor_mapped_address().map(canonical).filter(|mapped| is_usable(*mapped));
+        match (message.class(), mapped) {
+            (Class::Success, Some(mapped)) => {
+                let before = query.mapped.replace(mapped);
+                query.settle(refresh_at);
+                self.mapping_learned(path.local, server, mapped, before);
+            }
+            (Class::Success, None) => self.drops.unusable_response += 1,
+            _ => {
+                let told = query.settled;
+                query.settle(None);
+                if let Some(error) = message.error_code().filter(|_| !told) {
+                    let reason: String = error.reason.chars().take(MAX_REASON / 4).collect();
+                    self.tell_error(path.local, server, error.code, reason);
+                }
+            }
+        }
+        true
+    }
+
+    fn mapping_learned(&mut self, id: LocalId, server: SocketAddr, mapped: SocketAddr, before: Option<SocketAddr>) {
+        let Some(local) = self.local(id).cloned() else { return };
+        if let Some(before) = before.filter(|before| *before != mapped)
+            && !self.gatherer.queries.iter().any(|query| query.local == id && query.mapped == Some(before))
+        {
+            let stale = |c: &LocalCandidate| {
+                c.local == id && c.address == before && c.candidate.kind == CandidateKind::ServerReflexive
+            };
+            self.candidates.retain(|candidate| !stale(candidate));
+        }
+        let kind = CandidateKind::ServerReflexive;
+        let foundation = self.foundations.number(kind, local.base.ip(), Some(server.ip()));
+        self.tell_candidate(LocalCandidate::new(&local, kind, mapped, foundation));
+    }
+
+    /// Sends the query that is due again.
+    pub(crate) fn retransmit_query(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+        let attempts = self.config.attempts;
+        let due = |out: &Outstanding| out.sent < attempts && out.again <= now;
+        let query = self.gatherer.queries.iter_mut().find(|query| query.outstanding.as_ref().is_some_and(due))?;
+        let out = query.outstanding.as_mut()?;
+        out.sent += 1;
+        out.timeout *= 2;
+        out.again = now + out.timeout;
+        let (id, path) = (out.id, Path { local: query.local, remote: query.server });
+        Some((path, self.written(wire::write_query(slot.room(), id).ok())))
+    }
+
+    /// Sends the first query that waits for its turn.
+    pub(crate) fn start_query(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+        let pending = self.gatherer.queries.iter().filter(|query| !query.settled).count();
+        let timeout = self.config.rto.max(self.ta() * u32::try_from(pending).unwrap_or(u32::MAX));
+        let locals = &self.locals;
+        let is_up = |id: LocalId| locals.iter().any(|local| local.id == id && local.up);
+        let query = self.gatherer.queries.iter_mut().find(|query| query.queued && is_up(query.local))?;
+        let id = TransactionId::random(&mut self.rng);
+        query.queued = false;
+        query.outstanding = Some(Outstanding { id, sent: 1, again: now + timeout, timeout });
+        let path = Path { local: query.local, remote: query.server };
+        Some((path, self.written(wire::write_query(slot.room(), id).ok())))
+    }
+
+    pub(crate) fn has_queued_query(&self) -> bool {
+        let up = |query: &Query| self.local(query.local).is_some_and(|local| local.up);
+        self.gatherer.queries.iter().any(|query| query.queued && up(query))
+    }
+
+    /// When a query is due again, given up or refreshed.
+    pub(crate) fn next_query(&self) -> Option<Instant> {
+        let refresh = self.refreshes_mappings();
+        let due = |query: &Query| match &query.outstanding {
+            Some(out) => Some(out.again),
+            None => query.refresh_at.filter(|_| refresh),
+        };
+        self.gatherer.queries.iter().map(due).fold(None, earliest)
+    }
+
+    fn tell_error(&mut self, id: LocalId, server: SocketAddr, code: u16, reason: String) {
+        let Some(base) = self.local(id).map(|local| local.base) else { return };
+        tracing::debug!(local = %id, server = %Redacted(server), code, "no reflexive candidate");
+        self.events.push_back(Event::CandidateError(CandidateError { local: id, base, server, code, reason }));
+    }
+
+    fn set_gathering_state(&mut self, state: GatheringState) {
+        if self.gathering_state != state {
+            self.gathering_state = state;
+            self.events.push_back(Event::GatheringState(state));
+        }
+    }
+}
+
+/// Whether the end asks the server at all.
+fn asks(local: &Local, server: SocketAddr) -> bool {
+    let loops = local.base.ip().is_loopback() && !server.ip().is_loopback();
+    local.kind == LocalKind::Host && local.reaches(server) && !loops
+}

@@ -1,0 +1,231 @@
+//! Checks of the peer (RFC 8445 §7.3).
+
+use core::net::SocketAddr;
+
+use peerage_base::datagram::Datagram;
+use peerage_base::path::Path;
+use peerage_base::redact::Redacted;
+use peerage_base::time::{Duration, Instant};
+use peerage_stun::message::{Authentic, Class, Message, Method};
+
+use crate::agent::Agent;
+use crate::candidate::{CandidateKind, canonical, is_usable};
+use crate::config::Role;
+use crate::event::{Event, State};
+use crate::generation::Remote;
+use crate::pair::PairId;
+use crate::stats::PairState;
+use crate::wire::{Answer, MAX_UNKNOWN, Response};
+
+/// Checks of the peer on one path start at most one check per this time: a peer that checks faster than the round trip
+/// would otherwise cancel every check before its answer arrives.
+const TRIGGER_INTERVAL: Duration = Duration::from_millis(250);
+
+/// An authenticated check, taken apart.
+struct Incoming {
+    path: Path,
+    /// PRIORITY: what a candidate learned from it gets.
+    priority: u32,
+    /// The nomination, if it is one; 0 if it has no value.
+    nomination: Option<u32>,
+    _proof: Authentic,
+}
+
+/// What the tie-breakers say (RFC 8445 §7.3.1.1).
+#[derive(PartialEq)]
+enum Conflict {
+    None,
+    /// The peer has to switch.
+    Refuse,
+    /// This side switched.
+    Switched,
+}
+
+impl Agent {
+    /// Takes a STUN packet. Packets that are not authenticated change nothing but a counter.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+        let path = Path { local: datagram.path.local, remote: canonical(datagram.path.remote) };
+        if self.state == State::Closed {
+            self.drops.closed += 1;
+            return;
+        }
+        let Ok(message) = Message::parse(datagram.payload) else {
+            self.drops.malformed += 1;
+            return;
+        };
+        if self.local(path.local).is_none() {
+            self.drops.unknown_local += 1;
+        } else if message.method() != Method::BINDING || message.class() == Class::Indication {
+            self.drops.unexpected += 1;
+        } else if !is_usable(path.remote) {
+            self.drops.unusable_source += 1;
+        } else if message.class() == Class::Request {
+            self.handle_request(now, path, &message);
+        } else {
+            self.handle_response(now, path, &message);
+        }
+        self.decide(now);
+    }
+
+    fn handle_request(&mut self, now: Instant, path: Path, message: &Message<'_>) {
+        if !message.check_fingerprint() {
+            self.drops.fingerprint += 1;
+            return;
+        }
+        let Some((ours, theirs)) = message.username().and_then(|name| name.split_once(':')) else {
+            self.drops.username += 1;
+            return;
+        };
+        let Some(generation) = self.generations().find(|generation| generation.local.ufrag == ours) else {
+            self.drops.username += 1;
+            return;
+        };
+        let Some(proof) = message.check_integrity(&generation.key) else {
+            self.drops.integrity += 1;
+            return;
+        };
+        if self.responses.len() >= self.config.max_responses {
+            self.drops.limit += 1;
+            return;
+        }
+        let number = generation.number;
+        let answer = self.answer(message, number);
+        let accepted = matches!(answer, Answer::Success);
+        self.responses.push_back(Response { path, id: message.transaction_id(), generation: number, answer });
+        if !accepted {
+            return;
+        }
+        if !self.generation_mut(number).is_some_and(|generation| generation.accepts_peer(theirs)) {
+            self.drops.other_generation += 1;
+            return;
+        }
+        // NOMINATION stands for USE-CANDIDATE where both sides know it.
+        let nomination = message.nomination().or(message.use_candidate().then_some(0));
+        let incoming = Incoming { path, priority: message.priority().unwrap_or(0), nomination, _proof: proof };
+        if number == self.current.number {
+            self.check_received(now, &incoming);
+        } else {
+            self.old_check_received(now, path);
+        }
+    }
+
+    /// What an authenticated request is answered with; role conflicts are resolved on the way.
+    fn answer(&mut self, message: &Message<'_>, number: u32) -> Answer {
+        let unknown = message.unknown_required().take(MAX_UNKNOWN).collect::<smallvec::SmallVec<_>>();
+        if !unknown.is_empty() {
+            return Answer::UnknownAttributes(unknown);
+        }
+        if message.priority().is_none() {
+            return Answer::BadRequest;
+        }
+        // A check of the old generation says nothing of the roles in the new one.
+        if number != self.current.number || self.resolve_conflict(message) != Conflict::Refuse {
+            Answer::Success
+        } else {
+            Answer::RoleConflict
+        }
+    }
+
+    fn resolve_conflict(&mut self, message: &Message<'_>) -> Conflict {
+        let (theirs, keeps) = match self.role {
+            Role::Controlling => (message.controlling(), true),
+            Role::Controlled => (message.controlled(), false),
+        };
+        let Some(theirs) = theirs else { return Conflict::None };
+        // A lite peer cannot control, whatever it says.
+        if (self.tie_breaker >= theirs) == keeps || self.remote_lite {
+            return Conflict::Refuse;
+        }
+        self.switch_role();
+        Conflict::Switched
+    }
+
+    /// Takes the other role and tells the owner.
+    pub(crate) fn switch_role(&mut self) {
+        self.adopt_role(self.role.opposite());
+        self.events.push_back(Event::RoleChanged(self.role));
+    }
+
+    /// A check of the current generation: learn, claim, nominate, check back.
+    fn check_received(&mut self, now: Instant, incoming: &Incoming) {
+        let Some(id) = self.pair_of_check(incoming) else { return };
+        let Some(pair) = self.current.checklist.get_mut(id) else { return };
+        pair.requests_received += 1;
+        pair.heard_at = Some(now);
+        if pair.revoked {
+            // Only new credentials bring consent back (RFC 7675 §5.1).
+            return;
+        }
+        let newly_claimed = !core::mem::replace(&mut pair.claimed, true);
+        let succeeded = pair.state == PairState::Succeeded;
+        if newly_claimed {
+            self.claim(incoming.path);
+        }
+        if let Some(value) = incoming.nomination.filter(|_| self.role == Role::Controlled) {
+            self.nominated_by_peer(now, id, value);
+        }
+        if !succeeded {
+            self.trigger_check(now, id);
+        }
+    }
+
+    fn old_check_received(&mut self, now: Instant, path: Path) {
+        let Some(previous) = &mut self.previous else { return };
+        if let Some(pair) = previous.checklist.iter_mut().find(|pair| pair.path == path) {
+            pair.requests_received += 1;
+            pair.heard_at = Some(now);
+        }
+    }
+
+    /// The pair that the check belongs to; made, with its remote candidate, if there is none (RFC 8445 §7.3.1.3).
+    fn pair_of_check(&mut self, incoming: &Incoming) -> Option<PairId> {
+        let path = incoming.path;
+        if let Some(pair) = self.current.checklist.by_path(path) {
+            return Some(pair.id);
+        }
+        if self.current.concluded && incoming.nomination.is_none() && self.has_enough_backups() {
+            return None;
+        }
+        if self.current.remote(path.remote).is_none() {
+            if self.current.peer_reflexive() >= self.config.max_peer_reflexive && !self.forget_peer_reflexive() {
+                self.drops.limit += 1;
+                return None;
+            }
+            tracing::debug!(local = %path.local, remote = %Redacted(path.remote), "peer-reflexive candidate");
+            self.current.learn_remote(path.remote, incoming.priority);
+        }
+        self.make_pair(path.local, path.remote);
+        let made = self.current.checklist.by_path(path).map(|pair| pair.id);
+        self.drops.limit += u64::from(made.is_none());
+        made
+    }
+
+    /// Forgets a peer-reflexive candidate that no pair needs any more: a peer behind a NAT that renumbers it all the time
+    /// is still followed.
+    fn forget_peer_reflexive(&mut self) -> bool {
+        let in_use = |address: SocketAddr| self.current.checklist.iter().any(|pair| pair.remote.address == address);
+        let unused = |remote: &Remote| remote.candidate.kind == CandidateKind::PeerReflexive && !in_use(remote.address);
+        let Some(index) = self.current.remotes.iter().position(unused) else { return false };
+        self.current.remotes.remove(index);
+        true
+    }
+
+    /// Answers a check of the peer with one (RFC 8445 §7.3.1.4).
+    fn trigger_check(&mut self, now: Instant, id: PairId) {
+        let Some(pair) = self.current.checklist.get_mut(id) else { return };
+        let recent = pair.triggered_at.is_some_and(|at| now.since(at) < TRIGGER_INTERVAL);
+        if pair.state == PairState::InProgress && recent {
+            return;
+        }
+        pair.triggered_at = Some(now);
+        self.current.checklist.trigger(id);
+    }
+
+    pub(crate) fn claim(&mut self, path: Path) {
+        let known = self.generations().flat_map(|g| g.checklist.iter()).filter(|p| p.path == path && p.claimed).count();
+        // The pair at hand is among them.
+        if known <= 1 {
+            self.events.push_back(Event::Claimed(path));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Answers to this side's checks (RFC 8445 §7.2.5).
+
+use core::net::SocketAddr;
+
+use peerage_base::path::Path;
+use peerage_base::redact::Redacted;
+use peerage_base::time::Instant;
+use peerage_stun::message::{Class, Message};
+
+use crate::agent::Agent;
+use crate::candidate::{CandidateKind, canonical, is_usable};
+use crate::config::Role;
+use crate::generation::same_endpoint;
+use crate::local::LocalCandidate;
+use crate::pair::{Check, End, Pair, PairId, Valid};
+use crate::stats::PairState;
+
+const FORBIDDEN: u16 = 403;
+const ROLE_CONFLICT: u16 = 487;
+
+impl Agent {
+    pub(crate) fn handle_response(&mut self, now: Instant, path: Path, message: &Message<'_>) {
+        let txid = message.transaction_id();
+        let owner = |pair: &&Pair| pair.checks.iter().any(|check| check.id == txid);
+        let found =
+            self.generations().find_map(|g| Some((g.number, g.checklist.iter().find(owner)?.id, g.peer.as_ref()?)));
+        let Some((number, id, peer)) = found else {
+            if (message.has_fingerprint() && !message.check_fingerprint())
+                || !self.handle_server_response(now, path, message)
+            {
+                self.drops.unknown_transaction += 1;
+            }
+            return;
+        };
+        if message.check_integrity(&peer.key).is_none() {
+            self.drops.integrity += 1;
+            return;
+        }
+        // A response with attributes that have to be understood, and are not, says nothing (RFC 8489 §6.3.3).
+        if message.unknown_required().next().is_some() {
+            self.drops.unusable_response += 1;
+            return;
+        }
+        let Some((pair, check)) = self.generation_mut(number).and_then(|g| g.checklist.by_check(txid)) else { return };
+        if pair.path.local != path.local || !same_endpoint(pair.path.remote, path.remote) {
+            pair.fail();
+            self.drops.asymmetric += 1;
+            tracing::debug!(remote = %Redacted(path.remote), "asymmetric response");
+            return;
+        }
+        match (message.class(), message.xor_mapped_address().map(canonical).filter(|mapped| is_usable(*mapped))) {
+            (Class::Success, Some(mapped)) => self.check_succeeded(now, number, id, &check, mapped),
+            (Class::Success, None) => self.drops.unusable_response += 1,
+            _ => self.check_refused(number, id, &check, message.error_code().map_or(0, |error| error.code)),
+        }
+    }
+
+    fn check_succeeded(&mut self, now: Instant, number: u32, id: PairId, check: &Check, mapped: SocketAddr) {
+        let Some(seen) = self.generation_mut(number).and_then(|g| g.checklist.get(id)).map(|pair| pair.path.local)
+        else {
+            return;
+        };
+        let Some(local) = self.learn_local(seen, mapped) else { return };
+        let valid_before = self.generation_mut(number).is_some_and(|g| g.valid().next().is_some());
+        let interval = self.check_interval(number, id);
+        let Some(generation) = self.generation_mut(number) else { return };
+        if !valid_before {
+            generation.first_valid_at = Some(now);
+        }
+        let Some(pair) = generation.checklist.get_mut(id) else { return };
+        let next_check = now + interval;
+        let since = pair.valid.map_or(now, |valid| valid.since);
+        pair.valid = Some(Valid { local, since, answered_at: now, next_check, owed: 0, owed_since: now });
+        pair.heard_at = Some(now);
+        pair.state = PairState::Succeeded;
+        pair.cancel_checks();
+        pair.responses_received += 1;
+        // An answer to a repeated check may belong to any of its copies (RFC 8489 §6.2.1).
+        if check.sent == 1 {
+            let rtt = now.since(check.sent_at);
+            pair.rtt = Some(rtt);
+            pair.total_rtt += rtt;
+        }
+        let newly_claimed = !core::mem::replace(&mut pair.claimed, true);
+        let (path, foundation, to_nominate) = (pair.path, pair.foundation, pair.to_nominate.take());
+        generation.checklist.untrigger(id);
+        generation.checklist.unfreeze(foundation);
+        if newly_claimed {
+            self.claim(path);
+        }
+        if number != self.current.number {
+            return;
+        }
+        match (self.role, to_nominate) {
+            (Role::Controlling, _) if check.use_candidate && check.role == Role::Controlling => {
+                self.nomination_heard(now, id)
+            }
+            (Role::Controlled, Some(value)) => self.nominated_by_peer(now, id, value),
+            _ => {}
+        }
+    }
+
+    /// The local candidate that the peer saw (RFC 8445 §7.2.5.3.1).
+    fn learn_local(&mut self, id: peerage_base::path::LocalId, mapped: SocketAddr) -> Option<End> {
+        let known = |c: &&LocalCandidate| c.local == id && same_endpoint(c.address, mapped);
+        if let Some(known) = self.candidates.iter().find(known) {
+            let candidate = &known.candidate;
+            return Some(End { kind: candidate.kind, address: known.address, priority: candidate.priority });
+        }
+        let local = self.local(id)?.clone();
+        let kind = CandidateKind::PeerReflexive;
+        let foundation = self.foundations.number(kind, local.base.ip(), None);
+        let mut learned = LocalCandidate::new(&local, kind, mapped, foundation);
+        learned.candidate.priority = local.check_priority();
+        let end = End { kind, address: mapped, priority: learned.candidate.priority };
+        let reflexive = self.candidates.iter().filter(|c| c.candidate.kind == kind).count();
+        if reflexive < self.config.max_peer_reflexive {
+            self.tell_candidate(learned);
+        }
+        Some(end)
+    }
+
+    fn check_refused(&mut self, number: u32, id: PairId, check: &Check, code: u16) {
+        if code == ROLE_CONFLICT && number == self.current.number {
+            // Checks that were under way when the role changed are refused as well; they switch nothing back.
+            if check.role == self.role {
+                self.switch_role();
+                // RFC 8445 §7.2.5.1.
+                self.tie_breaker = self.rng.u64();
+            }
+            let valid = self.current.checklist.get(id).is_some_and(|pair| pair.valid.is_some());
+            if !valid {
+                self.current.checklist.trigger(id);
+            }
+            return;
+        }
+        let Some(pair) = self.generation_mut(number).and_then(|g| g.checklist.get_mut(id)) else { return };
+        tracing::debug!(code, "check refused");
+        if code == FORBIDDEN {
+            let path = pair.path;
+            let claimed = core::mem::take(&mut pair.claimed);
+            pair.revoke();
+            if claimed {
+                self.released(path);
+            }
+        } else if pair.valid.is_none() && pair.state == PairState::InProgress {
+            pair.fail();
+        }
+    }
+}
