@@ -1,1 +1,16 @@
 //! What two peers do over a channel: manifests, chunks, hashes, resume.
+//!
+//! [`sender::Sender`] and [`receiver::Receiver`] are machines: messages go in, messages, events and disk work come out.
+//! [`source::Reader`] and [`store::Store`] do that disk work, blocking; [`state::State`] remembers what a later run needs
+//! to go on. The wire is described in `docs/transfer.md`. Channels and connections are the caller's.
+
+pub mod failure;
+pub mod manifest;
+pub mod path;
+pub mod protocol;
+pub mod receiver;
+pub mod sender;
+pub mod source;
+pub mod state;
+pub mod store;
+pub mod value;
