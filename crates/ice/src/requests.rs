@@ -142,8 +142,11 @@ impl Agent {
 
     /// Takes the other role and tells the owner.
     pub(crate) fn switch_role(&mut self) {
-        self.adopt_role(self.role.opposite());
-        self.events.push_back(Event::RoleChanged(self.role));
+        let before = self.role;
+        self.adopt_role(before.opposite());
+        if self.role != before {
+            self.events.push_back(Event::RoleChanged(self.role));
+        }
     }
 
     /// A check of the current generation: learn, claim, nominate, check back.
