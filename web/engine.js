@@ -27,11 +27,19 @@ export class EngineError extends Error {
 export class Engine {
   #readers = new Map();
   #stores = new Map();
+  #lines = new Map();
 
-  /** Runs one operation. */
-  async call(operation, parameters) {
-    if (!OPERATIONS.has(operation)) throw new EngineError('protocol', 'unknown operation');
-    return this[operation](parameters);
+  /** Runs one operation. Those of one reader or one store run one after the other, in the order of the calls. */
+  call(operation, parameters) {
+    if (!OPERATIONS.has(operation)) return Promise.reject(new EngineError('protocol', 'unknown operation'));
+    const line = parameters.reader ?? parameters.store ?? operation;
+    const run = () => this[operation](parameters);
+    const result = (this.#lines.get(line) ?? Promise.resolve()).then(run);
+    const settled = result.then(() => {}, () => {}).then(() => {
+      if (this.#lines.get(line) === settled) this.#lines.delete(line);
+    });
+    this.#lines.set(line, settled);
+    return result;
   }
 
   /** Begins to read `file` at `offset`. `prefix`: the hash of what lies before, null where nothing does. */
@@ -100,10 +108,13 @@ export class Engine {
   /** Checks one chunk and stores it. */
   async write({ store, index, parts, sha256: expected }) {
     const file = this.#store(store).files.get(index);
-    if (!file || file.result) throw new EngineError('protocol', 'content for a file that is not open');
+    if (!file || file.result || file.broken) throw new EngineError('protocol', 'content for a file that is not open');
     const data = joined(parts);
+    // Chunks that follow a bad one are already on their way: they must not take its place.
+    file.broken = true;
     if ((await digest(data)) !== expected) throw new EngineError('hash', 'a chunk arrived damaged');
     await disk(() => file.sink.write(data, file.size));
+    file.broken = false;
     file.hash.update(data);
     file.size += data.length;
     return { size: file.size };

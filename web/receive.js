@@ -240,7 +240,7 @@ export class Incoming {
         // A finished file whose source has another size by now is better fetched anew.
         const useful = kept.filter(({ index, size }) => {
           const finished = this.files.some((file) => file.index === index);
-          return !finished || size === this.entries[index].size;
+          return finished ? size === this.entries[index].size : size <= this.entries[index].size;
         });
         for (const message of batches('have', useful)) this.#channel.send(message);
         this.#begin();
@@ -291,7 +291,7 @@ export class Incoming {
     this.#chunk = { length, sha256: hashText(message.sha256), parts: [], arrived: 0 };
   }
 
-  async #content(data, run) {
+  #content(data, run) {
     const chunk = this.#chunk;
     if (chunk === null) throw new TransferError('protocol', 'content that was not announced');
     chunk.parts.push(data);
@@ -301,9 +301,18 @@ export class Incoming {
     this.#chunk = null;
     const file = this.#file;
     const { parts, sha256, length } = chunk;
-    await this.#storage.call('write', { store: this.id, index: file.index, parts, sha256 }, parts);
-    if (run !== this.#run) return;
     file.at += length;
+    // Not waited for: the engine keeps the order, the window bounds how much is on its way to the disk.
+    this.#storage.call('write', { store: this.id, index: file.index, parts, sha256 }, parts).then(
+      () => this.#written(length, run),
+      (error) => {
+        if (run === this.#run) this.#fail(error);
+      },
+    );
+  }
+
+  #written(length, run) {
+    if (run !== this.#run) return;
     this.#stored += length;
     this.#tell({ type: 'ack', bytes: this.#stored });
     this.rate.note(this.bytes);

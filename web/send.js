@@ -7,6 +7,8 @@ import { batches, count, hashText, MAX_MESSAGE, overallHash, parse, Rate, Transf
 const CHUNK = 262144;
 const HIGH_WATER = 1024 * 1024;
 const LOW_WATER = 256 * 1024;
+/** Chunks read ahead, which hides the disk and the hashing behind the network. */
+const AHEAD = 4;
 
 /**
  * Files on their way to one peer.
@@ -188,18 +190,16 @@ export class Outgoing {
     try {
       const offset = await this.#openSource(index, reader);
       if (run !== this.#run) return;
-      let next = this.#next(reader);
+      const ahead = [];
       for (let at = offset; at < entry.size; ) {
-        const chunk = await next;
+        while (ahead.length < AHEAD) ahead.push(this.#next(reader));
+        const chunk = await ahead.shift();
         if (run !== this.#run) return;
-        // Reading ahead by one hides the disk behind the network.
-        next = this.#next(reader);
         if (chunk.bytes.byteLength === 0) throw new TransferError('source', 'the file became shorter');
         await this.#sendChunk(chunk, run);
         if (run !== this.#run) return;
         at += chunk.bytes.byteLength;
       }
-      await next;
       const { sha256 } = await this.#storage.call('readEnd', { reader });
       if (run !== this.#run) return;
       this.#hashes.set(index, sha256);

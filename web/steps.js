@@ -127,7 +127,7 @@ export class Steps {
     };
     if (JSON.stringify(next) === JSON.stringify(this.selected)) return;
     this.selected = next;
-    const path = next.relayed ? 'through a relay' : 'direct';
+    const path = next.relayed ? 'Through a relay' : 'Direct';
     this.note('selected', `${path}: ${next.local} to ${next.remote} over ${next.protocol.toUpperCase()}`, 'done');
   }
 

@@ -107,7 +107,9 @@ export class Ui {
   codeError(message) {
     text($('code-error'), message);
     $('code').setAttribute('aria-invalid', message === '' ? 'false' : 'true');
-    if (message !== '') $('code').focus();
+    if (message === '') return;
+    $('code').focus();
+    $('code-error').scrollIntoView({ block: 'nearest' });
   }
 
   /** How much can be received, and what needs HTTPS. */
@@ -191,7 +193,12 @@ export class Ui {
     $('copy-link').addEventListener('click', () => this.#copy('copy-link', this.#app.link, 'Link copied'));
     $('share-link').hidden = typeof navigator.share !== 'function';
     $('share-link').addEventListener('click', () => navigator.share({ title: 'Peerage', url: this.#app.link }).catch(() => {}));
-    for (const tab of document.querySelectorAll('[data-tab][type="button"]')) tab.addEventListener('click', () => this.#tab(tab.dataset.tab));
+    for (const tab of document.querySelectorAll('[data-tab][type="button"]')) {
+      tab.addEventListener('click', () => {
+        this.#tab(tab.dataset.tab);
+        window.scrollTo(0, 0);
+      });
+    }
   }
 
   async #copy(id, value, said) {
@@ -328,7 +335,7 @@ export class Ui {
     const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
     if (loopback) {
       $('link-note').hidden = false;
-      text($('link-note'), 'This page was opened by an address that only this computer knows, so the link works only here. Open the page by the network address of this computer to invite others by link or QR code; the code works everywhere.');
+      text($('link-note'), 'This page was opened by an address that only this computer knows, so the link and the QR code work only here. To invite other devices, open it by the network address of this computer.');
     }
     if (window.isSecureContext) return;
     $('insecure').hidden = false;
