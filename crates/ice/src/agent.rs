@@ -311,6 +311,7 @@ impl Agent {
             None => {
                 self.locals.iter_mut().filter(|local| local.id == id).for_each(|local| local.up = up);
                 self.gatherer.set_up(id, up);
+                self.responses.retain(|response| up || response.path.local != id);
                 self.hasten_checks(now, |pair| pair.path.local == id && up);
             }
             Some(remote) => {

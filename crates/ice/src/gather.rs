@@ -43,7 +43,8 @@ impl Agent {
     /// Tells all candidates again for a new generation, and asks the servers whether they still hold.
     pub(crate) fn regather(&mut self) {
         self.candidates.retain(|local| local.candidate.kind != CandidateKind::PeerReflexive);
-        self.gatherer.restart();
+        let locals = &self.locals;
+        self.gatherer.restart(|id| locals.iter().any(|local| local.id == id && local.up));
         if self.locals.is_empty() {
             return;
         }
@@ -58,9 +59,12 @@ impl Agent {
     }
 
     pub(crate) fn query_server(&mut self, id: LocalId, server: SocketAddr) {
-        if self.local(id).is_some_and(|local| asks(local, server)) {
+        let Some(up) = self.local(id).filter(|local| asks(local, server)).map(|local| local.up) else { return };
+        self.gatherer.queries.push(Query::new(id, server));
+        if up {
             self.gathering_began();
-            self.gatherer.queries.push(Query::new(id, server));
+        } else {
+            self.gatherer.set_up(id, false);
         }
     }
 

@@ -53,7 +53,7 @@ impl Agent {
             self.drops.malformed += 1;
             return;
         };
-        if self.local(path.local).is_none() {
+        if !self.local(path.local).is_some_and(|local| local.up) {
             self.drops.unknown_local += 1;
         } else if message.method() != Method::BINDING || message.class() == Class::Indication {
             self.drops.unexpected += 1;

@@ -56,13 +56,12 @@ impl Gatherer {
         self.queries.retain(|query| query.local != id);
     }
 
-    /// Asks all servers anew.
-    pub fn restart(&mut self) {
+    /// Asks all servers anew, from the ends that can.
+    pub fn restart(&mut self, is_up: impl Fn(LocalId) -> bool) {
         for query in &mut self.queries {
-            query.queued = true;
-            query.settled = false;
-            query.outstanding = None;
-            query.refresh_at = None;
+            query.settle(None);
+            query.queued = is_up(query.local);
+            query.settled = !query.queued;
         }
     }
 

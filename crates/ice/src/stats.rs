@@ -62,7 +62,7 @@ pub struct Drops {
     pub malformed: u64,
     /// STUN, but neither a Binding request nor a response.
     pub unexpected: u64,
-    /// Came over a local end that the agent does not know.
+    /// Came over a local end that the agent does not know, or that is down.
     pub unknown_local: u64,
     /// From an address that cannot be answered.
     pub unusable_source: u64,
