@@ -10,13 +10,10 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::local::Credentials;
-use crate::write;
+use crate::write::{self, Kind, Transport};
 
 /// The answer to an offer: its data section is taken, everything else refused, and nothing of it is repeated that we do
-/// not understand.
-///
-/// RFC 9143 §7.3.3 would have us refuse a `bundle-only` data section whose tagged section is refused. We take it, under the
-/// tagged section's credentials: a peer that bundles audio, video and data keeps its data channel.
+/// not understand. An RTP section that carries the transport of the data section stays open without media.
 pub(crate) fn write(
     config: &Config,
     offer: &Facts,
@@ -24,9 +21,15 @@ pub(crate) fn write(
     local: &Credentials,
     version: u64,
 ) -> Result<Description, Error> {
-    let mids: Vec<Mid> = match offer.data.map(|index| &offer.sections[index]) {
-        Some(section) if offer.data_bundled => section.mid.iter().cloned().collect(),
-        _ => Vec::new(),
+    let taken = |index: usize| offer.data == Some(index) || offer.tagged == Some(index);
+    let mids: Vec<Mid> = if offer.data_bundled {
+        let open = offer.sections.iter().enumerate().filter(|(index, _)| taken(*index));
+        let mut open: Vec<_> = open.map(|(index, section)| (offer.tagged != Some(index), section)).collect();
+        // The tagged section comes first, wherever it stands (RFC 9143 §7.3.1).
+        open.sort_by_key(|(untagged, _)| *untagged);
+        open.into_iter().filter_map(|(_, section)| section.mid.clone()).collect()
+    } else {
+        Vec::new()
     };
     // An offered group is answered even if it is left empty: `max-bundle` peers look for it.
     let group = offer.has_bundle.then_some(mids);
@@ -36,17 +39,16 @@ pub(crate) fn write(
         local.trickle &= link.trickle;
         local.tls_id = local.tls_id.filter(|_| link.tls_id.is_some());
     }
+    let transport = Transport { local: &local, setup };
     let mut description = write::session(config, version, group)?;
     for (index, section) in offer.sections.iter().enumerate() {
-        let mid = section.mid.as_ref();
+        let kind = Kind { media: &section.media, protocol: &section.protocol, mid: section.mid.as_ref() };
         let media = match section.data {
             Some(data) if offer.data == Some(index) => {
-                write::data(config, &local, &section.protocol, data.form, mid, setup)
+                write::data(config, &transport, &kind, data.form, offer.tagged.is_none())
             }
-            _ => {
-                let (format, rtpmap) = (section.format.as_deref(), section.rtpmap.as_deref());
-                write::rejected(&section.media, &section.protocol, format, rtpmap, mid)
-            }
+            _ if offer.tagged == Some(index) => write::idle(&transport, &kind, &section.format),
+            _ => write::refused(&kind, &section.format),
         };
         description.media.push(media);
     }

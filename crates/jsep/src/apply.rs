@@ -15,6 +15,7 @@ use crate::facts::{Facts, Link};
 use crate::held::{Descriptions, Held};
 use crate::local::LocalTransport;
 use crate::negotiation::{Association, Negotiation, OfferOptions, agree};
+use crate::offer::Slot;
 use crate::plan::{DataPlan, DtlsPlan, DtlsRole, Plan, SectionSummary, TransportPlan};
 use crate::signaling::{Side, SignalingState};
 
@@ -141,7 +142,7 @@ impl Negotiation {
             plan.transport = (side == Side::Remote).then(|| self.transport(false)).flatten();
             return plan;
         }
-        let was_open = self.agreed.iter().any(|s| s.live.is_some());
+        let was_open = self.agreed.iter().any(Slot::is_data);
         let offered = [&self.local.pending, &self.remote.pending].iter().any(|h| has_data(h, SdpType::Offer));
         let accepted = [&self.local.pending, &self.remote.pending]
             .iter()

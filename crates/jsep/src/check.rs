@@ -6,7 +6,7 @@ use peerage_sdp::attribute::setup::Setup;
 
 use crate::error::Error;
 use crate::facts::{Facts, Link, name};
-use crate::offer::Slot;
+use crate::offer::{Slot, Usage};
 
 /// An offer of the peer's against what was agreed: sections stay, in their order (RFC 3264 §8, RFC 9429 §5.8.3).
 pub(crate) fn offer(agreed: &[Slot], offer: &Facts) -> Result<(), Error> {
@@ -16,7 +16,7 @@ pub(crate) fn offer(agreed: &[Slot], offer: &Facts) -> Result<(), Error> {
     }
     for (index, (slot, section)) in agreed.iter().zip(&offer.sections).enumerate() {
         // The place of a refused section may be used again for anything.
-        if slot.live.is_none() {
+        if slot.usage == Usage::Refused {
             continue;
         }
         if slot.mid != section.mid || slot.media != section.media {
@@ -43,9 +43,9 @@ pub(crate) fn answer(offer: &Facts, answer: &Facts) -> Result<(), Error> {
         if ours.rejected && !theirs.rejected {
             return Err(Error::access(format!("the answer takes section '{}', which was not offered", name(ours))));
         }
-        if !ours.rejected && !theirs.rejected && theirs.data.is_none() {
+        if !ours.rejected && !theirs.rejected && ours.data.is_some() != theirs.data.is_some() {
             let (name, protocol) = (name(ours), &theirs.protocol);
-            return Err(Error::access(format!("the answer to data section '{name}' is in protocol {protocol}")));
+            return Err(Error::access(format!("the answer to section '{name}' is in protocol {protocol}")));
         }
     }
     match answer.link.as_ref().and_then(|link| link.setup) {

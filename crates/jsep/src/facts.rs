@@ -38,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) data: Option<usize>,
     /// The transport under the data section.
     pub(crate) link: Option<Link>,
+    /// The RTP section whose transport the data section shares: the tagged one of its BUNDLE group.
+    pub(crate) tagged: Option<usize>,
     /// Whether any BUNDLE group was written, and whether the data section is a member.
     pub(crate) has_bundle: bool,
     pub(crate) data_bundled: bool,
@@ -49,15 +51,22 @@ pub(crate) struct SectionFacts {
     pub(crate) mid: Option<Mid>,
     pub(crate) media: String,
     pub(crate) protocol: String,
-    /// The first format, enough for a section that is refused.
-    pub(crate) format: Option<String>,
-    /// Its `rtpmap`, without which Firefox does not read a dynamic payload type.
-    pub(crate) rtpmap: Option<String>,
+    /// The first format, enough for a section without media.
+    pub(crate) format: Format,
     /// Neither a port nor `bundle-only`.
     pub(crate) rejected: bool,
     pub(crate) data: Option<DataFacts>,
     /// The generation that the section itself names.
     pub(crate) ufrag: Option<String>,
+}
+
+/// A payload type with what describes it: Firefox does not read a dynamic one without `rtpmap`, and neither browser
+/// recognises H.264 without `fmtp`.
+#[derive(Clone, Debug)]
+pub(crate) struct Format {
+    pub(crate) name: Option<String>,
+    pub(crate) rtpmap: Option<String>,
+    pub(crate) fmtp: Option<String>,
 }
 
 /// The SCTP part of a data section.
@@ -106,8 +115,9 @@ impl Facts {
         }
         let data = sections.iter().position(|s| !s.rejected && s.data.is_some());
         let group = data.and_then(|index| bundle_of(&sections[index].mid));
-        let link = data.map(|index| link(description, &sections, index, group)).transpose()?;
-        Ok(Self { data, link, has_bundle: !bundles.is_empty(), data_bundled: group.is_some(), sections })
+        let tagged = group.and_then(|group| tagged(description, &sections, group));
+        let link = data.map(|index| link(description, &sections[index], tagged.unwrap_or(index))).transpose()?;
+        Ok(Self { data, link, tagged, has_bundle: !bundles.is_empty(), data_bundled: group.is_some(), sections })
     }
 
     /// The other side's description refuses the data section: nothing is left that needs a transport.
@@ -158,13 +168,6 @@ fn bundles(description: &Description, mids: &[Option<Mid>]) -> Result<Vec<Group>
 }
 
 fn section(description: &Description, media: &Media, mid: Option<Mid>, bundled: bool) -> Result<SectionFacts, Error> {
-    let format = media.line.formats.first().cloned();
-    let rtpmap = media
-        .section
-        .attributes()
-        .filter(|(name, _)| *name == "rtpmap")
-        .find(|(_, value)| value.split(' ').next() == format.as_deref())
-        .map(|(_, value)| value.to_owned());
     let open = media.line.port != 0 || (bundled && media.section.has(flag::BUNDLE_ONLY));
     let data = if open { data(media)? } else { None };
     // Port 0 inside SCTP closes the association (RFC 8841 §5.1).
@@ -179,12 +182,21 @@ fn section(description: &Description, media: &Media, mid: Option<Mid>, bundled: 
         mid,
         media: media.line.media.clone(),
         protocol: media.line.protocol.clone(),
-        format,
-        rtpmap,
+        format: format(media),
         rejected: !open || closed,
         data,
         ufrag: ufrag.map(|u| u.as_str().to_owned()),
     })
+}
+
+fn format(media: &Media) -> Format {
+    let name = media.line.formats.first();
+    let described = |attribute: &str| {
+        let of_name = |value: &str| value.split(' ').next() == name.map(String::as_str);
+        let mut values = media.section.attributes().filter(|(name, _)| *name == attribute).map(|(_, value)| value);
+        values.find(|value| of_name(value)).map(ToOwned::to_owned)
+    };
+    Format { name: name.cloned(), rtpmap: described("rtpmap"), fmtp: described("fmtp") }
 }
 
 /// A data section in either form; `None` for anything else.
@@ -213,19 +225,16 @@ fn data(media: &Media) -> Result<Option<DataFacts>, Error> {
     Ok(Some(DataFacts { form, port, max_message_size }))
 }
 
-/// The transport of section `data`: its own attributes, those of the session, or for a `bundle-only` section those of the
-/// tagged one (RFC 9143 §7.1.3).
-fn link(
-    description: &Description,
-    sections: &[SectionFacts],
-    data: usize,
-    group: Option<&Group>,
-) -> Result<Link, Error> {
-    let tagged =
-        group.and_then(|g| g.mids.first()).and_then(|tag| sections.iter().position(|s| s.mid.as_ref() == Some(tag)));
-    let own = description.media[data].line.port != 0 && sections[data].ufrag.is_some();
-    let index = if own { data } else { tagged.filter(|t| sections[*t].ufrag.is_some()).unwrap_or(data) };
-    let missing = |what: &str| Error::access(format!("the data section '{}' has no {what}", name(&sections[data])));
+/// The RTP section that carries the transport of a group: its first one that has a port (RFC 9143 §7.3.1).
+fn tagged(description: &Description, sections: &[SectionFacts], group: &Group) -> Option<usize> {
+    let has_port = |index: &usize| description.media[*index].line.port != 0;
+    let mut members = group.mids.iter().filter_map(|mid| sections.iter().position(|s| s.mid.as_ref() == Some(mid)));
+    members.find(has_port).filter(|index| sections[*index].is_rtp() && sections[*index].ufrag.is_some())
+}
+
+/// The transport of the data section, as section `index` or the session level states it.
+fn link(description: &Description, data: &SectionFacts, index: usize) -> Result<Link, Error> {
+    let missing = |what: &str| Error::access(format!("the data section '{}' has no {what}", name(data)));
     let section = &description.media[index].section;
     let mut fingerprints = section.all().collect::<Result<Vec<Fingerprint>, _>>()?;
     if fingerprints.is_empty() {
@@ -254,6 +263,13 @@ fn link(
 
 fn inherited<A: Attribute>(description: &Description, index: usize) -> Result<Option<A>, Error> {
     Ok(description.inherited(index)?)
+}
+
+impl SectionFacts {
+    /// Whether the section carries RTP.
+    pub(crate) fn is_rtp(&self) -> bool {
+        self.protocol.split('/').any(|part| part == "RTP")
+    }
 }
 
 /// How a message names a section.

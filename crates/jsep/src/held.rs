@@ -62,7 +62,7 @@ impl Held {
 
     /// Whether candidates of a section are candidates of the transport.
     pub(crate) fn carries(&self, section: usize) -> bool {
-        self.facts.link.as_ref().is_some_and(|l| l.index == section) || self.facts.data == Some(section)
+        self.facts.link.as_ref().is_some_and(|l| l.index == section)
     }
 
     /// Notes a candidate that came after the description.

@@ -30,7 +30,8 @@
 //! ```
 //!
 //! One transport and one data section are negotiated. Audio and video that a peer offers are refused section by section,
-//! in a form that both browsers take, and never fail the exchange.
+//! in a form that both browsers take, and never fail the exchange; only an RTP section that carries the transport of the
+//! data section stays open, without media.
 #![no_std]
 
 extern crate alloc;

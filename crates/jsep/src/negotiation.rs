@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::facts::{Facts, Link};
 use crate::held::{Descriptions, Held};
 use crate::local::{Credentials, LocalTransport};
-use crate::offer::{Outline, Slot};
+use crate::offer::{Outline, Slot, Usage};
 use crate::plan::DtlsRole;
 use crate::signaling::SignalingState;
 
@@ -140,7 +140,7 @@ impl Negotiation {
     /// Whether an offer would change anything (W3C "check if negotiation is needed"): a data channel without a data
     /// section, or an ICE restart that has not happened. Always false outside `stable`; ask again when it returns.
     pub fn needs_negotiation(&self) -> bool {
-        let data = self.data_wanted && self.agreed.iter().all(|s| s.live.is_none());
+        let data = self.data_wanted && !self.agreed.iter().any(Slot::is_data);
         self.state == SignalingState::Stable && (data || self.restart_wanted)
     }
 
@@ -240,14 +240,17 @@ pub(crate) fn agree(offer: &Facts, answer: &Facts) -> Vec<Slot> {
         .iter()
         .zip(&answer.sections)
         .map(|(offered, answered)| {
-            let live = !offered.rejected && !answered.rejected;
+            let usage = match offered.data {
+                _ if offered.rejected || answered.rejected => Usage::Refused,
+                Some(data) => Usage::Data(data.form),
+                None => Usage::Idle,
+            };
             Slot {
                 mid: offered.mid.clone(),
                 media: offered.media.clone(),
                 protocol: offered.protocol.clone(),
                 format: offered.format.clone(),
-                rtpmap: offered.rtpmap.clone(),
-                live: offered.data.filter(|_| live).map(|d| d.form),
+                usage,
             }
         })
         .collect()

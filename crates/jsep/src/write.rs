@@ -25,7 +25,7 @@ use peerage_sdp::section::Section;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::facts::{DATA_CHANNEL, DataForm};
+use crate::facts::{DATA_CHANNEL, DataForm, Format};
 use crate::local::Credentials;
 
 /// The session level. Its address means nothing (RFC 9429 §5.2.1).
@@ -45,34 +45,28 @@ pub(crate) fn session(config: &Config, version: u64, bundle: Option<Vec<Mid>>) -
     Ok(description)
 }
 
-/// A live data section.
+/// What the sections of one transport have in common.
+pub(crate) struct Transport<'a> {
+    pub(crate) local: &'a Credentials,
+    pub(crate) setup: Setup,
+}
+
+/// What a section is.
+pub(crate) struct Kind<'a> {
+    pub(crate) media: &'a str,
+    pub(crate) protocol: &'a str,
+    pub(crate) mid: Option<&'a Mid>,
+}
+
+/// A live data section. `carrier`: it is the one that shows the transport's candidates.
 pub(crate) fn data(
     config: &Config,
-    local: &Credentials,
-    protocol: &str,
+    transport: &Transport<'_>,
+    kind: &Kind<'_>,
     form: DataForm,
-    mid: Option<&Mid>,
-    setup: Setup,
+    carrier: bool,
 ) -> Media {
-    let (port, connection) =
-        default_destination(&local.candidates).unwrap_or_else(|| (9, connection("IN IP4 0.0.0.0")));
-    let mut section = Section::new();
-    section.push(connection);
-    section.push_attribute(&local.ufrag);
-    section.push_attribute(&local.pwd);
-    if local.trickle {
-        section.push_attribute(&IceOptions(vec![IceOptions::TRICKLE.to_owned()]));
-    }
-    for fingerprint in &local.fingerprints {
-        section.push_attribute(fingerprint);
-    }
-    section.push_attribute(&setup);
-    if let Some(id) = &local.tls_id {
-        section.push_attribute(id);
-    }
-    if let Some(mid) = mid {
-        section.push_attribute(mid);
-    }
+    let (port, mut section) = open(transport, kind, carrier);
     let format = match form {
         DataForm::Current => {
             section.push_attribute(&SctpPort(config.sctp_port));
@@ -85,34 +79,80 @@ pub(crate) fn data(
         }
     };
     section.push_attribute(&MaxMessageSize(config.max_message_size));
+    if carrier {
+        push_candidates(&mut section, transport.local);
+    }
+    Media { line: line(kind, port, format), section }
+}
+
+/// An RTP section without media, kept open because it carries the transport of its BUNDLE group: Chromium under
+/// `max-bundle` takes the whole group down with it if it is refused.
+pub(crate) fn idle(transport: &Transport<'_>, kind: &Kind<'_>, format: &Format) -> Media {
+    let (port, mut section) = open(transport, kind, true);
+    section.push(Direction::Inactive.line());
+    section.push(Line::flag(flag::RTCP_MUX));
+    push_format(&mut section, format, true);
+    push_candidates(&mut section, transport.local);
+    Media { line: line(kind, port, format_name(format)), section }
+}
+
+/// A refused section: port 0, and the lines that Firefox wants even so.
+pub(crate) fn refused(kind: &Kind<'_>, format: &Format) -> Media {
+    let mut section = Section::new();
+    section.push(connection("IN IP4 0.0.0.0"));
+    if let Some(mid) = kind.mid {
+        section.push_attribute(mid);
+    }
+    section.push(Direction::Inactive.line());
+    push_format(&mut section, format, false);
+    Media { line: line(kind, 0, format_name(format)), section }
+}
+
+/// The port of an open section, and its lines down to the mid.
+fn open(transport: &Transport<'_>, kind: &Kind<'_>, carrier: bool) -> (u16, Section) {
+    let Transport { local, setup } = transport;
+    let destination = if carrier { default_destination(&local.candidates) } else { None };
+    let (port, connection) = destination.unwrap_or_else(|| (9, connection("IN IP4 0.0.0.0")));
+    let mut section = Section::new();
+    section.push(connection);
+    section.push_attribute(&local.ufrag);
+    section.push_attribute(&local.pwd);
+    if local.trickle {
+        section.push_attribute(&IceOptions(vec![IceOptions::TRICKLE.to_owned()]));
+    }
+    for fingerprint in &local.fingerprints {
+        section.push_attribute(fingerprint);
+    }
+    section.push_attribute(setup);
+    if let Some(id) = &local.tls_id {
+        section.push_attribute(id);
+    }
+    if let Some(mid) = kind.mid {
+        section.push_attribute(mid);
+    }
+    (port, section)
+}
+
+fn push_candidates(section: &mut Section, local: &Credentials) {
     for candidate in &local.candidates {
         section.push_attribute(candidate);
     }
     if local.ended {
         section.push(Line::flag(flag::END_OF_CANDIDATES));
     }
-    Media { line: line("application", port, protocol, format), section }
 }
 
-/// A refused section: port 0, and the lines that Firefox wants even so (`c=`, a direction, the mid, and an `rtpmap` for a
-/// dynamic payload type).
-pub(crate) fn rejected(
-    media: &str,
-    protocol: &str,
-    format: Option<&str>,
-    rtpmap: Option<&str>,
-    mid: Option<&Mid>,
-) -> Media {
-    let mut section = Section::new();
-    section.push(connection("IN IP4 0.0.0.0"));
-    if let Some(mid) = mid {
-        section.push_attribute(mid);
+fn push_format(section: &mut Section, format: &Format, with_parameters: bool) {
+    let map = format.rtpmap.as_ref().map(|value| format!("rtpmap:{value}"));
+    let parameters = format.fmtp.as_ref().filter(|_| with_parameters).map(|value| format!("fmtp:{value}"));
+    for text in [map, parameters].into_iter().flatten() {
+        section.push(Line::new('a', text).expect("the value stood in a line"));
     }
-    section.push(Direction::Inactive.line());
-    if let Some(Ok(line)) = rtpmap.map(|map| Line::new('a', format!("rtpmap:{map}"))) {
-        section.push(line);
-    }
-    Media { line: line(media, 0, protocol, format.unwrap_or("0").to_owned()), section }
+}
+
+/// A payload type that needs no description stands for none at all.
+fn format_name(format: &Format) -> String {
+    format.name.clone().unwrap_or_else(|| "0".to_owned())
 }
 
 /// The port and `c=` line of the candidate most likely to work for an agent without ICE (RFC 8839 §4.2.1.2); `None` where
@@ -142,8 +182,9 @@ fn connection(value: &str) -> Line {
     Line::new('c', value).expect("addresses hold no control bytes")
 }
 
-fn line(media: &str, port: u16, protocol: &str, format: String) -> MediaLine {
-    MediaLine { media: media.to_owned(), port, port_count: None, protocol: protocol.to_owned(), formats: vec![format] }
+fn line(kind: &Kind<'_>, port: u16, format: String) -> MediaLine {
+    let (media, protocol) = (kind.media.to_owned(), kind.protocol.to_owned());
+    MediaLine { media, port, port_count: None, protocol, formats: vec![format] }
 }
 
 #[cfg(test)]
