@@ -1,9 +1,9 @@
 //! A stateless answer to Binding requests (RFC 8489 §6.3.1).
 
-use crate::attribute::Attribute;
 use crate::attribute::error_code::ErrorCode;
 use crate::attribute::kind::AttributeType;
 use crate::attribute::lists::UnknownAttributes;
+use crate::attribute::{Attribute, MAX_TEXT};
 use crate::integrity::FINGERPRINT;
 use crate::message::{Class, Message, Method};
 use crate::write::{Misuse, Writer};
@@ -57,8 +57,10 @@ fn write_answer(
         let source = SocketAddr::new(source.ip().to_canonical(), source.port());
         writer.attribute(&Attribute::XorMappedAddress(source))?;
     }
-    let paid_for =
-        |text: &&str| writer.finish() + 4 + text.len().next_multiple_of(4) + FINGERPRINT <= request.as_bytes().len();
+    let paid_for = |text: &&str| {
+        let len = writer.finish() + 4 + text.len().next_multiple_of(4) + FINGERPRINT;
+        text.len() <= MAX_TEXT && len <= request.as_bytes().len()
+    };
     if let Some(software) = software.filter(paid_for) {
         writer.attribute(&Attribute::Software(software))?;
     }
@@ -178,6 +180,16 @@ mod tests {
             }
         }
         assert!(seen_software, "a long request pays for the name of the software");
+    }
+
+    #[test]
+    fn a_name_too_long_for_any_message_is_left_out() {
+        let long = "x".repeat(800);
+        let request = binding(&[Attribute::Padding(&[0; 1100])]);
+        let request = [&request[..20], &[0x90, 0, 4, 0x4C], &request[24..]].concat();
+        let mut out = [0; 1500];
+        let len = respond_binding(&request, "192.0.2.7:1".parse().unwrap(), Some(&long), &mut out).unwrap();
+        assert_eq!(Message::parse(&out[..len]).unwrap().class(), Class::Success);
     }
 
     #[test]

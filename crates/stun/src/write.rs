@@ -5,6 +5,7 @@ use crate::attribute::kind::AttributeType;
 use crate::credentials::Key;
 use crate::integrity::{self, INTEGRITY_SHA256};
 use crate::message::{Class, HEADER, MAGIC_COOKIE, Method, TransactionId, type_bits};
+use core::fmt;
 
 /// What a caller of [`Writer`] did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +41,6 @@ enum Stage {
 /// assert_eq!(writer.finish(), 20 + 8 + 4 + 8);
 /// # Ok::<(), peerage_stun::write::Misuse>(())
 /// ```
-#[derive(Debug)]
 pub struct Writer<'b> {
     room: Room<'b>,
     id: TransactionId,
@@ -167,8 +167,14 @@ fn set_length(room: &mut Room<'_>) -> Option<()> {
     room.set(2, length)
 }
 
+impl fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The bytes carry addresses and credentials.
+        f.debug_struct("Writer").field("id", &self.id).field("len", &self.room.len).finish_non_exhaustive()
+    }
+}
+
 /// A buffer that fills from the front.
-#[derive(Debug)]
 pub(crate) struct Room<'b> {
     buf: &'b mut [u8],
     len: usize,
