@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use peerage_sdp::attribute::mid::Mid;
 use peerage_sdp::attribute::setup::Setup;
 use peerage_sdp::description::Description;
+use tracing::debug;
 
 use crate::check;
 use crate::description::{SdpType, SessionDescription};
@@ -129,6 +130,7 @@ impl Negotiation {
         let kind = held.kind;
         let sections = summary(&held.facts);
         self.side_mut(side).pending = Some(held);
+        debug!(?side, %kind, from = %self.state, to = %state, "description applied");
         self.state = state;
         let local_restart = self.local_restarts();
         if kind == SdpType::Offer {

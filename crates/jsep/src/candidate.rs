@@ -42,8 +42,8 @@ impl core::fmt::Debug for CandidateInit {
 }
 
 impl Negotiation {
-    /// Takes a candidate of the peer's. `None` if it belongs to a section that has no transport of its own, which is normal
-    /// while a peer still gathers for sections that we refuse.
+    /// Takes a candidate of the peer's. `None` if the transport has no use for it: it belongs to a section that we refuse or
+    /// that shares another's transport, or to the RTCP component. Peers gather for those until they have our answer.
     pub fn add_remote_candidate(&mut self, init: &CandidateInit) -> Result<Option<RemoteCandidate>, Error> {
         if self.state == SignalingState::Closed {
             return Err(Error::state("the connection is closed"));
@@ -74,8 +74,10 @@ impl Negotiation {
                 Some(candidate) => held.add(section, candidate.clone())?,
                 None => held.end(section),
             }
+            // Firefox gathers RTCP's component too, which `rtcp-mux` leaves without use.
+            let usable = held.carries(section) && candidate.as_ref().is_none_or(|c| c.component() == "1");
             let candidate = candidate.map(|c| c.to_text());
-            return Ok(held.carries(section).then_some(RemoteCandidate { ufrag: own, candidate }));
+            return Ok(usable.then_some(RemoteCandidate { ufrag: own, candidate }));
         }
         Err(match (known, ufrag) {
             (true, Some(_)) => Error::operation("the candidate belongs to no ICE generation of the remote description"),

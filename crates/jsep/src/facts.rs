@@ -21,6 +21,7 @@ use peerage_sdp::attribute::setup::Setup;
 use peerage_sdp::attribute::tls_id::TlsId;
 use peerage_sdp::description::Description;
 use peerage_sdp::media::Media;
+use peerage_sdp::section::Section;
 
 use crate::error::Error;
 
@@ -255,10 +256,15 @@ fn link(description: &Description, data: &SectionFacts, index: usize) -> Result<
         setup: inherited(description, index)?,
         fingerprints,
         tls_id: inherited(description, index)?,
-        // A candidate in a form that is not known is passed over, not an error (RFC 8839 §5.1).
-        candidates: section.all().filter_map(Result::ok).take(MAX_CANDIDATES).collect(),
+        candidates: candidates(section),
         ended,
     })
+}
+
+/// The candidates of the RTP component. One in a form that is not known is passed over (RFC 8839 §5.1).
+fn candidates(section: &Section) -> Vec<Candidate> {
+    let readable = section.all::<Candidate>().filter_map(Result::ok);
+    readable.filter(|c| c.component() == "1").take(MAX_CANDIDATES).collect()
 }
 
 fn inherited<A: Attribute>(description: &Description, index: usize) -> Result<Option<A>, Error> {
