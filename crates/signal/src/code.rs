@@ -139,6 +139,7 @@ fn random(rng: &mut Rng, len: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use peerage_base::rng::Rng;
     use proptest::prelude::*;
 
     const SECRET: &str = "0123456789abcdefghjk";

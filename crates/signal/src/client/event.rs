@@ -1,0 +1,103 @@
+//! What a room tells its owner.
+
+use crate::id::PeerId;
+use crate::message::{ErrorCode, IceServer};
+use crate::plain::{Candidate, Role};
+
+/// What happened in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomEvent {
+    /// We are in the room. Comes first, and again if the server lost the room and a new stay began: everybody who was
+    /// there has then been reported to have left.
+    Joined {
+        /// Who we are.
+        me: PeerId,
+        /// Who was there before.
+        peers: Vec<PeerId>,
+        /// What ICE should use.
+        ice_servers: Vec<IceServer>,
+    },
+    /// A peer has proved that it knows the secret.
+    PeerHello {
+        /// Who.
+        peer: PeerId,
+        /// What it is here for.
+        role: Role,
+        /// Its program and version, for people.
+        agent: String,
+        /// We were here first: we make the first offer and are the impolite one (W3C WebRTC §10.7).
+        first: bool,
+    },
+    /// A peer sent a description.
+    Description {
+        /// Who.
+        peer: PeerId,
+        /// Offer or answer.
+        kind: DescriptionKind,
+        /// The description.
+        sdp: String,
+    },
+    /// A peer sent a candidate.
+    Candidate {
+        /// Who.
+        peer: PeerId,
+        /// The candidate; an empty one says that there are no more.
+        candidate: Candidate,
+    },
+    /// A peer ended the session. It may still be in the room.
+    Bye {
+        /// Who.
+        peer: PeerId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A peer left the room.
+    PeerLeft {
+        /// Who.
+        peer: PeerId,
+    },
+    /// A peer is in the same room with another secret: somebody mistyped, or guesses.
+    WrongCode {
+        /// Who.
+        peer: PeerId,
+    },
+    /// The server is out of reach; what is sent meanwhile is kept.
+    Reconnecting,
+    /// The connection was taken up again; nothing was lost.
+    Resumed,
+    /// It is over. Nothing follows.
+    Closed(CloseReason),
+}
+
+/// Which half of an exchange a description is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DescriptionKind {
+    /// An offer.
+    Offer,
+    /// An answer.
+    Answer,
+}
+
+/// Why a room is closed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// Nobody who was here before us has the same secret.
+    #[error("wrong code: whoever is in this room has another one")]
+    WrongCode,
+    /// The server refused to go on.
+    #[error("the server refused: {message}")]
+    Refused {
+        /// The reason for programs.
+        code: ErrorCode,
+        /// The reason for people.
+        message: String,
+    },
+    /// The server broke the protocol.
+    #[error("the server does not follow the protocol: {0}")]
+    Protocol(String),
+    /// The server stayed out of reach for too long.
+    #[error("the server stayed out of reach")]
+    Unreachable,
+}

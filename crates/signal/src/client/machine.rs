@@ -1,0 +1,362 @@
+//! The client's half of the protocol, without sockets.
+
+use super::event::{CloseReason, DescriptionKind, RoomEvent};
+use super::options::{Intent, RoomOptions};
+use super::remote::{Opened, Remote, Standing};
+use crate::code::Code;
+use crate::id::{PeerId, Token};
+use crate::message::{ACK_EVERY, ClientMessage, Data, ErrorCode, IceServer, ServerMessage};
+use crate::plain::{Plain, Role};
+use crate::seal::PLAIN_MAX;
+use peerage_base::rng::Rng;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Signals that the server has not acknowledged: what the server keeps for the other side.
+const UNACKED_MESSAGES: usize = 256;
+const UNACKED_BYTES: usize = 1 << 20;
+/// Events that wait for the owner before reading from the server stops.
+const EVENTS_MAX: usize = 256;
+/// More than any server seats.
+const PEERS_MAX: usize = 64;
+
+/// Why something cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The peer is not in the room, or not any more.
+    #[error("this peer is not in the room")]
+    NoSuchPeer,
+    /// The message is longer than a sealed message can be.
+    #[error("the message is too long")]
+    TooLong,
+    /// Too much is waiting for the server.
+    #[error("too many messages are waiting for the server")]
+    Full,
+    /// The room is closed.
+    #[error("the room is closed")]
+    Closed,
+}
+
+/// Where the stay in the room stands.
+#[derive(Debug)]
+enum Stay {
+    /// The server has not let us in yet.
+    Entering {
+        intent: Intent,
+        /// We were in before, and the server forgot.
+        again: bool,
+    },
+    /// In, with what resumes the stay.
+    In {
+        token: Token,
+    },
+    /// The connection was lost, and the stay not yet resumed: nothing may overtake what must be said again.
+    Away {
+        token: Token,
+    },
+    Over,
+}
+
+/// What the driver must do after a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Continue,
+    /// The stay is lost; connect again for a new one.
+    Reenter,
+    /// The server wants to be left alone for a while.
+    BackOff,
+    /// Nothing more to do here.
+    Close,
+}
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    code: Code,
+    role: Role,
+    agent: String,
+    rng: Rng,
+    me: PeerId,
+    stay: Stay,
+    remotes: BTreeMap<PeerId, Remote>,
+    /// The last number that arrived from the server, and the last one acknowledged.
+    received: u64,
+    acked: u64,
+    /// The number of the last signal, and those that the server has not acknowledged.
+    sent: u64,
+    unacked: VecDeque<(u64, String)>,
+    unacked_bytes: usize,
+    frames: VecDeque<String>,
+    events: VecDeque<RoomEvent>,
+}
+
+impl Machine {
+    pub fn new(options: &RoomOptions) -> Self {
+        let mut rng = options.rng.split("room");
+        Self {
+            code: options.code.clone(),
+            role: options.role,
+            agent: options.agent.clone(),
+            me: PeerId::generate(&mut rng),
+            rng,
+            stay: Stay::Entering { intent: options.intent, again: false },
+            remotes: BTreeMap::new(),
+            received: 0,
+            acked: 0,
+            sent: 0,
+            unacked: VecDeque::new(),
+            unacked_bytes: 0,
+            frames: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Seals and queues a message.
+    pub fn send(&mut self, to: PeerId, plain: &Plain) -> Result<(), SendError> {
+        if matches!(self.stay, Stay::Over) {
+            return Err(SendError::Closed);
+        }
+        let remote = self.remotes.get_mut(&to).ok_or(SendError::NoSuchPeer)?;
+        let json = plain.to_json();
+        if json.len() > PLAIN_MAX {
+            return Err(SendError::TooLong);
+        }
+        if self.unacked.len() >= UNACKED_MESSAGES || self.unacked_bytes + 2 * json.len() > UNACKED_BYTES {
+            return Err(SendError::Full);
+        }
+        let data = remote.sealer.seal(&json).ok().and_then(Data::new).ok_or(SendError::TooLong)?;
+        self.sent += 1;
+        let frame = ClientMessage::Signal { seq: self.sent, to, data }.to_json();
+        self.unacked_bytes += frame.len();
+        self.unacked.push_back((self.sent, frame.clone()));
+        if matches!(self.stay, Stay::In { .. }) {
+            self.frames.push_back(frame);
+        }
+        Ok(())
+    }
+
+    /// A WebSocket stands: what to say first.
+    pub fn handle_connected(&mut self) {
+        self.frames.clear();
+        self.step_out();
+        let (room, peer) = (self.code.room().clone(), self.me);
+        let first = match &self.stay {
+            Stay::Entering { intent: Intent::Open, .. } => ClientMessage::Open { room, peer },
+            Stay::Entering { intent: Intent::Join, .. } => ClientMessage::Join { room, peer },
+            Stay::In { token } | Stay::Away { token } => {
+                ClientMessage::Resume { room, peer, token: *token, received: self.received }
+            }
+            Stay::Over => ClientMessage::Leave,
+        };
+        self.acked = self.received;
+        self.frames.push_back(first.to_json());
+    }
+
+    /// The WebSocket is lost.
+    pub fn handle_lost(&mut self) {
+        self.frames.clear();
+        self.step_out();
+        self.events.push_back(RoomEvent::Reconnecting);
+    }
+
+    /// A frame of the server.
+    pub fn handle_frame(&mut self, text: &str) -> Next {
+        let done = match ServerMessage::parse(text) {
+            Ok(ServerMessage::Joined { token, peers, ice_servers, .. }) => self.joined(token, peers, ice_servers),
+            Ok(ServerMessage::Resumed { received, .. }) => self.resumed(received),
+            Ok(ServerMessage::PeerJoined { seq, peer }) => self.numbered(seq, |m| m.peer_joined(peer)),
+            Ok(ServerMessage::PeerLeft { seq, peer }) => self.numbered(seq, |m| m.forget(peer)),
+            Ok(ServerMessage::Signal { seq, from, data }) => self.numbered(seq, |m| m.signal(from, data.as_str())),
+            Ok(ServerMessage::Ack { received }) => self.acknowledged(received),
+            Ok(ServerMessage::Error { code, message }) => return self.refused(code, &message),
+            Err(e) => Err(e.to_string()),
+        };
+        if let Err(what) = done {
+            self.close(CloseReason::Protocol(what));
+        }
+        if matches!(self.stay, Stay::Over) { Next::Close } else { Next::Continue }
+    }
+
+    /// Acknowledges what has not been yet: for quiet moments.
+    pub fn acknowledge(&mut self) {
+        if self.acked < self.received && matches!(self.stay, Stay::In { .. }) {
+            self.acked = self.received;
+            self.frames.push_back(ClientMessage::Ack { received: self.received }.to_json());
+        }
+    }
+
+    /// Ends the stay for a reason.
+    pub fn close(&mut self, reason: CloseReason) {
+        if !matches!(self.stay, Stay::Over) {
+            self.stay = Stay::Over;
+            self.frames.clear();
+            self.frames.push_back(ClientMessage::Leave.to_json());
+            self.events.push_back(RoomEvent::Closed(reason));
+        }
+    }
+
+    /// Ends the stay because the owner wants to.
+    pub fn leave(&mut self) {
+        if !matches!(self.stay, Stay::Over) {
+            self.stay = Stay::Over;
+            self.frames.push_back(ClientMessage::Leave.to_json());
+        }
+    }
+
+    pub fn poll_frame(&mut self) -> Option<String> {
+        self.frames.pop_front()
+    }
+
+    pub fn poll_event(&mut self) -> Option<RoomEvent> {
+        self.events.pop_front()
+    }
+
+    pub fn is_in(&self) -> bool {
+        matches!(self.stay, Stay::In { .. })
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.stay, Stay::Over)
+    }
+
+    /// Whether the owner keeps up with events.
+    pub fn wants_frames(&self) -> bool {
+        self.events.len() < EVENTS_MAX
+    }
+
+    fn step_out(&mut self) {
+        if let Stay::In { token } = self.stay {
+            self.stay = Stay::Away { token };
+        }
+    }
+
+    fn joined(&mut self, token: Token, peers: Vec<PeerId>, ice_servers: Vec<IceServer>) -> Result<(), String> {
+        if !matches!(self.stay, Stay::Entering { .. }) {
+            return Err("joined twice".into());
+        }
+        self.stay = Stay::In { token };
+        self.events.push_back(RoomEvent::Joined { me: self.me, peers: peers.clone(), ice_servers });
+        peers.into_iter().try_for_each(|peer| self.greet(peer, false))
+    }
+
+    fn resumed(&mut self, received: u64) -> Result<(), String> {
+        let Stay::Away { token } = self.stay else { return Err("resumed without being asked to".into()) };
+        self.stay = Stay::In { token };
+        self.acknowledged(received)?;
+        self.frames.extend(self.unacked.iter().map(|(_, frame)| frame.clone()));
+        self.events.push_back(RoomEvent::Resumed);
+        Ok(())
+    }
+
+    /// Lets a numbered message in once and in order.
+    fn numbered(&mut self, seq: u64, handle: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
+        if seq <= self.received {
+            return Ok(());
+        }
+        if seq != self.received + 1 {
+            return Err("a number was left out".into());
+        }
+        self.received = seq;
+        handle(self)?;
+        // Half of what is allowed: an acknowledgement may be on its way for a while.
+        if self.received - self.acked >= ACK_EVERY / 2 {
+            self.acknowledge();
+        }
+        Ok(())
+    }
+
+    fn peer_joined(&mut self, peer: PeerId) -> Result<(), String> {
+        self.greet(peer, true)
+    }
+
+    /// Says hello to a peer we learnt of.
+    fn greet(&mut self, peer: PeerId, first: bool) -> Result<(), String> {
+        if peer == self.me || self.remotes.contains_key(&peer) || self.remotes.len() >= PEERS_MAX {
+            return Err("a peer that cannot be".into());
+        }
+        self.remotes.insert(peer, Remote::new(&self.code, self.me, peer, first));
+        let hello = Plain::Hello { agent: self.agent.clone(), role: self.role };
+        // With a full queue there is no connection to speak of; the owner hears of that otherwise.
+        self.send(peer, &hello).or_else(|e| if e == SendError::Full { Ok(()) } else { Err(e.to_string()) })
+    }
+
+    fn forget(&mut self, peer: PeerId) -> Result<(), String> {
+        if self.remotes.remove(&peer).is_some() {
+            self.events.push_back(RoomEvent::PeerLeft { peer });
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, peer: PeerId, data: &str) -> Result<(), String> {
+        let Some(remote) = self.remotes.get_mut(&peer) else { return Ok(()) };
+        let first = remote.first;
+        let event = match remote.open(data) {
+            Opened::Dropped => return Ok(()),
+            Opened::Stranger => {
+                self.events.push_back(RoomEvent::WrongCode { peer });
+                if self.among_strangers() {
+                    self.close(CloseReason::WrongCode);
+                }
+                return Ok(());
+            }
+            Opened::Plain(Plain::Hello { agent, role }) => RoomEvent::PeerHello { peer, role, agent, first },
+            Opened::Plain(Plain::Offer { sdp }) => RoomEvent::Description { peer, kind: DescriptionKind::Offer, sdp },
+            Opened::Plain(Plain::Answer { sdp }) => RoomEvent::Description { peer, kind: DescriptionKind::Answer, sdp },
+            Opened::Plain(Plain::Candidate(candidate)) => RoomEvent::Candidate { peer, candidate },
+            Opened::Plain(Plain::Bye { reason }) => RoomEvent::Bye { peer, reason },
+        };
+        self.events.push_back(event);
+        Ok(())
+    }
+
+    /// Whether we are the newcomer with the wrong code: somebody was here before us, and none of them knows our secret.
+    fn among_strangers(&self) -> bool {
+        let mut before = self.remotes.values().filter(|r| !r.first).peekable();
+        before.peek().is_some()
+            && before.all(|r| r.standing == Standing::Stranger)
+            && self.remotes.values().all(|r| matches!(r.standing, Standing::Stranger | Standing::Unknown))
+    }
+
+    fn acknowledged(&mut self, received: u64) -> Result<(), String> {
+        if received > self.sent {
+            return Err("an acknowledgement of something never sent".into());
+        }
+        while self.unacked.front().is_some_and(|(seq, _)| *seq <= received) {
+            let freed = self.unacked.pop_front().map_or(0, |(_, frame)| frame.len());
+            self.unacked_bytes -= freed;
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, code: ErrorCode, message: &str) -> Next {
+        tracing::debug!(?code, message, "the server refused");
+        match (&self.stay, code) {
+            (Stay::In { .. } | Stay::Away { .. }, ErrorCode::Gone) => {
+                self.begin_anew();
+                Next::Reenter
+            }
+            (Stay::In { .. } | Stay::Away { .. } | Stay::Entering { again: true, .. }, ErrorCode::RateLimited) => {
+                Next::BackOff
+            }
+            _ => {
+                let message = message.chars().filter(|c| !c.is_control()).take(200).collect();
+                self.close(CloseReason::Refused { code, message });
+                Next::Close
+            }
+        }
+    }
+
+    /// The server knows nothing of us any more, perhaps because it was started anew. Under a new identity, as the old
+    /// one's counters are spent; and whoever was let in once may open the room again.
+    fn begin_anew(&mut self) {
+        let left: Vec<PeerId> = core::mem::take(&mut self.remotes).into_keys().collect();
+        self.events.extend(left.into_iter().map(|peer| RoomEvent::PeerLeft { peer }));
+        self.me = PeerId::generate(&mut self.rng);
+        self.stay = Stay::Entering { intent: Intent::Open, again: true };
+        (self.received, self.acked, self.sent, self.unacked_bytes) = (0, 0, 0, 0);
+        self.unacked.clear();
+        self.frames.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;
