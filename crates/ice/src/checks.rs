@@ -40,7 +40,7 @@ impl Agent {
 
     /// When the next packet is due.
     pub(crate) fn next_transmit(&self) -> Option<Instant> {
-        let due = |pair: &Pair| self.may_check(pair).then(|| pair.next_due(self.config.attempts)).flatten();
+        let due = |pair: &Pair| pair.next_due().filter(|_| self.is_up(pair));
         let checks = self.generations().flat_map(|g| g.checklist.iter()).map(due).fold(None, earliest);
         let responses = (!self.responses.is_empty()).then_some(self.decided_at);
         earliest(earliest(checks, self.next_query()), earliest(responses, self.next_paced()))
@@ -57,11 +57,7 @@ impl Agent {
         }
     }
 
-    /// A pair may be checked while its local end is up and once the peer's password is known.
-    pub(crate) fn may_check(&self, pair: &Pair) -> bool {
-        self.current.peer.is_some() | self.previous.is_some() && self.is_up(pair)
-    }
-
+    /// Whether packets can leave from the pair's local end.
     pub(crate) fn is_up(&self, pair: &Pair) -> bool {
         self.local(pair.path.local).is_some_and(|local| local.up)
     }

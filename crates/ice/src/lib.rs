@@ -33,6 +33,8 @@
 extern crate alloc;
 
 pub mod agent;
+#[cfg(test)]
+mod browsers;
 pub mod candidate;
 mod checklist;
 mod checks;

@@ -208,8 +208,8 @@ impl Pair {
     }
 
     /// When something about its checks is due.
-    pub fn next_due(&self, attempts: u32) -> Option<Instant> {
-        let checks = self.checks.iter().filter(|c| c.sent <= attempts).filter_map(|c| c.again).min();
+    pub fn next_due(&self) -> Option<Instant> {
+        let checks = self.checks.iter().filter_map(|check| check.again).min();
         earliest(checks, self.valid.map(|valid| valid.next_check))
     }
 

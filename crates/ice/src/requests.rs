@@ -44,7 +44,10 @@ enum Conflict {
 impl Agent {
     /// Takes a STUN packet. Packets that are not authenticated change nothing but a counter.
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
-        let path = Path { local: datagram.path.local, remote: canonical(datagram.path.remote) };
+        let mut path = Path { local: datagram.path.local, remote: canonical(datagram.path.remote) };
+        if let Some(local) = self.local(path.local) {
+            path.remote = local.zoned(path.remote);
+        }
         if self.state == State::Closed {
             self.drops.closed += 1;
             return;

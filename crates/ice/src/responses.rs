@@ -50,7 +50,10 @@ impl Agent {
         }
         match (message.class(), message.xor_mapped_address().map(canonical).filter(|mapped| is_usable(*mapped))) {
             (Class::Success, Some(mapped)) => self.check_succeeded(now, number, id, &check, mapped),
-            (Class::Success, None) => self.drops.unusable_response += 1,
+            (Class::Success, None) => {
+                self.drops.unusable_response += 1;
+                self.check_refused(number, id, &check, 0);
+            }
             _ => self.check_refused(number, id, &check, message.error_code().map_or(0, |error| error.code)),
         }
     }

@@ -44,11 +44,11 @@ fn silence_is_disconnected_first_and_failed_after_thirty_seconds() {
     assert!(world.run_until(40 * SECOND, |w| w.state(A) == State::Disconnected));
     let after = world.now.since(start);
     assert!(after >= 4 * SECOND && after <= 12 * SECOND, "{after:?}");
-    assert!(world.sides[A].agent.may_send(world.now, path), "consent still stands");
+    assert!(world.sides[A].agent.may_send(path), "consent still stands");
     assert!(world.run_until(40 * SECOND, |w| w.state(A) == State::Failed));
     let after = world.now.since(start);
     assert!(after >= 24 * SECOND && after <= 30 * SECOND, "{after:?}");
-    assert!(!world.sides[A].agent.may_send(world.now, path) && !world.sides[A].agent.is_valid_path(path));
+    assert!(!world.sides[A].agent.may_send(path) && !world.sides[A].agent.is_valid_path(path));
     assert!(world.sides[A].agent.selected().is_none());
     assert!(world.sides[A].events.iter().any(|(_, e)| *e == Event::Released(path)));
     // B notices by itself; nothing more is sent then.

@@ -55,10 +55,12 @@ fn a_check_with_the_wrong_password_changes_nothing_and_gets_no_answer() {
 fn every_flipped_bit_of_a_check_or_of_an_answer_is_noticed() {
     let mut world = World::connect_hosts(2);
     world.run(Duration::from_millis(11));
-    let packets: Vec<(Path, Vec<u8>)> = world.sides[A].sent.iter().map(|(_, path, bytes)| (*path, bytes.clone())).collect();
+    let packets: Vec<(Path, Vec<u8>)> =
+        world.sides[A].sent.iter().map(|(_, path, bytes)| (*path, bytes.clone())).collect();
     assert!(packets.len() >= 2);
     let mut fresh = World::connect_hosts(2);
-    let before = fresh.sides[B].agent.pairs().map(|pair| (pair.requests_received, pair.responses_received)).collect::<Vec<_>>();
+    let before =
+        fresh.sides[B].agent.pairs().map(|pair| (pair.requests_received, pair.responses_received)).collect::<Vec<_>>();
     for (_, bytes) in packets {
         for bit in 0..bytes.len() * 8 {
             let mut bytes = bytes.clone();
@@ -66,7 +68,8 @@ fn every_flipped_bit_of_a_check_or_of_an_answer_is_noticed() {
             fresh.deliver(B, Path { local: LocalId(0), remote: addr("192.0.2.1:5000") }, &mut bytes);
         }
     }
-    let after = fresh.sides[B].agent.pairs().map(|pair| (pair.requests_received, pair.responses_received)).collect::<Vec<_>>();
+    let after =
+        fresh.sides[B].agent.pairs().map(|pair| (pair.requests_received, pair.responses_received)).collect::<Vec<_>>();
     assert_eq!(before, after);
 }
 
@@ -151,7 +154,9 @@ fn an_answer_from_elsewhere_fails_the_pair() {
 #[test]
 fn addresses_that_must_not_be_sent_to_are_refused() {
     let mut world = World::new(7);
-    for address in ["0.0.0.0 5", "224.0.0.251 5353", "255.255.255.255 5", "192.0.2.1 0", ":: 5", "ff02::1 5", "::ffff:224.0.0.1 5"] {
+    for address in
+        ["0.0.0.0 5", "224.0.0.251 5353", "255.255.255.255 5", "192.0.2.1 0", ":: 5", "ff02::1 5", "::ffff:224.0.0.1 5"]
+    {
         let candidate = Candidate::parse(&format!("candidate:1 1 udp 1 {address} typ host")).unwrap();
         assert_eq!(world.sides[A].agent.add_remote(world.now, candidate), Err(Misuse::UnusableAddress), "{address}");
     }
@@ -235,7 +240,7 @@ fn apply(world: &mut World, op: Op, closes: bool) {
             let role = if controlling { Role::Controlling } else { Role::Controlled };
             world.sides[side].agent.set_role(now, role);
         }
-        Op::Lite(side) => world.sides[side].agent.set_remote_lite(now.as_nanos() % 2 == 0),
+        Op::Lite(side) => world.sides[side].agent.set_remote_lite(now.as_nanos().is_multiple_of(2)),
         Op::Done(side) => world.sides[side].agent.local_addresses_done(now),
         Op::End(side) => world.sides[side].agent.end_of_remote_candidates(now),
         Op::Remote(side, host, port, name) => {
