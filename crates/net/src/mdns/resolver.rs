@@ -69,6 +69,7 @@ struct Pending {
     name: Name,
     id: u16,
     waiters: Vec<oneshot::Sender<Answer>>,
+    queries: u32,
     next_query: Instant,
     wait: Duration,
     deadline: Instant,
@@ -124,6 +125,7 @@ impl Task {
             name,
             id: self.rng.u32() as u16,
             waiters: vec![reply],
+            queries: 0,
             next_query: now,
             wait: self.config.retry,
             deadline: now + self.config.timeout,
@@ -170,14 +172,22 @@ impl Task {
             !pending.waiters.is_empty()
         });
         for pending in self.pending.iter_mut().filter(|pending| pending.next_query <= now) {
-            let question = |kind| Question { name: pending.name.clone(), kind, unicast: true };
-            let questions = vec![question(RecordType::A), question(RecordType::AAAA)];
-            let query = Message { id: pending.id, response: false, questions, records: Vec::new() }.to_bytes();
+            let message = |id, unicast| {
+                let question = |kind| Question { name: pending.name.clone(), kind, unicast };
+                let questions = vec![question(RecordType::A), question(RecordType::AAAA)];
+                Message { id, response: false, questions, records: Vec::new() }.to_bytes()
+            };
+            let (one_shot, full) = (message(pending.id, true), message(0, false));
+            for link in &self.links {
+                link.ask(&one_shot).await;
+                // Who does not answer askers with a port of their own answers the group.
+                if pending.queries > 0 {
+                    link.tell(&full).await;
+                }
+            }
+            pending.queries += 1;
             pending.next_query = now + pending.wait;
             pending.wait = pending.wait.saturating_mul(2);
-            for link in &self.links {
-                link.ask(&query).await;
-            }
         }
     }
 }

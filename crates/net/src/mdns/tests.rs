@@ -161,7 +161,10 @@ async fn each_asker_is_answered_in_its_own_way() {
     }
     // A member of the group is answered in the group, at most once a second, and counting the second announcement.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    while response(&group).await.is_some() {}
+    assert!(response(&group).await.is_some(), "the second announcement");
+    group.send_to(&query(&name, RecordType::ANY, false, vec![]), (GROUP, port)).await.unwrap();
+    assert_eq!(response(&group).await, None, "it was just told");
+    tokio::time::sleep(Duration::from_millis(1000)).await;
     group.send_to(&query(&name, RecordType::ANY, false, vec![]), (GROUP, port)).await.unwrap();
     let answer = response(&group).await.unwrap();
     assert_eq!((answer.id, answer.questions.len(), answer.records[0].ttl), (0, 0, 120));
@@ -202,5 +205,25 @@ async fn answers_from_the_wrong_port_or_with_a_strange_address_are_not_believed(
     group.send_to(&answer([127, 0, 0, 1], 120), (GROUP, port)).await.unwrap();
     group.send_to(&answer([192, 0, 2, 67], 0), (GROUP, port)).await.unwrap();
     group.send_to(&answer([192, 0, 2, 1], 120), (GROUP, port)).await.unwrap();
+    assert_eq!(asking.await.unwrap(), Ok(vec![[192, 0, 2, 1].into()]));
+}
+
+#[tokio::test]
+async fn a_responder_that_knows_only_the_group_is_understood() {
+    let port = 15361;
+    let (group, resolver) = (listener(port), resolver(config(port)));
+    let asking = tokio::spawn(async move { resolver.resolve("target.local").await });
+    let mut buf = [0; 1500];
+    loop {
+        let (len, source) = timeout(Duration::from_secs(2), group.recv_from(&mut buf)).await.unwrap().unwrap();
+        let query = Message::parse(&buf[..len]).unwrap();
+        if source.port() == port {
+            assert!(!query.response && query.questions.iter().all(|question| !question.unicast));
+            break;
+        }
+    }
+    let record = Record { name: Name::host("target.local").unwrap(), ip: [192, 0, 2, 1].into(), ttl: 120, flush: true };
+    let answer = Message { id: 0, response: true, questions: vec![], records: vec![record] }.to_bytes();
+    group.send_to(&answer, (GROUP, port)).await.unwrap();
     assert_eq!(asking.await.unwrap(), Ok(vec![[192, 0, 2, 1].into()]));
 }

@@ -51,13 +51,18 @@ async fn datagrams_arrive_with_source_destination_mark_and_time() {
 
 #[tokio::test]
 async fn a_run_arrives_as_its_datagrams_however_it_is_cut() {
-    let (a, b) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        runs_arrive(&bind(address), &bind(address)).await;
+    }
+}
+
+async fn runs_arrive(a: &Socket, b: &Socket) {
     // More segments than one call takes, a short last one, a single one, one that is exactly full.
     for (segment, len) in [(100, 100 * 200 + 7), (1200, 1200 * 60 + 1), (1200, 1200), (1200, 2400), (1200, 500)] {
         let contents: Vec<u8> = (0..len).map(|n| (n / segment) as u8).collect();
         let sent = a.try_send(&Outgoing { segment: Some(segment), ..outgoing(b.local_addr(), &contents) }).unwrap();
         assert_eq!(sent, len);
-        let got = receive(&b, len.div_ceil(segment)).await;
+        let got = receive(b, len.div_ceil(segment)).await;
         let expected: Vec<_> = contents.chunks(segment).collect();
         assert_eq!(got.iter().map(|(_, _, payload)| &payload[..]).collect::<Vec<_>>(), expected);
     }
