@@ -20,6 +20,11 @@ const BACKDATE: u64 = 24 * 3600;
 /// 9998-01-01, after which X.509 soon has no way to write a date.
 const LATEST_START: u64 = 253_339_228_800;
 
+/// Longest certificate to show, in bytes. Generated ones have about 300. The engine panics if a flight of DTLS 1.3 has
+/// more than twelve fragments; the six messages of a server's stay below in datagrams of
+/// [`MIN_MTU`](crate::config::MIN_MTU).
+pub const MAX_DER: usize = 1536;
+
 /// A certificate and its private key.
 #[derive(Clone)]
 pub struct Certificate {
@@ -33,6 +38,9 @@ pub enum CertificateError {
     /// The system could not make a key or a signature.
     #[error("the system could not generate a certificate")]
     Generate,
+    /// The certificate is longer than [`MAX_DER`].
+    #[error("the certificate is longer than {MAX_DER} bytes")]
+    TooLong,
     /// The private key is not an ECDSA P-256 key in PKCS#8 DER form.
     #[error("the private key is not an ECDSA P-256 key in PKCS#8 form")]
     Key,
@@ -67,6 +75,9 @@ impl Certificate {
 
     /// A certificate that was stored: its DER form and its private key in PKCS#8 DER form.
     pub fn from_der(der: Vec<u8>, key: Vec<u8>) -> Result<Self, CertificateError> {
+        if der.len() > MAX_DER {
+            return Err(CertificateError::TooLong);
+        }
         let pair = KeyPair::try_from(key.as_slice()).map_err(|_| CertificateError::Key)?;
         if !pair.is_compatible(&PKCS_ECDSA_P256_SHA256) {
             return Err(CertificateError::Key);
@@ -119,6 +130,7 @@ mod tests {
         assert_eq!(load(a.der(), b.private_key_der()), CertificateError::Mismatch);
         assert_eq!(load(a.der(), &[]), CertificateError::Key);
         assert_eq!(load(a.der(), &[0x30; 100]), CertificateError::Key);
+        assert_eq!(load(&[0x30; MAX_DER + 1], a.private_key_der()), CertificateError::TooLong);
         let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
         assert_eq!(load(a.der(), &p384.serialize_der()), CertificateError::Key);
     }

@@ -8,7 +8,7 @@ use crate::certificate::Certificate;
 use crate::fingerprint::Fingerprint;
 
 /// Smallest accepted [`Config::mtu`], in bytes.
-pub const MIN_MTU: usize = 256;
+pub const MIN_MTU: usize = 512;
 
 /// Which side sends the ClientHello; in SDP the `active` side of `a=setup` (RFC 8842 §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

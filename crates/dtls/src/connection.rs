@@ -1,5 +1,8 @@
 //! One DTLS connection: the machine that the rest of the stack drives.
 
+mod handshake;
+mod trust;
+
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -9,13 +12,14 @@ use peerage_base::time::Instant;
 use tracing::{debug, trace};
 
 use crate::config::{Config, Role, Versions};
+use crate::connection::handshake::Handshake;
 use crate::engine::{Engine, Step};
-use crate::event::{CloseReason, Event, Info, SealError};
-use crate::fingerprint::{Fingerprint, HashAlgorithm, Verified};
-use crate::first_flight::{FirstFlight, Verdict};
+use crate::event::{CloseReason, Event, SealError};
+use crate::fingerprint::Fingerprint;
+use crate::first_flight::Verdict;
 use crate::inbox::Inbox;
-use crate::record::{self, Records, ServerHello};
-use crate::suite::{CipherSuite, Group, SrtpKeys, Version};
+use crate::record::{self, Records};
+use crate::suite::Version;
 
 /// Longest plaintext of a record, in bytes (RFC 9147 §4).
 pub const MAX_PLAINTEXT: usize = 1 << 14;
@@ -82,22 +86,6 @@ enum State {
     Closed,
 }
 
-/// What only the handshake needs.
-#[derive(Debug, Default)]
-struct Handshake {
-    /// What arrives before the peer's hello is complete.
-    first_flight: Option<FirstFlight>,
-    /// Whether this side has sent anything.
-    spoken: bool,
-    /// Bytes taken in.
-    received: usize,
-    suite: Option<CipherSuite>,
-    group: Option<Group>,
-    srtp: Option<SrtpKeys>,
-    verified: Option<Verified>,
-    complete: bool,
-}
-
 impl Dtls {
     /// A connection that has neither sent nor received.
     ///
@@ -141,13 +129,7 @@ impl Dtls {
         }
         match &mut self.state {
             State::Idle | State::Closed => self.counters.dropped_unexpected += 1,
-            State::Connected(version) => {
-                if *version == Version::Dtls13 && begins_new_handshake(payload) {
-                    self.counters.dropped_unexpected += 1;
-                    return;
-                }
-                self.feed(None, payload);
-            }
+            State::Connected(_) => self.feed_established(payload),
             State::Handshake(handshake) => {
                 handshake.received += payload.len();
                 if handshake.received > MAX_HANDSHAKE_BYTES {
@@ -159,6 +141,7 @@ impl Dtls {
                         let verdict = first.take(payload);
                         self.handle_first_flight(verdict, payload);
                     }
+                    None if handshake.complete => self.feed_established(payload),
                     None => self.feed(None, payload),
                 }
             }
@@ -349,6 +332,15 @@ impl Dtls {
         }
     }
 
+    fn feed_established(&mut self, payload: &mut [u8]) {
+        let version = self.engine.as_ref().and_then(Engine::version);
+        if version == Some(Version::Dtls13) && begins_new_handshake(payload) {
+            self.counters.dropped_unexpected += 1;
+        } else {
+            self.feed(None, payload);
+        }
+    }
+
     /// Gives a datagram to the engine, `payload` itself unless another is given, and handles what comes out.
     fn feed(&mut self, datagram: Option<&[u8]>, payload: &mut [u8]) {
         let (Some(engine), now) = (&mut self.engine, self.now) else { return };
@@ -425,130 +417,7 @@ impl Dtls {
             self.counters.dropped_early_data += 1;
         }
     }
-
-    /// Whether the certificate that the peer showed is an expected one.
-    fn verify(&mut self) -> bool {
-        let Some(der) = &self.peer_certificate else { return false };
-        let verified = Verified::check(der, &self.expected);
-        let matches = verified.is_some();
-        if let State::Handshake(handshake) = &mut self.state {
-            handshake.verified = verified;
-        }
-        matches
-    }
-
-    /// Opens the connection if the handshake is complete and the peer verified.
-    fn open(&mut self) {
-        let State::Handshake(handshake) = &mut self.state else { return };
-        if !handshake.complete {
-            return;
-        }
-        if self.peer_certificate.is_none() {
-            return self.finish(CloseReason::Handshake("the peer showed no certificate".into()));
-        }
-        let (Some(version), Some(suite)) = (self.engine.as_ref().and_then(Engine::version), handshake.suite) else {
-            return self.finish(CloseReason::Internal("the ServerHello was not seen".into()));
-        };
-        let Some(peer) = handshake.verified.take() else { return };
-        let info = Info { version, cipher_suite: suite, group: handshake.group, peer, srtp: handshake.srtp.take() };
-        debug!(?version, ?suite, group = ?info.group, "connected");
-        self.state = State::Connected(version);
-        self.events.push_back(Event::Connected(info));
-    }
-
-    /// Ends a connection with a peer that is not the expected one, and tells it as far as keys allow.
-    fn refuse(&mut self) {
-        let was_complete = match &self.state {
-            State::Handshake(handshake) => handshake.complete,
-            State::Connected(_) => true,
-            State::Idle | State::Closed => return,
-        };
-        if was_complete {
-            self.say_goodbye();
-        } else {
-            // Nothing of the answer to a stranger's flight may leave.
-            self.outbox.clear();
-            let complete = self.discard_outputs();
-            match (self.engine.as_ref().and_then(Engine::version), self.role) {
-                (Some(Version::Dtls12), _) => self.outbox.push_back(BAD_CERTIFICATE.to_vec()),
-                // A client that has finished can read what is sealed with the keys of the connection.
-                (Some(Version::Dtls13), Role::Server) if complete => self.close_engine(),
-                _ => {}
-            }
-        }
-        let der = self.peer_certificate.as_deref().unwrap_or_default();
-        let presented = Fingerprint::of(der, HashAlgorithm::Sha256);
-        let expected = core::mem::take(&mut self.expected);
-        self.finish(CloseReason::FingerprintMismatch { presented, expected });
-    }
-
-    fn say_goodbye(&mut self) {
-        match &self.state {
-            State::Handshake(handshake) if handshake.complete => self.close_engine(),
-            State::Connected(_) => self.close_engine(),
-            State::Idle | State::Handshake(_) | State::Closed => {}
-        }
-    }
-
-    fn close_engine(&mut self) {
-        if self.engine.as_mut().is_some_and(|engine| engine.close().is_ok()) {
-            while let Some(step) = self.engine.as_mut().and_then(Engine::poll) {
-                if let Step::Packet(len) = step {
-                    self.queue(len);
-                }
-            }
-        }
-    }
-
-    /// Empties the engine and answers whether the handshake turned out to be complete.
-    fn discard_outputs(&mut self) -> bool {
-        let mut complete = false;
-        while let Some(step) = self.engine.as_mut().and_then(Engine::poll) {
-            complete |= matches!(step, Step::Connected);
-        }
-        complete
-    }
-
-    fn finish(&mut self, reason: CloseReason) {
-        if matches!(self.state, State::Closed) {
-            return;
-        }
-        debug!(%reason, "closed");
-        // Data of a verified peer that came before the end may still be read.
-        if !matches!(self.state, State::Connected(_)) {
-            self.inbox.clear();
-        }
-        self.state = State::Closed;
-        self.engine = None;
-        self.events.push_back(Event::Closed(reason));
-    }
 }
-
-impl Handshake {
-    fn new(role: Role) -> Self {
-        Self { first_flight: Some(FirstFlight::new(role)), ..Self::default() }
-    }
-
-    /// Notes what a datagram says in plaintext about the choice of the server. `false` if the server says that it
-    /// knows DTLS 1.3, which was offered, and was made to choose DTLS 1.2 (RFC 8446 §4.1.3).
-    fn observe(&mut self, versions: Versions, datagram: &[u8]) -> bool {
-        for fragment in Records::new(datagram).handshake() {
-            if let Some(hello) = ServerHello::read(&fragment) {
-                if hello.downgraded && versions == Versions::Any {
-                    return false;
-                }
-                self.suite = Some(hello.cipher_suite);
-                self.group = hello.group.or(self.group);
-            } else if let Some(group) = fragment.key_exchange_group() {
-                self.group = Some(group);
-            }
-        }
-        true
-    }
-}
-
-/// A plaintext fatal bad_certificate alert of DTLS 1.2, with a sequence number far ahead of the handshake's.
-const BAD_CERTIFICATE: [u8; 15] = [record::ALERT, 0xFE, 0xFD, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 2, 42];
 
 /// Moves the record that the engine just made into the slot of its plaintext.
 fn take_record(engine: &mut Engine, slot: &mut Slot<'_>, version: Version) -> Result<(), SealError> {

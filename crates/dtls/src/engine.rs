@@ -122,6 +122,12 @@ impl Engine {
         }
     }
 
+    /// Gives back the room that only a handshake needs.
+    pub(crate) fn release(&mut self) {
+        self.scratch.truncate(SCRATCH);
+        self.scratch.shrink_to_fit();
+    }
+
     /// The next output. `None` once there is none, and then the deadline is known.
     pub(crate) fn poll(&mut self) -> Option<Step> {
         let needed = match self.inner.poll_output(&mut self.scratch) {

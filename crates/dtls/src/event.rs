@@ -23,7 +23,7 @@ pub enum Event {
 pub struct Info {
     /// The protocol version.
     pub version: Version,
-    /// The cipher suite.
+    /// The cipher suite, or [`CipherSuite::UNKNOWN`] if a peer cut its ServerHello before the extensions end.
     pub cipher_suite: CipherSuite,
     /// The key-exchange group, where the handshake showed it.
     pub group: Option<Group>,

@@ -41,6 +41,9 @@ pub struct SrtpKeys {
 }
 
 impl CipherSuite {
+    /// Stands for a suite that the handshake did not show in one piece.
+    pub const UNKNOWN: Self = Self(0);
+
     /// The registered name, for reports and statistics.
     pub const fn name(self) -> &'static str {
         match self.0 {
