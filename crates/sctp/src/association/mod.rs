@@ -1,0 +1,172 @@
+//! The association: a machine that owns the time of one SCTP association and the data channels on it.
+
+mod ack;
+mod channels;
+mod connect;
+mod data;
+mod dcep;
+mod heartbeat;
+mod input;
+mod receiver;
+mod replies;
+mod reset;
+mod sender;
+mod shutdown;
+mod timeouts;
+mod timer;
+mod transmit;
+
+#[cfg(test)]
+mod tests;
+
+use crate::channel::{ChannelInit, ChannelState, Role, Table};
+use crate::config::Config;
+use crate::cookie::PeerInit;
+use crate::event::Event;
+use crate::numbers::{Tag, Tsn};
+use crate::outgoing::scheduler::Scheduler;
+use crate::stats::Stats;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use heartbeat::Heartbeat;
+use peerage_base::rng::Rng;
+use peerage_base::time::Instant;
+use receiver::Receiver;
+use replies::Replies;
+use reset::Resets;
+use sender::Sender;
+use timer::Repeat;
+
+/// One end of an association.
+///
+/// Either end, or both at once, [`connect`](Self::connect); channels may be opened and messages sent before that.
+pub struct Association {
+    config: Config,
+    rng: Rng,
+    cookie_key: [u8; 32],
+    state: State,
+    local_tag: Tag,
+    local_tsn: Tsn,
+    /// What the peer announced; means something from `CookieEchoed` on.
+    peer: PeerInit,
+    role: Option<Role>,
+    channels: Table,
+    scheduler: Scheduler,
+    sender: Sender,
+    receiver: Receiver,
+    resets: Resets,
+    replies: Replies,
+    heartbeat: Option<Heartbeat>,
+    events: VecDeque<Event>,
+    stats: Stats,
+}
+
+/// RFC 9260 §4, with the timers of each state.
+#[derive(Debug)]
+enum State {
+    /// Nothing was sent; the peer may begin.
+    Idle,
+    CookieWait(Repeat),
+    CookieEchoed {
+        cookie: Vec<u8>,
+        echo: Repeat,
+    },
+    Established,
+    ShutdownPending,
+    ShutdownSent(Repeat),
+    ShutdownReceived,
+    ShutdownAckSent(Repeat),
+    Down,
+}
+
+impl State {
+    /// Whether user data may leave.
+    fn may_send(&self) -> bool {
+        matches!(self, Self::Established | Self::ShutdownPending | Self::ShutdownReceived)
+    }
+
+    /// Whether both ends know of the association.
+    fn is_up(&self) -> bool {
+        !matches!(self, Self::Idle | Self::CookieWait(_) | Self::CookieEchoed { .. } | Self::Down)
+    }
+
+    /// Whether the owner may still open channels and send.
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Idle | Self::CookieWait(_) | Self::CookieEchoed { .. } | Self::Established)
+    }
+}
+
+/// What a channel is, for its owner to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct ChannelInfo<'a> {
+    /// Label, protocol, order and reliability. For a channel that the peer opened, limits above 65535 read 65535.
+    pub init: &'a ChannelInit,
+    /// Stream id, once known.
+    pub stream_id: Option<u16>,
+    /// Where it stands.
+    pub state: ChannelState,
+    /// Opened by the peer.
+    pub by_peer: bool,
+}
+
+impl Association {
+    /// An association that has sent nothing. The same `rng` gives the same packets.
+    pub fn new(mut config: Config, mut rng: Rng, now: Instant) -> Self {
+        config.max_message_size = config.max_message_size.clamp(1, config.receive_window.max(1));
+        let local_tag = draw_tag(&mut rng);
+        let local_tsn = Tsn(rng.u32());
+        let cookie_key = rng.bytes();
+        Self {
+            cookie_key,
+            state: State::Idle,
+            local_tag,
+            local_tsn,
+            peer: PeerInit::default(),
+            role: None,
+            channels: Table::default(),
+            scheduler: Scheduler::default(),
+            sender: Sender::new(&config, local_tsn),
+            receiver: Receiver::new(&config, Tsn(0)),
+            resets: Resets::new(local_tsn, Tsn(0)),
+            replies: Replies::default(),
+            heartbeat: config.heartbeat_interval.map(|interval| Heartbeat::new(interval, now)),
+            events: VecDeque::new(),
+            stats: Stats::default(),
+            config,
+            rng,
+        }
+    }
+
+    /// The next fact for the owner.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The selected path is another one: what was learnt of round trips and congestion is forgotten.
+    pub fn path_changed(&mut self, now: Instant) {
+        self.sender.path_changed(now);
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            congestion_window: self.sender.congestion.window(),
+            in_flight: self.sender.flight.in_flight(),
+            peer_window: self.sender.peer_window,
+            round_trip: self.sender.rto.smoothed(),
+            ..self.stats
+        }
+    }
+}
+
+impl fmt::Debug for Association {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Association").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// A verification tag; never zero (RFC 9260 §5.3.1).
+fn draw_tag(rng: &mut Rng) -> Tag {
+    Tag(rng.u32().max(1))
+}

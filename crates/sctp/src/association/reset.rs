@@ -1,0 +1,272 @@
+//! Stream reset, which is how channels close (RFC 6525 §5, RFC 8831 §6.7).
+
+use super::Association;
+use super::timer::Repeat;
+use crate::channel::{ChannelState, OutgoingReset};
+use crate::chunk::RE_CONFIG;
+use crate::chunk::reconfig::{self, Outcome, Reconfig, StreamList};
+use crate::event::Event;
+use crate::numbers::{RequestNumber, StreamId, Tsn};
+use crate::packet::{CHUNK_HEADER_LEN, PacketWriter};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use peerage_base::serial::Serial;
+use peerage_base::time::{Duration, Instant};
+use tracing::trace;
+
+/// Streams named in one request; more go into the next one.
+const MAX_STREAMS: usize = 256;
+
+/// Requests of both ends; each has one under way at most (RFC 6525 §5.1.1).
+#[derive(Debug)]
+pub(crate) struct Resets {
+    next: RequestNumber,
+    outstanding: Option<Outstanding>,
+    /// Outgoing streams to be reset next.
+    waiting: Vec<StreamId>,
+    /// The request that the peer makes next.
+    expected: RequestNumber,
+    /// What became of the peer's last request.
+    last_outcome: Outcome,
+    deferred: Option<Deferred>,
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    number: RequestNumber,
+    last_tsn: Tsn,
+    streams: Vec<StreamId>,
+    repeat: Repeat,
+}
+
+/// A request that waits for data sent before it (RFC 6525 §5.2.2 E2).
+#[derive(Debug)]
+struct Deferred {
+    number: RequestNumber,
+    last_tsn: Tsn,
+    streams: Vec<StreamId>,
+}
+
+impl Resets {
+    /// Both ends number their requests from their initial TSN (RFC 6525 §4.1).
+    pub(crate) fn new(local: Tsn, peer: Tsn) -> Self {
+        Self {
+            next: RequestNumber(local.0),
+            outstanding: None,
+            waiting: Vec::new(),
+            expected: RequestNumber(peer.0),
+            last_outcome: Outcome::NOTHING_TO_DO,
+            deferred: None,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.outstanding.as_ref().and_then(|o| o.repeat.deadline())
+    }
+
+    pub(crate) fn expire(&mut self, now: Instant, max: Duration) {
+        if let Some(outstanding) = &mut self.outstanding {
+            outstanding.repeat.expire(now, max);
+        }
+    }
+
+    /// The number of the peer's last request.
+    fn seen(&self) -> RequestNumber {
+        RequestNumber(self.expected.0.wrapping_sub(1))
+    }
+}
+
+impl Association {
+    /// Resets an outgoing stream as soon as no other request is under way.
+    pub(super) fn request_reset(&mut self, stream: StreamId) {
+        if self.peer.extensions.reconfig && !self.resets.waiting.contains(&stream) {
+            self.resets.waiting.push(stream);
+        }
+    }
+
+    pub(super) fn on_reconfig(&mut self, now: Instant, body: &[u8]) {
+        if !self.state.is_up() {
+            self.stats.drops.state += 1;
+            return;
+        }
+        // A chunk holds two parameters at most (RFC 6525 §3.1).
+        for param in reconfig::parse(body).take(2) {
+            match param {
+                Ok(Reconfig::Response { request, outcome }) => self.on_reset_response(now, request, outcome),
+                Ok(Reconfig::OutgoingReset { request, last_tsn, streams }) => {
+                    if self.is_new_request(request) {
+                        self.on_outgoing_reset(request, last_tsn, streams);
+                    }
+                }
+                // Denied: resets of own streams follow from closing channels, and nothing that peers use needs the others.
+                Ok(Reconfig::IncomingReset { request, .. } | Reconfig::Other { request }) => {
+                    if self.is_new_request(request) {
+                        self.conclude(request, Outcome::DENIED);
+                    }
+                }
+                Ok(Reconfig::AddOutgoing { request, streams }) => {
+                    if self.is_new_request(request) {
+                        let outcome = self.add_streams(streams);
+                        self.conclude(request, outcome);
+                    }
+                }
+                Err(_) => self.stats.drops.malformed += 1,
+            }
+        }
+    }
+
+    /// Performs the peer's request that waited for data, if that has arrived.
+    pub(super) fn perform_deferred_reset(&mut self) {
+        let cumulative = self.receiver.tracker.cumulative();
+        if let Some(deferred) = self.resets.deferred.take_if(|d| !cumulative.before(d.last_tsn)) {
+            deferred.streams.iter().for_each(|stream| self.reset_incoming(*stream));
+            self.conclude(deferred.number, Outcome::PERFORMED);
+        }
+    }
+
+    /// Appends the request that is due, if it fits.
+    pub(super) fn write_reset(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
+        let resets = &mut self.resets;
+        if resets.outstanding.is_none() && !resets.waiting.is_empty() {
+            let rest = resets.waiting.split_off(resets.waiting.len().min(MAX_STREAMS));
+            let streams = core::mem::replace(&mut resets.waiting, rest);
+            let last_tsn = self.sender.flight.next_tsn().previous();
+            let repeat = Repeat::new(self.sender.rto.current());
+            resets.outstanding = Some(Outstanding { number: resets.next, last_tsn, streams, repeat });
+            resets.next = resets.next.next();
+        }
+        let answered = resets.seen();
+        let Some(request) = resets.outstanding.as_mut().filter(|o| o.repeat.is_due()) else { return };
+        let mut body = Vec::with_capacity(16 + 2 * request.streams.len());
+        reconfig::write_outgoing_reset(request.number, answered, request.last_tsn, &request.streams, &mut body);
+        if let Some(room) = packet.chunk(RE_CONFIG, 0, body.len()) {
+            room.copy_from_slice(&body);
+            request.repeat.sent(now);
+        }
+    }
+
+    /// Whether a request is one to be handled; answers repeated and unexpected ones itself (RFC 6525 §5.2.1).
+    fn is_new_request(&mut self, request: RequestNumber) -> bool {
+        if request == self.resets.expected {
+            return true;
+        }
+        let outcome =
+            if request == self.resets.seen() { self.resets.last_outcome } else { Outcome::BAD_SEQUENCE_NUMBER };
+        self.respond(request, outcome);
+        false
+    }
+
+    fn on_outgoing_reset(&mut self, request: RequestNumber, last_tsn: Tsn, streams: StreamList<'_>) {
+        let streams: Vec<StreamId> = if streams.is_empty() { self.used_streams() } else { streams.iter().collect() };
+        // A peer with a new request has given up on the one before, whose data it has no claim to wait for any more.
+        if let Some(given_up) = self.resets.deferred.take() {
+            given_up.streams.iter().for_each(|stream| self.reset_incoming(*stream));
+        }
+        if self.receiver.tracker.cumulative().before(last_tsn) {
+            self.resets.deferred = Some(Deferred { number: request, last_tsn, streams });
+            return self.conclude(request, Outcome::IN_PROGRESS);
+        }
+        streams.iter().for_each(|stream| self.reset_incoming(*stream));
+        self.conclude(request, Outcome::PERFORMED);
+    }
+
+    fn used_streams(&self) -> Vec<StreamId> {
+        let of_channels = self.channels.iter().filter_map(|(_, channel)| channel.stream);
+        let early = self.receiver.early.keys().copied();
+        let all: BTreeSet<_> = of_channels.chain(early).chain(self.receiver.reassembly.streams()).collect();
+        all.into_iter().collect()
+    }
+
+    /// The peer may send on more streams.
+    fn add_streams(&mut self, more: u16) -> Outcome {
+        match self.peer.outbound.checked_add(more).filter(|sum| *sum <= self.config.max_streams) {
+            Some(sum) => {
+                self.peer.outbound = sum;
+                Outcome::PERFORMED
+            }
+            None => Outcome::DENIED,
+        }
+    }
+
+    fn conclude(&mut self, request: RequestNumber, outcome: Outcome) {
+        self.resets.expected = request.next();
+        self.resets.last_outcome = outcome;
+        self.respond(request, outcome);
+    }
+
+    fn respond(&mut self, request: RequestNumber, outcome: Outcome) {
+        let mut body = Vec::with_capacity(16);
+        reconfig::write_response(request, outcome, &mut body);
+        let mut chunk = Vec::from([RE_CONFIG, 0, 0, (CHUNK_HEADER_LEN + body.len()) as u8]);
+        chunk.append(&mut body);
+        self.replies.push_chunk(chunk);
+    }
+
+    /// The peer starts a stream over: it sends nothing more for the channel there, and takes nothing.
+    fn reset_incoming(&mut self, stream: StreamId) {
+        trace!(%stream, "incoming stream reset");
+        self.receiver.reassembly.reset(stream);
+        for message in self.receiver.early.remove(&stream).into_iter().flatten() {
+            self.receiver.release(&message);
+        }
+        let Some(id) = self.channels.on_stream(stream) else { return };
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        channel.closing.incoming_done = true;
+        if channel.closing.outgoing == OutgoingReset::Done {
+            return self.finish_channel(id);
+        }
+        if channel.state != ChannelState::Closing {
+            channel.state = ChannelState::Closing;
+            // Nobody is there to take what was not begun.
+            self.sender.queued -= channel.queue.clear();
+            self.events.push_back(Event::Closing(id));
+            self.announce_room();
+            self.advance_closing(id);
+        }
+    }
+
+    fn on_reset_response(&mut self, now: Instant, request: RequestNumber, outcome: Outcome) {
+        let Some(outstanding) = self.resets.outstanding.as_mut().filter(|o| o.number == request) else {
+            return;
+        };
+        match outcome {
+            // Asked again later under the same number (RFC 6525 §5.2.7).
+            Outcome::IN_PROGRESS => {
+                outstanding.repeat = Repeat::new(self.sender.rto.current());
+                outstanding.repeat.sent(now);
+            }
+            // Asked again under a new number.
+            Outcome::ALREADY_IN_PROGRESS => {
+                let streams = core::mem::take(&mut outstanding.streams);
+                self.resets.outstanding = None;
+                self.resets.waiting.extend(streams);
+            }
+            // Done, or never to be done: in either case nothing more is to be had from asking.
+            _ => {
+                let streams = core::mem::take(&mut outstanding.streams);
+                self.resets.outstanding = None;
+                streams.into_iter().for_each(|stream| self.outgoing_done(stream));
+            }
+        }
+    }
+
+    fn outgoing_done(&mut self, stream: StreamId) {
+        let Some(id) = self.channels.on_stream(stream) else { return };
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        if channel.closing.outgoing != OutgoingReset::Requested {
+            return;
+        }
+        channel.closing.outgoing = OutgoingReset::Done;
+        if channel.closing.incoming_done {
+            self.finish_channel(id);
+        }
+    }
+
+    /// Whether a request waits to be sent.
+    pub(super) fn reset_is_due(&self) -> bool {
+        match &self.resets.outstanding {
+            Some(outstanding) => outstanding.repeat.is_due(),
+            None => !self.resets.waiting.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Outgoing packets.
+
+use super::{Association, State};
+use crate::budget::Budget;
+use crate::channel::ChannelId;
+use crate::chunk::data::{DATA_HEADER_LEN, DataHeader};
+use crate::chunk::{self, forward_tsn, sack};
+use crate::numbers::Tag;
+use crate::outgoing::flight::{Abandoned, Chunk, Limit};
+use crate::packet::{CHUNK_HEADER_LEN, PacketWriter};
+use peerage_base::slot::Slot;
+use peerage_base::time::Instant;
+
+/// A message that does not fit the rest of a packet is begun there only if at least this much of it fits.
+const MIN_FRAGMENT: usize = 256;
+
+impl Association {
+    /// Writes the next packet into the slot and answers its length; `None` if there is nothing to send now.
+    pub fn poll_transmit(&mut self, now: Instant, budget: &Budget, slot: &mut Slot<'_>) -> Option<usize> {
+        let len = match self.replies.pop_packet() {
+            Some(packet) => {
+                slot.room().get_mut(..packet.len())?.copy_from_slice(&packet);
+                packet.len()
+            }
+            None => self.write_packet(now, budget, slot.room())?,
+        };
+        slot.fill(len);
+        self.stats.packets_sent += 1;
+        self.stats.bytes_sent += len as u64;
+        Some(len)
+    }
+
+    fn write_packet(&mut self, now: Instant, budget: &Budget, room: &mut [u8]) -> Option<usize> {
+        match &self.state {
+            State::Idle | State::Down => return None,
+            State::CookieWait(repeat) => return repeat.is_due().then(|| self.write_init(now, room)).flatten(),
+            State::CookieEchoed { echo, .. } if !echo.is_due() => return None,
+            _ => {}
+        }
+        let limit = budget.max_packet.min(self.config.max_packet).min(room.len());
+        let (source, destination) = (self.config.local_port, self.config.remote_port);
+        let mut packet = PacketWriter::new(&mut *room, limit, source, destination, self.peer.tag)?;
+        let echoes = self.write_cookie_echo(now, &mut packet);
+        if !echoes {
+            self.write_control(now, &mut packet);
+        }
+        if self.may_send_data(budget, limit) {
+            self.write_data(now, &mut packet);
+        }
+        if packet.is_empty() {
+            // What expired may have been all that shutting down waited for.
+            return self.advance_shutdown().then(|| self.write_packet(now, budget, room)).flatten();
+        }
+        let lacks_checksum = self.config.zero_checksum && self.peer.extensions.zero_checksum && !echoes;
+        Some(packet.finish(!lacks_checksum))
+    }
+
+    fn write_init(&mut self, now: Instant, room: &mut [u8]) -> Option<usize> {
+        let body = self.init_body();
+        let packet = self.lone_packet(Tag(0), chunk::INIT, 0, &body);
+        room.get_mut(..packet.len())?.copy_from_slice(&packet);
+        if let State::CookieWait(repeat) = &mut self.state {
+            repeat.sent(now);
+        }
+        Some(packet.len())
+    }
+
+    fn write_cookie_echo(&mut self, now: Instant, packet: &mut PacketWriter<'_>) -> bool {
+        let State::CookieEchoed { cookie, echo } = &mut self.state else { return false };
+        if packet.room() < CHUNK_HEADER_LEN + cookie.len() {
+            packet.lift_limit();
+        }
+        let Some(body) = packet.chunk(chunk::COOKIE_ECHO, 0, cookie.len()) else { return false };
+        body.copy_from_slice(cookie);
+        echo.sent(now);
+        true
+    }
+
+    /// Everything that is not user data, in the order in which it may stand in a packet.
+    fn write_control(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
+        if self.replies.cookie_ack && packet.chunk(chunk::COOKIE_ACK, 0, 0).is_some() {
+            self.replies.cookie_ack = false;
+        }
+        if self.receiver.sack_is_due() || self.receiver.sack_is_pending() && self.has_data_to_send() {
+            self.write_sack(packet);
+        }
+        while let Some(reply) = self.replies.first_chunk() {
+            if !packet.raw(reply) {
+                // One that never fits must not stand in the way for ever.
+                if packet.is_empty() {
+                    self.replies.pop_chunk();
+                }
+                break;
+            }
+            self.replies.pop_chunk();
+        }
+        self.write_shutdown(now, packet);
+        if self.sender.forward_due {
+            self.write_forward_tsn(now, packet);
+        }
+        if self.state.may_send() && self.reset_is_due() {
+            self.write_reset(now, packet);
+        }
+        self.write_heartbeat(now, packet);
+    }
+
+    fn write_sack(&mut self, packet: &mut PacketWriter<'_>) {
+        let tracker = &self.receiver.tracker;
+        // Less than a packet is told as nothing, lest the peer fill the window with crumbs (RFC 9260 §6.2.1).
+        let free = self.receiver.free();
+        let window = if free < self.config.max_packet { 0 } else { free };
+        let told = u32::try_from(window).unwrap_or(u32::MAX);
+        if sack::write(tracker.cumulative(), told, tracker.blocks(), tracker.duplicates(), packet) {
+            self.receiver.sack_sent(window);
+        }
+    }
+
+    fn write_shutdown(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
+        let cumulative = self.receiver.tracker.cumulative();
+        match &mut self.state {
+            State::ShutdownSent(repeat) if repeat.is_due() => {
+                if let Some(body) = packet.chunk(chunk::SHUTDOWN, 0, 4) {
+                    body.copy_from_slice(&cumulative.0.to_be_bytes());
+                    repeat.sent(now);
+                }
+            }
+            State::ShutdownAckSent(repeat) if repeat.is_due() => {
+                if packet.chunk(chunk::SHUTDOWN_ACK, 0, 0).is_some() {
+                    repeat.sent(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn write_forward_tsn(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
+        let streams = packet.room().saturating_sub(CHUNK_HEADER_LEN + forward_tsn::FIXED_LEN) / 4;
+        let sender = &mut self.sender;
+        let Some((tsn, streams)) = sender.flight.forward(streams) else {
+            sender.forward_due = false;
+            return;
+        };
+        if forward_tsn::write(tsn, &streams, packet) {
+            sender.forward_due = false;
+            sender.forwarded_at = Some(now);
+            sender.start_t3(now);
+        }
+    }
+
+    fn write_heartbeat(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
+        let nonce = match &self.heartbeat {
+            Some(heartbeat) if heartbeat.is_due() && self.state.may_send() => self.rng.u64(),
+            _ => return,
+        };
+        if let Some(heartbeat) = &mut self.heartbeat
+            && let Some(body) = packet.chunk(chunk::HEARTBEAT, 0, super::heartbeat::BODY_LEN)
+        {
+            body.copy_from_slice(&heartbeat.send(now, nonce));
+        }
+    }
+
+    fn may_send_data(&self, budget: &Budget, limit: usize) -> bool {
+        budget.bytes >= limit && (self.state.may_send() || matches!(self.state, State::CookieEchoed { .. }))
+    }
+
+    fn has_data_to_send(&self) -> bool {
+        self.state.may_send()
+            && (self.sender.flight.has_lost() || !self.scheduler.is_idle() && self.sender.window_is_open())
+    }
+
+    fn write_data(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
+        self.sender.flight.begin_packet();
+        let resent = self.write_lost(now, packet);
+        let sent = self.write_new(now, packet);
+        if resent || sent {
+            self.sender.start_t3(now);
+        }
+    }
+
+    /// Appends chunks that are taken for lost, earliest first.
+    fn write_lost(&mut self, now: Instant, packet: &mut PacketWriter<'_>) -> bool {
+        let mut any = false;
+        while let Some(next) = self.sender.flight.next_lost(now) {
+            let chunk = match next {
+                Ok(chunk) => chunk,
+                Err(abandoned) => {
+                    self.settle_abandoned(abandoned);
+                    continue;
+                }
+            };
+            let (header, payload, len) = (chunk.header, chunk.payload.clone(), chunk.wire_len());
+            if !self.sender.window_is_open() && !self.sender.fast_retransmit {
+                break;
+            }
+            if len > packet.room() && packet.is_empty() {
+                packet.lift_limit();
+            }
+            if !header.write(&payload, packet) {
+                break;
+            }
+            self.sender.flight.resent(now);
+            self.stats.retransmissions += 1;
+            any = true;
+        }
+        self.sender.fast_retransmit &= !any;
+        any
+    }
+
+    /// Cuts fragments off the messages whose turn it is.
+    fn write_new(&mut self, now: Instant, packet: &mut PacketWriter<'_>) -> bool {
+        let mut any = false;
+        while self.sender.window_is_open() {
+            self.skip_idle_channels();
+            let Some(id) = self.scheduler.current() else { break };
+            if self.drop_expired(now, id) {
+                continue;
+            }
+            let Some(len) = self.fragment_len(id, packet) else { break };
+            self.write_fragment(now, id, len, packet);
+            any = true;
+        }
+        any
+    }
+
+    /// How much of the front message goes into this packet; `None` for nothing.
+    fn fragment_len(&self, id: ChannelId, packet: &PacketWriter<'_>) -> Option<usize> {
+        let room = packet.room().checked_sub(DATA_HEADER_LEN).filter(|room| *room > 0)?;
+        let rest = self.channels.get(id)?.queue.front()?.payload.len();
+        // A message that fits a packet of its own is left whole; a fragment must be worth its header.
+        if rest > room && !packet.is_empty() && (rest <= self.full_payload() || room < MIN_FRAGMENT) {
+            return None;
+        }
+        let len = rest.min(room);
+        // With nothing on its way, one chunk probes a closed window (RFC 9260 §6.1 A).
+        let fits = len <= self.sender.peer_room() || self.sender.flight.in_flight() == 0;
+        fits.then_some(len)
+    }
+
+    /// Bytes of user data in a packet that has nothing else.
+    fn full_payload(&self) -> usize {
+        (self.config.max_packet & !3).saturating_sub(crate::packet::HEADER_LEN + DATA_HEADER_LEN)
+    }
+
+    fn write_fragment(&mut self, now: Instant, id: ChannelId, len: usize, packet: &mut PacketWriter<'_>) {
+        let honours_limits = self.peer.extensions.forward_tsn;
+        let tsn = self.sender.flight.next_tsn();
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        let (Some(front), Some(stream)) = (channel.queue.front(), channel.stream) else { return };
+        let (message, ppid, begun) = (front.id, front.ppid, front.begun());
+        let limit = if honours_limits { front.limit } else { Limit::Never };
+        let unordered = if begun { front.unordered } else { channel.front_is_unordered() };
+        let ssn = if begun { channel.next_ssn } else { channel.take_ssn(unordered) };
+        let before = channel.queue.buffered();
+        if let Some(front) = channel.queue.front_mut() {
+            // The rest of the message goes the way of its first fragment.
+            front.unordered = unordered;
+        }
+        let Some(fragment) = channel.queue.cut(len, ssn) else { return };
+        channel.sent_of_message += fragment.payload.len();
+        let is_idle = channel.queue.is_empty();
+        self.sender.queued -= fragment.counted;
+        let header = DataHeader {
+            tsn,
+            stream,
+            ssn: fragment.ssn,
+            ppid,
+            begin: fragment.begin,
+            end: fragment.end,
+            unordered,
+            immediate: false,
+        };
+        let chunk = Chunk::new(header, fragment.payload, message, id, limit);
+        let immediate = self.is_last_for_now(is_idle, chunk.wire_len());
+        DataHeader { immediate, ..header }.write(&chunk.payload, packet);
+        self.sender.flight.push(now, chunk);
+        if fragment.end {
+            self.stats.messages_sent += u64::from(ppid != crate::numbers::Ppid::DCEP);
+            self.message_done(id, before);
+        } else {
+            self.note_drained(id, before);
+        }
+    }
+
+    /// Whether nothing can follow this chunk until a SACK comes, so that delaying the SACK would only cost time (RFC 7053 §4).
+    fn is_last_for_now(&self, channel_is_idle: bool, len: usize) -> bool {
+        let sender = &self.sender;
+        let fills_window = sender.flight.in_flight() + len >= sender.congestion.window();
+        fills_window || channel_is_idle && self.scheduler.has_no_other()
+    }
+
+    /// Gives up the front message if its lifetime is over (RFC 7496 §4.1).
+    fn drop_expired(&mut self, now: Instant, id: ChannelId) -> bool {
+        let honours_limits = self.peer.extensions.forward_tsn;
+        let Some(channel) = self.channels.get(id) else { return false };
+        let (Some(front), Some(stream)) = (channel.queue.front(), channel.stream) else { return false };
+        if !front.has_expired(now) || front.begun() && !honours_limits {
+            return false;
+        }
+        let (message, ppid, unordered, ssn) = (front.id, front.ppid, front.unordered, front.ssn);
+        match ssn {
+            None => {
+                self.stats.messages_abandoned += 1;
+                self.drop_unsent(id, message);
+                self.announce_room();
+            }
+            Some(ssn) => {
+                // If all that was sent has been acknowledged, nothing of it is in flight any more.
+                let tsn = self.sender.flight.next_tsn();
+                let last = DataHeader { tsn, stream, ssn, ppid, begin: false, end: false, unordered, immediate: false };
+                let in_flight = self.sender.flight.abandon_unfinished(message);
+                self.settle_abandoned(in_flight.unwrap_or(Abandoned { message, channel: id, last }));
+            }
+        }
+        true
+    }
+
+    /// Passes over channels whose queue was emptied while they waited for their turn.
+    fn skip_idle_channels(&mut self) {
+        while let Some(id) = self.scheduler.current() {
+            if self.channels.get(id).is_some_and(|channel| !channel.queue.is_empty()) {
+                break;
+            }
+            if let Some(channel) = self.channels.get_mut(id) {
+                channel.active = false;
+            }
+            self.scheduler.skip();
+        }
+    }
+}

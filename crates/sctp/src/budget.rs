@@ -1,0 +1,19 @@
+//! What the path lets go.
+
+/// What the owner of the path grants at one poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes of SCTP packets that may leave now. Packets with user data wait until a full one fits; packets without
+    /// (SACK, handshake) are not held back.
+    pub bytes: usize,
+    /// Most bytes of an SCTP packet on this path. Only a retransmission of a chunk that was sized for a larger path may
+    /// exceed it, as far as the slot has room: such a packet must be sent without "don't fragment".
+    pub max_packet: usize,
+}
+
+impl Budget {
+    /// No limit but the packet size.
+    pub const fn unlimited(max_packet: usize) -> Self {
+        Self { bytes: usize::MAX, max_packet }
+    }
+}

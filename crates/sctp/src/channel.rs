@@ -1,0 +1,243 @@
+//! Data channels as the owner sees them, and their table (RFC 8831 §6).
+
+use crate::dcep::Reliability;
+use crate::event::Message;
+use crate::numbers::{Ssn, StreamId};
+use crate::outgoing::queue::Queue;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+
+/// Names a channel within an association, before its stream id is known and after it is closed. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelId(u32);
+
+/// DTLS role: decides which stream ids an end may take (RFC 8832 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes even stream ids.
+    Client,
+    /// Takes odd stream ids.
+    Server,
+}
+
+/// What a channel is opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelInit {
+    /// Label; at most 65535 bytes.
+    pub label: String,
+    /// Subprotocol; empty for none, at most 65535 bytes.
+    pub protocol: String,
+    /// Whether messages arrive in the order in which they were sent; default true.
+    pub ordered: bool,
+    /// A message is given up after this many retransmissions; default `None` (never).
+    pub max_retransmits: Option<u16>,
+    /// A message is given up after this many milliseconds; default `None` (never).
+    pub max_packet_life_time: Option<u16>,
+    /// The stream id, if both ends agreed on the channel by other means; nothing is said about it on the wire then.
+    /// Default `None`.
+    pub negotiated: Option<u16>,
+    /// Share of the sending capacity: 128 below normal, 256 normal (the default), 512 high, 1024 extra high.
+    pub priority: u16,
+}
+
+impl Default for ChannelInit {
+    fn default() -> Self {
+        Self {
+            label: String::new(),
+            protocol: String::new(),
+            ordered: true,
+            max_retransmits: None,
+            max_packet_life_time: None,
+            negotiated: None,
+            priority: 256,
+        }
+    }
+}
+
+impl ChannelInit {
+    /// A reliable, ordered channel with this label.
+    pub fn new(label: impl Into<String>) -> Self {
+        Self { label: label.into(), ..Self::default() }
+    }
+
+    pub(crate) fn reliability(&self) -> Reliability {
+        match (self.max_retransmits, self.max_packet_life_time) {
+            (Some(n), _) => Reliability::Retransmissions(n.into()),
+            (None, Some(ms)) => Reliability::Lifetime(ms.into()),
+            (None, None) => Reliability::Reliable,
+        }
+    }
+}
+
+/// Where a channel stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelState {
+    /// Messages are queued until the association is up.
+    Connecting,
+    /// Messages flow.
+    Open,
+    /// One end closes it.
+    Closing,
+    /// Closed in both directions.
+    Closed,
+}
+
+/// How far closing has come, for each direction by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Closing {
+    /// The owner closed: what arrives is not wanted.
+    pub(crate) by_owner: bool,
+    /// The outgoing stream waits for its last message or for the answer to its reset.
+    pub(crate) outgoing: OutgoingReset,
+    /// The peer reset the incoming stream.
+    pub(crate) incoming_done: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OutgoingReset {
+    #[default]
+    Flushing,
+    Requested,
+    Done,
+}
+
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) init: ChannelInit,
+    pub(crate) state: ChannelState,
+    pub(crate) closing: Closing,
+    pub(crate) stream: Option<StreamId>,
+    /// Opened by the peer.
+    pub(crate) by_peer: bool,
+    /// The peer knows of the channel: unordered messages may leave before others (RFC 8832 §6).
+    pub(crate) acknowledged: bool,
+    pub(crate) queue: Queue,
+    /// In the scheduler.
+    pub(crate) active: bool,
+    pub(crate) next_ssn: Ssn,
+    /// Virtual time in the scheduler.
+    pub(crate) finish: u64,
+    /// Bytes of the message being sent that have left.
+    pub(crate) sent_of_message: usize,
+    pub(crate) low_threshold: usize,
+    pub(crate) inbox: VecDeque<Message>,
+}
+
+impl Channel {
+    pub(crate) fn new(init: ChannelInit) -> Self {
+        Self {
+            init,
+            state: ChannelState::Connecting,
+            closing: Closing::default(),
+            stream: None,
+            by_peer: false,
+            acknowledged: false,
+            queue: Queue::default(),
+            active: false,
+            next_ssn: Ssn(0),
+            finish: 0,
+            sent_of_message: 0,
+            low_threshold: 0,
+            inbox: VecDeque::new(),
+        }
+    }
+}
+
+/// All channels, by name and by stream.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    channels: BTreeMap<ChannelId, Channel>,
+    streams: BTreeMap<StreamId, ChannelId>,
+    opened: u32,
+}
+
+impl Table {
+    /// Takes a channel, under its stream if that is known.
+    pub(crate) fn insert(&mut self, channel: Channel) -> ChannelId {
+        let id = ChannelId(self.opened);
+        self.opened += 1;
+        if let Some(stream) = channel.stream {
+            self.streams.insert(stream, id);
+        }
+        self.channels.insert(id, channel);
+        id
+    }
+
+    /// Gives a channel its stream.
+    pub(crate) fn bind(&mut self, id: ChannelId, stream: StreamId) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.stream = Some(stream);
+            self.streams.insert(stream, id);
+        }
+    }
+
+    /// Frees the stream of a channel for another one.
+    pub(crate) fn unbind(&mut self, id: ChannelId) -> Option<StreamId> {
+        let stream = self.channels.get(&id)?.stream?;
+        if self.streams.get(&stream) == Some(&id) {
+            self.streams.remove(&stream);
+        }
+        Some(stream)
+    }
+
+    /// Forgets a channel. A stream that it is still bound to is never used again.
+    pub(crate) fn forget(&mut self, id: ChannelId) {
+        self.channels.remove(&id);
+    }
+
+    pub(crate) fn get(&self, id: ChannelId) -> Option<&Channel> {
+        self.channels.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.channels.get_mut(&id)
+    }
+
+    pub(crate) fn on_stream(&self, stream: StreamId) -> Option<ChannelId> {
+        self.streams.get(&stream).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ChannelId, &Channel)> {
+        self.channels.iter().map(|(id, channel)| (*id, channel))
+    }
+
+    /// Names of the channels that `wanted` picks, oldest first.
+    pub(crate) fn pick(&self, wanted: impl Fn(&Channel) -> bool) -> alloc::vec::Vec<ChannelId> {
+        self.iter().filter(|(_, c)| wanted(c)).map(|(id, _)| id).collect()
+    }
+
+    /// The least free stream id below `limit` that `role` may take.
+    pub(crate) fn free_stream(&self, role: Role, limit: u16) -> Option<StreamId> {
+        let parity = match role {
+            Role::Client => 0,
+            Role::Server => 1,
+        };
+        (parity..limit.min(u16::MAX)).step_by(2).map(StreamId).find(|stream| !self.streams.contains_key(stream))
+    }
+}
+
+#[cfg(test)]
+impl ChannelId {
+    pub(crate) fn of_test(n: u32) -> Self {
+        Self(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_takes_even_streams_the_server_odd_ones_and_never_65535() {
+        let mut table = Table::default();
+        assert_eq!(table.free_stream(Role::Client, 100), Some(StreamId(0)));
+        assert_eq!(table.free_stream(Role::Server, 100), Some(StreamId(1)));
+        let id = table.insert(Channel::new(ChannelInit::default()));
+        table.bind(id, StreamId(1));
+        assert_eq!(table.free_stream(Role::Server, 100), Some(StreamId(3)));
+        assert_eq!(table.free_stream(Role::Server, 3), None);
+        table.unbind(id);
+        assert_eq!(table.free_stream(Role::Server, 3), Some(StreamId(1)));
+        assert_eq!(table.free_stream(Role::Server, 1), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! Settings of an association.
+
+use peerage_base::time::Duration;
+
+/// Settings of an association. The defaults suit WebRTC and are close to what Chrome does.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Own SCTP port; default 5000, the value of `a=sctp-port`.
+    pub local_port: u16,
+    /// The peer's SCTP port; default 5000, replaced by `set_remote`.
+    pub remote_port: u16,
+    /// Most bytes of an SCTP packet; default 1191 (1280 minus IPv6, UDP, ChannelData and DTLS overhead). Larger packets
+    /// cost less, but a packet larger than the path takes is lost each time.
+    pub max_packet: usize,
+    /// Bytes that may be held for the application and for reassembly; default 5 MiB. Bounds memory, and throughput to one
+    /// window per round trip.
+    pub receive_window: usize,
+    /// Most bytes of one incoming message, announced as `a=max-message-size`; default 262144. A larger one ends the
+    /// association. Kept at or below `receive_window`.
+    pub max_message_size: usize,
+    /// Most bytes of one outgoing message until `set_remote` tells what the peer takes; default 65536, what RFC 8841 §6
+    /// means by an absent attribute.
+    pub remote_max_message_size: usize,
+    /// Bytes that may wait for sending or for acknowledgement; default 16 MiB. `send` refuses beyond.
+    pub send_buffer: usize,
+    /// Streams announced for each direction; default 65535.
+    pub max_streams: u16,
+    /// Channels that the peer may have open at once; default 4096. Further ones are reset.
+    pub max_peer_channels: usize,
+    /// Most bytes of the label, and of the protocol, of a channel that the peer opens; default 4096. Longer ones are reset.
+    pub max_label: usize,
+    /// Retransmission timeout before a round trip was measured; default 500 ms.
+    pub rto_initial: Duration,
+    /// Least retransmission timeout; default 400 ms. Must exceed the peer's SACK delay, or losses are seen that are none.
+    pub rto_min: Duration,
+    /// Greatest retransmission timeout; default 10 s. RFC 9260 has 60 s, too long for a path that ICE may have replaced
+    /// meanwhile.
+    pub rto_max: Duration,
+    /// Timeout of the first INIT, COOKIE ECHO and SHUTDOWN, doubled at each repetition up to `rto_max`; default 1 s.
+    pub handshake_timeout: Duration,
+    /// Longest wait before received data is acknowledged; default 100 ms. RFC 9260 §6.2 allows 200 ms by default.
+    pub sack_delay: Duration,
+    /// Repetitions of INIT and COOKIE ECHO before the association is given up; default `None`, as ICE consent decides.
+    pub max_init_retransmissions: Option<u32>,
+    /// Timeouts of data in a row before the association is given up; default `None`, as ICE consent decides.
+    pub max_retransmissions: Option<u32>,
+    /// Repetitions of SHUTDOWN and SHUTDOWN ACK before the association is taken down without an answer; default 5.
+    pub max_shutdown_retransmissions: u32,
+    /// Interval of heartbeats while no data is under way; default `None` (none are sent), as ICE consent proves the path.
+    pub heartbeat_interval: Option<Duration>,
+    /// How long a state cookie is honoured; default 60 s (RFC 9260 §16).
+    pub cookie_lifetime: Duration,
+    /// Whether a checksum of zero is accepted and, if the peer accepts it too, sent (RFC 9653); default true. DTLS protects
+    /// every packet better than a CRC.
+    pub zero_checksum: bool,
+    /// Initial congestion window in packets; default 10.
+    pub initial_window: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            local_port: 5000,
+            remote_port: 5000,
+            max_packet: 1191,
+            receive_window: 5 << 20,
+            max_message_size: 262_144,
+            remote_max_message_size: 65_536,
+            send_buffer: 16 << 20,
+            max_streams: 65_535,
+            max_peer_channels: 4096,
+            max_label: 4096,
+            rto_initial: Duration::from_millis(500),
+            rto_min: Duration::from_millis(400),
+            rto_max: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(1),
+            sack_delay: Duration::from_millis(100),
+            max_init_retransmissions: None,
+            max_retransmissions: None,
+            max_shutdown_retransmissions: 5,
+            heartbeat_interval: None,
+            cookie_lifetime: Duration::from_secs(60),
+            zero_checksum: true,
+            initial_window: 10,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Messages of one channel that wait for their turn.
+
+use super::flight::{Limit, MessageId};
+use crate::numbers::{Ppid, Ssn};
+use alloc::collections::VecDeque;
+use bytes::Bytes;
+use peerage_base::time::Instant;
+
+/// A message to send.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) id: MessageId,
+    pub(crate) ppid: Ppid,
+    pub(crate) payload: Bytes,
+    pub(crate) unordered: bool,
+    pub(crate) limit: Limit,
+    /// The application's bytes in it: none for DCEP and for the byte that stands for an empty message.
+    pub(crate) counted: usize,
+    /// Set with the first fragment, which assigns it.
+    pub(crate) ssn: Option<Ssn>,
+}
+
+/// A piece of a message, cut to fit.
+#[derive(Clone, Debug)]
+pub(crate) struct Fragment {
+    pub(crate) payload: Bytes,
+    pub(crate) ssn: Ssn,
+    pub(crate) begin: bool,
+    pub(crate) end: bool,
+    /// The application's bytes in it.
+    pub(crate) counted: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    messages: VecDeque<Outgoing>,
+    /// The application's bytes that have not left yet.
+    buffered: usize,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, message: Outgoing) {
+        self.buffered += message.counted;
+        self.messages.push_back(message);
+    }
+
+    /// Puts a message before all others; none of them may have been begun.
+    pub(crate) fn push_front(&mut self, message: Outgoing) {
+        self.buffered += message.counted;
+        self.messages.push_front(message);
+    }
+
+    /// Cuts at most `len` bytes off the front message, which goes with its last byte. A message not begun takes `ssn`.
+    pub(crate) fn cut(&mut self, len: usize, ssn: Ssn) -> Option<Fragment> {
+        let message = self.messages.front_mut()?;
+        let begin = !message.begun();
+        let ssn = *message.ssn.get_or_insert(ssn);
+        let len = len.min(message.payload.len());
+        let payload = message.payload.split_to(len);
+        let counted = len.min(message.counted);
+        message.counted -= counted;
+        let end = message.payload.is_empty();
+        self.buffered -= counted;
+        if end {
+            self.messages.pop_front();
+        }
+        Some(Fragment { payload, ssn, begin, end, counted })
+    }
+
+    /// Drops the front message, begun or not; answers how many of the application's bytes went with it.
+    pub(crate) fn drop_front(&mut self) -> usize {
+        let counted = self.messages.pop_front().map_or(0, |m| m.counted);
+        self.buffered -= counted;
+        counted
+    }
+
+    /// Drops every message that has not been begun; answers how many of the application's bytes went with them.
+    pub(crate) fn clear(&mut self) -> usize {
+        let before = self.buffered;
+        self.messages.truncate(usize::from(self.messages.front().is_some_and(Outgoing::begun)));
+        self.buffered = self.messages.front().map_or(0, |m| m.counted);
+        before - self.buffered
+    }
+
+    pub(crate) fn front(&self) -> Option<&Outgoing> {
+        self.messages.front()
+    }
+
+    pub(crate) fn front_mut(&mut self) -> Option<&mut Outgoing> {
+        self.messages.front_mut()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffered
+    }
+}
+
+impl Outgoing {
+    /// Whether a fragment of it has left.
+    pub(crate) fn begun(&self) -> bool {
+        self.ssn.is_some()
+    }
+
+    /// Whether its lifetime is over.
+    pub(crate) fn has_expired(&self, now: Instant) -> bool {
+        matches!(self.limit, Limit::Until(deadline) if deadline <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: MessageId, payload: &'static [u8]) -> Outgoing {
+        let payload = Bytes::from_static(payload);
+        let counted = payload.len();
+        Outgoing { id, ppid: Ppid::BINARY, payload, unordered: false, limit: Limit::Never, counted, ssn: None }
+    }
+
+    #[test]
+    fn a_message_is_cut_into_what_fits() {
+        let mut queue = Queue::default();
+        queue.push(message(1, b"abcdefg"));
+        let cuts: alloc::vec::Vec<_> = core::iter::from_fn(|| queue.cut(3, Ssn(5))).collect();
+        let seen: alloc::vec::Vec<_> = cuts.iter().map(|f| (&f.payload[..], f.begin, f.end, f.counted)).collect();
+        assert_eq!(seen, [(&b"abc"[..], true, false, 3), (&b"def"[..], false, false, 3), (&b"g"[..], false, true, 1)]);
+        assert_eq!(queue.buffered(), 0);
+    }
+
+    #[test]
+    fn clearing_spares_a_message_that_was_begun() {
+        let mut queue = Queue::default();
+        queue.push(message(1, b"abc"));
+        queue.push(message(2, b"defg"));
+        queue.cut(1, Ssn(0));
+        assert_eq!(queue.clear(), 4);
+        assert_eq!(queue.buffered(), 2);
+        assert_eq!(queue.drop_front(), 2);
+        assert!(queue.is_empty());
+    }
+}
