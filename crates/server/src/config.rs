@@ -74,7 +74,8 @@ impl Default for ServerConfig {
 /// Where STUN is answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stun {
-    /// Port 3478 of every listen address; a free port where that one is taken, as clients are told the port anyway.
+    /// Port 3478 of every listen address; a free port where that one is taken, as clients are told the port anyway. A
+    /// host with several public addresses should name them in [`Stun::At`], so that each answers for itself.
     #[default]
     Default,
     /// These addresses exactly; port 0 takes a free one.

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
+use peerage_net::clock::Clock;
 use peerage_signal::message::IceServer;
 use peerage_signal::room::{ConnId, Output, Rooms, Settings};
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     /// The next deadline may have come closer.
     rearm: Notify,
-    origin: tokio::time::Instant,
+    clock: Clock,
 }
 
 #[derive(Debug)]
@@ -30,7 +31,7 @@ struct State {
 impl Hub {
     pub fn new(settings: Settings, rng: Rng) -> Self {
         let state = State { rooms: Rooms::new(settings, rng), outboxes: HashMap::new() };
-        Self { state: Mutex::new(state), rearm: Notify::new(), origin: tokio::time::Instant::now() }
+        Self { state: Mutex::new(state), rearm: Notify::new(), clock: Clock::new() }
     }
 
     /// A new WebSocket; the receiver yields what to send and ends when the socket is to be closed.
@@ -59,14 +60,8 @@ impl Hub {
     pub async fn keep_time(&self) {
         loop {
             let deadline = self.lock().rooms.poll_timeout();
-            let sleep = async {
-                match deadline {
-                    Some(at) => tokio::time::sleep_until(self.origin + at.since(Instant::ORIGIN)).await,
-                    None => core::future::pending().await,
-                }
-            };
             tokio::select! {
-                () = sleep => self.with(|state, now| state.rooms.handle_timeout(now)),
+                () = self.clock.sleep_until(deadline) => self.with(|state, now| state.rooms.handle_timeout(now)),
                 () = self.rearm.notified() => {}
             }
         }
@@ -75,7 +70,7 @@ impl Hub {
     /// Runs one input of the machine and delivers everything it answers.
     fn with<T>(&self, input: impl FnOnce(&mut State, Instant) -> T) -> T {
         let mut state = self.lock();
-        let now = Instant::ORIGIN + self.origin.elapsed();
+        let now = self.clock.now();
         let before = state.rooms.poll_timeout();
         let result = input(&mut state, now);
         while let Some(output) = state.rooms.poll_output() {

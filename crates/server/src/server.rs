@@ -13,6 +13,7 @@ use crate::tls::{self, Identity};
 use crate::urls::Urls;
 use core::net::{IpAddr, SocketAddr};
 use peerage_base::rng::Rng;
+use peerage_net::interfaces::{self, Filter};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -142,6 +143,8 @@ impl Drop for StopOnDrop {
     }
 }
 
+/// The addresses of this host, best first; none if the system does not tell, which costs only the hints for people.
 fn own_addresses() -> Vec<IpAddr> {
-    Vec::new()
+    let interfaces = interfaces::local(&Filter::default()).unwrap_or_default();
+    interfaces.into_iter().map(|i| i.ip).collect()
 }

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use peerage_base::rng::Rng;
-use peerage_base::time::Instant;
+use peerage_net::clock::Clock;
 use peerage_signal::limit::{Limiter, Rate};
 use peerage_stun::server::respond_binding;
 use std::io;
@@ -20,13 +20,13 @@ const DATAGRAM_MAX: usize = 1500;
 pub(crate) struct Responder {
     socket: UdpSocket,
     limiter: Limiter,
-    origin: tokio::time::Instant,
+    clock: Clock,
 }
 
 impl Responder {
     pub fn new(socket: UdpSocket, rate: Rate, mut rng: Rng) -> Self {
         let limiter = Limiter::new(rate, SOURCES, &mut rng);
-        Self { socket, limiter, origin: tokio::time::Instant::now() }
+        Self { socket, limiter, clock: Clock::new() }
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -47,7 +47,7 @@ impl Responder {
                     continue;
                 }
             };
-            let now = Instant::ORIGIN + self.origin.elapsed();
+            let now = self.clock.now();
             // A dual-stack socket shows IPv4 sources in IPv6 form, which is not what they are seen at.
             let seen = SocketAddr::new(source.ip().to_canonical(), source.port());
             if !self.limiter.allow(now, seen.ip()) {

@@ -1,10 +1,11 @@
 //! Certificates and keys.
 
 use crate::config::Tls;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -88,11 +89,11 @@ fn generate(names: &[String]) -> Result<(Chain, PrivateKeyDer<'static>), TlsErro
 
 /// The names a self-signed certificate is for.
 pub(crate) fn names(public_host: Option<&str>, addresses: impl Iterator<Item = IpAddr>) -> Vec<String> {
-    let mut names = vec!["localhost".to_owned()];
-    names.extend(addresses.map(|a| a.to_string()));
-    names.extend(public_host.map(str::to_owned));
-    names.dedup();
-    names
+    let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let addresses = addresses.filter(|a| !a.is_unspecified()).chain(loopback).map(|a| a.to_canonical().to_string());
+    let names: BTreeSet<String> =
+        addresses.chain(public_host.map(str::to_owned)).chain(["localhost".to_owned()]).collect();
+    names.into_iter().collect()
 }
 
 /// Colon-separated upper-case hexadecimal, as browsers show it.

@@ -26,8 +26,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut settings = Settings::default();
-        settings.entry_rate = crate::limit::Rate::new(10_000, 1000);
+        let settings = Settings { entry_rate: crate::limit::Rate::new(10_000, 1000), ..Settings::default() };
         Self { rooms: Rooms::new(settings, Rng::from_u64(7)), now: Instant::from_millis(1), clients: Vec::new() }
     }
 
