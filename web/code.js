@@ -5,7 +5,9 @@ import { randomBytes } from './text.js';
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const ROOM_LENGTH = 6;
 const SECRET_LENGTH = 20;
-const MAX_SECRET = 256;
+const MIN_SECRET = 16;
+const MIN_DISTINCT = 8;
+const MAX_SECRET = 128;
 
 /** Why a text is no code. `kind`: `empty`, `shape`, `character`, `room`, `weak`, `long`, `server`. */
 export class CodeError extends Error {
@@ -17,7 +19,10 @@ export class CodeError extends Error {
 
 /** A fresh code: `{ room, secret, text }`. */
 export function generate() {
-  return whole(symbols(ROOM_LENGTH), symbols(SECRET_LENGTH));
+  let secret = symbols(SECRET_LENGTH);
+  // One in a million has too few different characters for a reader to accept.
+  while (new Set(secret).size < MIN_DISTINCT) secret = symbols(SECRET_LENGTH);
+  return whole(symbols(ROOM_LENGTH), secret);
 }
 
 /**
@@ -58,7 +63,7 @@ function read(text) {
     throw new CodeError('room', 'The part before the hyphen must have 4 to 32 characters.');
   }
   if (secret.length > MAX_SECRET) throw new CodeError('long', 'This code is too long.');
-  if (secret.length < 16 || new Set(secret).size < 8) {
+  if (secret.length < MIN_SECRET || new Set(secret).size < MIN_DISTINCT) {
     throw new CodeError(
       'weak',
       'The part after the hyphen is too short or too simple: it needs at least 16 characters, 8 of them different. Check that the whole code was copied.',

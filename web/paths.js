@@ -13,7 +13,7 @@ export function problem(path) {
   if (/[\u0000-\u001f\u007f-\u009f]/.test(path)) return 'a control character in a name';
   if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) return 'an absolute path';
   if (path.includes('\\')) return 'a backslash in a name';
-  if (path.isWellFormed && !path.isWellFormed()) return 'a name that is not Unicode';
+  if (/\p{Surrogate}/u.test(path)) return 'a name that is not Unicode';
   const names = path.split('/');
   if (names.length > MAX_DEPTH) return 'a path that is too long';
   for (const name of names) {

@@ -16,7 +16,7 @@ export function cleanLines(value, max = 65536) {
 
 function cut(text, max) {
   const characters = text.length > max ? Array.from(text).slice(0, max - 1).join('') + '…' : text;
-  return characters.toWellFormed ? characters.toWellFormed() : characters;
+  return characters.replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 /** 1536 → "1.5 KiB". */
