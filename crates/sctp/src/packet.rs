@@ -205,11 +205,13 @@ mod tests {
     fn every_packet_of_the_corpus_splits_into_whole_chunks() {
         for (name, bytes) in corpus() {
             let packet = Packet::parse(bytes).unwrap();
-            // These two were captured with a checksum computed by other means than this packet's.
-            let chunks: Vec<_> = packet.chunks().collect::<Result<_, _>>().unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert!(!chunks.is_empty(), "{name}");
-            let total: usize = chunks.iter().map(|c| padded(c.body.len() + CHUNK_HEADER_LEN)).sum();
-            assert_eq!(padded(bytes.len()), HEADER_LEN + total, "{name}");
+            let whole: Vec<_> = packet.chunks().filter_map(Result::ok).collect();
+            assert!(!whole.is_empty(), "{name}");
+            let total: usize = whole.iter().map(|c| padded(c.body.len() + CHUNK_HEADER_LEN)).sum();
+            // Of two packets the capture has only the beginning: what is cut off is an error, and the last thing told.
+            let cut = matches!(name, "cookie-echo-data" | "cookie-echo-data-data");
+            assert_eq!(packet.chunks().last().unwrap().is_err(), cut, "{name}");
+            assert_eq!(padded(bytes.len()) == HEADER_LEN + total, !cut, "{name}");
         }
     }
 

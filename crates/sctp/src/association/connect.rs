@@ -7,7 +7,7 @@ use super::{Association, State, draw_tag};
 use crate::channel::{ChannelState, Role};
 use crate::chunk::init::{Extensions, Init};
 use crate::chunk::{self, cause};
-use crate::cookie::{Cookie, PeerInit, Refused};
+use crate::cookie::{Cookie, PeerInit};
 use crate::event::Event;
 use crate::numbers::{Tag, Tsn};
 use crate::outgoing::scheduler::Scheduler;
@@ -93,15 +93,18 @@ impl Association {
 
     /// Takes a COOKIE ECHO; answers whether to go on with the packet (RFC 9260 §5.1.5, §5.2.4).
     pub(super) fn on_cookie_echo(&mut self, now: Instant, tag: Tag, bytes: &[u8]) -> bool {
-        let cookie = match Cookie::open(bytes, &self.cookie_key, now, self.config.cookie_lifetime) {
-            Ok(cookie) if cookie.local_tag == tag => cookie,
-            Err(Refused::Stale(excess, peer)) if !self.state.is_up() => {
-                self.report_stale_cookie(peer, excess.as_micros());
-                return self.refuse_cookie();
-            }
-            Ok(_) | Err(_) => return self.refuse_cookie(),
+        let Some(cookie) = Cookie::open(bytes, &self.cookie_key).filter(|cookie| cookie.local_tag == tag) else {
+            return self.refuse_cookie();
         };
         let (same_local, same_peer) = (cookie.local_tag == self.local_tag, cookie.peer.tag == self.peer.tag);
+        // An old cookie of the association that is up only means that the COOKIE ACK was lost.
+        let is_repeated = self.state.is_up() && same_local && same_peer;
+        if let Some(excess) = cookie.excess_age(now, self.config.cookie_lifetime)
+            && !is_repeated
+        {
+            self.report_stale_cookie(cookie.peer.tag, excess.as_micros());
+            return self.refuse_cookie();
+        }
         match self.state {
             State::Idle | State::CookieWait(_) => {
                 self.adopt(cookie.peer);
@@ -114,8 +117,7 @@ impl Association {
                 self.establish();
             }
             State::CookieEchoed { .. } | State::Down => return self.refuse_cookie(),
-            // The COOKIE ACK was lost.
-            _ if same_local && same_peer => {}
+            _ if is_repeated => {}
             State::ShutdownAckSent(ref mut repeat) => {
                 repeat.make_due();
                 let error = cause::chunk(chunk::ERROR, 0, cause::COOKIE_WHILE_SHUTTING_DOWN, &[]);

@@ -110,7 +110,7 @@ mod tests {
         let data = Data::parse(flags, body).unwrap();
         let h = data.header;
         assert_eq!((h.tsn, h.stream, h.ssn, h.ppid), (Tsn(0x480f_bd89), StreamId(0x6F), Ssn(0), Ppid::STRING));
-        assert!(h.begin && !h.end && !h.unordered && !h.immediate);
+        assert!(h.begin && !h.end && h.unordered && !h.immediate);
         let mut buf = [0; 1300];
         let mut w = PacketWriter::new(&mut buf, 1300, 0, 0, Tag(0)).unwrap();
         assert!(h.write(data.payload, &mut w));

@@ -1,0 +1,462 @@
+//! The association against dcSCTP, the stack of Chromium, on a simulated link.
+
+use bytes::Bytes;
+use dcsctp::api::{
+    DcSctpSocket, Message as TheirMessage, Options, PpId, SendOptions, Socket, SocketEvent, SocketState, SocketTime,
+    StreamId, ZERO_CHECKSUM_ALTERNATE_ERROR_DETECTION_METHOD_LOWER_LAYER_DTLS as DTLS,
+};
+use peerage_base::ecn::Ecn;
+use peerage_base::rng::Rng;
+use peerage_base::slot::Slot;
+use peerage_base::time::{Duration, Instant};
+use peerage_sctp::association::Association;
+use peerage_sctp::budget::Budget;
+use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState, Role};
+use peerage_sctp::config::Config;
+use peerage_sctp::dcep::{Dcep, Open, Reliability};
+use peerage_sctp::error::CloseReason;
+use peerage_sctp::event::{Event, Kind};
+use std::collections::BTreeMap;
+
+const DCEP: u32 = 50;
+const TEXT: u32 = 51;
+const BINARY: u32 = 53;
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    Us,
+    Them,
+}
+
+/// Loss and extra delay of a link.
+#[derive(Clone, Copy)]
+struct Link {
+    loss: f64,
+    jitter: Duration,
+}
+
+const CLEAN: Link = Link { loss: 0.0, jitter: Duration::ZERO };
+const LOSSY: Link = Link { loss: 0.05, jitter: Duration::from_millis(8) };
+
+struct World {
+    now: Instant,
+    us: Association,
+    them: Socket,
+    link: Link,
+    rng: Rng,
+    wire: BTreeMap<(Instant, u64), (To, Vec<u8>)>,
+    sent: u64,
+    events: Vec<Event>,
+    ours: BTreeMap<ChannelId, Vec<(Kind, Bytes)>>,
+    their_events: Vec<SocketEvent>,
+    theirs: Vec<TheirMessage>,
+}
+
+impl World {
+    fn new(link: Link, seed: u64) -> Self {
+        Self::with(link, seed, Options::default())
+    }
+
+    fn with(link: Link, seed: u64, mut options: Options) -> Self {
+        options.max_retransmissions = None;
+        options.max_init_retransmits = None;
+        let mut us = Association::new(Config::default(), Rng::from_u64(seed), Instant::ORIGIN);
+        us.set_role(Role::Client);
+        us.set_remote(5000, Some(262_144));
+        Self {
+            now: Instant::ORIGIN,
+            us,
+            them: Socket::new("them", &options),
+            link,
+            rng: Rng::from_u64(seed).split("link"),
+            wire: BTreeMap::new(),
+            sent: 0,
+            events: Vec::new(),
+            ours: BTreeMap::new(),
+            their_events: Vec::new(),
+            theirs: Vec::new(),
+        }
+    }
+
+    fn connected(link: Link, seed: u64) -> Self {
+        let mut w = Self::new(link, seed);
+        w.us.connect(w.now);
+        w.them.connect();
+        w.until("connected", Self::is_connected);
+        w
+    }
+
+    fn is_connected(&self) -> bool {
+        self.events.contains(&Event::Connected) && self.them.state() == SocketState::Connected
+    }
+
+    fn flush(&mut self) {
+        let mut buf = [0; 1600];
+        loop {
+            let mut slot = Slot::new(&mut buf, 13, 16, 1500);
+            if self.us.poll_transmit(self.now, &Budget::unlimited(1191), &mut slot).is_none() {
+                break;
+            }
+            let packet = slot.packet().to_vec();
+            self.post(To::Them, packet);
+        }
+        while let Some(event) = self.us.poll_event() {
+            if let Event::Readable(id) = event {
+                while let Some(message) = self.us.recv(self.now, id) {
+                    self.ours.entry(id).or_default().push((message.kind, message.payload));
+                }
+            }
+            self.events.push(event);
+        }
+        while let Some(event) = self.them.poll_event() {
+            match event {
+                SocketEvent::SendPacket(packet) => self.post(To::Us, packet),
+                event => self.their_events.push(event),
+            }
+        }
+        while let Some(message) = self.them.get_next_message() {
+            self.theirs.push(message);
+        }
+    }
+
+    fn post(&mut self, to: To, packet: Vec<u8>) {
+        self.sent += 1;
+        if self.rng.unit() >= self.link.loss {
+            let jitter = self.rng.below(self.link.jitter.as_nanos() as u64 + 1);
+            let at = self.now + Duration::from_millis(15) + Duration::from_nanos(jitter);
+            self.wire.insert((at, self.sent), (to, packet));
+        }
+    }
+
+    fn step(&mut self) -> bool {
+        self.flush();
+        let arrival = self.wire.keys().next().map(|(at, _)| *at);
+        let their_deadline = self.them.poll_timeout();
+        let theirs = (their_deadline != SocketTime::infinite_future())
+            .then(|| Instant::ORIGIN + (their_deadline - SocketTime::zero()));
+        let Some(next) = [arrival, self.us.poll_timeout(), theirs].into_iter().flatten().min() else { return false };
+        self.now = self.now.max(next);
+        self.them.advance_time(SocketTime::zero() + self.now.since(Instant::ORIGIN));
+        while let Some(entry) = self.wire.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            match entry.remove() {
+                (To::Us, packet) => self.us.handle_packet(self.now, Ecn::NotEct, &packet),
+                (To::Them, packet) => self.them.handle_input(&packet),
+            }
+        }
+        self.us.handle_timeout(self.now);
+        self.flush();
+        true
+    }
+
+    #[track_caller]
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let end = self.now + 300 * SECOND;
+        while !done(self) {
+            assert!(self.now < end && self.step(), "never came: {what} at {} {:?}", self.now, self.us.stats());
+        }
+    }
+
+    fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end && self.step() {}
+    }
+
+    fn their_send(&mut self, stream: u16, ppid: u32, payload: Vec<u8>, options: &SendOptions) {
+        self.them.send(TheirMessage::new(StreamId(stream), PpId(ppid), payload), options).unwrap();
+    }
+
+    /// They open a channel; answers our handle of it.
+    fn their_open(&mut self, stream: u16, open: Open<'_>) -> ChannelId {
+        let before = self.events.len();
+        self.their_send(stream, DCEP, Dcep::Open(open).to_vec(), &SendOptions::default());
+        self.until("the channel", |w| w.events[before..].iter().any(|e| matches!(e, Event::Channel(_))));
+        let found = self.events[before..].iter().find_map(|e| match e {
+            Event::Channel(id) => Some(*id),
+            _ => None,
+        });
+        found.unwrap()
+    }
+
+    fn their_messages(&self, stream: u16) -> Vec<&TheirMessage> {
+        self.theirs.iter().filter(|m| m.stream_id == StreamId(stream) && m.ppid != PpId(DCEP)).collect()
+    }
+}
+
+fn pattern(n: usize, len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i.wrapping_mul(31) ^ n.wrapping_mul(7)) as u8).collect()
+}
+
+const PLAIN: Open<'static> =
+    Open { ordered: true, reliability: Reliability::Reliable, priority: 256, label: "plain", protocol: "" };
+
+#[test]
+fn they_connect_to_us_we_to_them_and_both_at_once() {
+    for (we, they) in [(true, false), (false, true), (true, true)] {
+        for seed in 0..10 {
+            let mut w = World::new(LOSSY, seed);
+            if we {
+                w.us.connect(w.now);
+            }
+            if they {
+                w.them.connect();
+            }
+            w.until("connected", World::is_connected);
+            let id = w.us.open(w.now, ChannelInit::new("x")).unwrap();
+            w.us.send(w.now, id, Kind::Text, Bytes::from_static(b"hi")).unwrap();
+            w.until("a message", |w| !w.their_messages(0).is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_open_of_ours_reads_as_rfc_8832_says_and_theirs_opens_a_channel_here() {
+    let mut w = World::connected(CLEAN, 1);
+    let init = ChannelInit {
+        protocol: "proto".into(),
+        ordered: false,
+        max_retransmits: Some(3),
+        priority: 512,
+        ..ChannelInit::new("label")
+    };
+    let id = w.us.open(w.now, init).unwrap();
+    w.until("an OPEN", |w| !w.theirs.is_empty());
+    assert_eq!((w.theirs[0].stream_id, w.theirs[0].ppid), (StreamId(0), PpId(DCEP)));
+    assert_eq!(w.theirs[0].payload, b"\x03\x81\x02\x00\x00\x00\x00\x03\x00\x05\x00\x05labelproto");
+    assert_eq!(w.us.stream_id(id), Some(0));
+
+    let theirs = w.their_open(7, Open { label: "yours", reliability: Reliability::Lifetime(250), ..PLAIN });
+    let info = w.us.channel(theirs).unwrap();
+    assert_eq!((info.init.label.as_str(), info.stream_id, info.by_peer), ("yours", Some(7), true));
+    assert_eq!(info.init.max_packet_life_time, Some(250));
+    w.until("an ACK", |w| w.theirs.iter().any(|m| m.stream_id == StreamId(7) && m.payload == [2]));
+}
+
+#[test]
+fn bulk_crosses_both_ways_at_once_under_loss_and_reordering() {
+    for seed in 0..4 {
+        let mut w = World::connected(LOSSY, seed);
+        let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+        let theirs = w.their_open(1, PLAIN);
+        for n in 0..12 {
+            w.us.send(w.now, id, Kind::Binary, pattern(n, 60_000).into()).unwrap();
+            w.their_send(1, BINARY, pattern(n, 60_000), &SendOptions::default());
+        }
+        w.until("all of it", |w| w.their_messages(0).len() == 12 && w.ours.get(&theirs).is_some_and(|m| m.len() == 12));
+        for n in 0..12 {
+            assert_eq!(w.their_messages(0)[n].payload, pattern(n, 60_000));
+            assert_eq!(w.ours[&theirs][n], (Kind::Binary, pattern(n, 60_000).into()));
+        }
+        assert!(w.us.stats().retransmissions > 0);
+    }
+}
+
+#[test]
+fn many_small_messages_keep_their_order_and_kind_under_loss() {
+    let mut w = World::connected(LOSSY, 5);
+    let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+    let theirs = w.their_open(1, PLAIN);
+    for n in 0..1000 {
+        w.us.send(w.now, id, Kind::Text, format!("message {n}").into()).unwrap();
+        w.their_send(1, TEXT, format!("message {n}").into(), &SendOptions::default());
+    }
+    w.until("all of it", |w| w.their_messages(0).len() == 1000 && w.ours.get(&theirs).is_some_and(|m| m.len() == 1000));
+    for n in 0..1000 {
+        assert_eq!(w.their_messages(0)[n].payload, format!("message {n}").into_bytes());
+        assert_eq!(w.ours[&theirs][n], (Kind::Text, format!("message {n}").into()));
+    }
+}
+
+#[test]
+fn empty_messages_cross_as_their_own_kinds() {
+    let mut w = World::connected(CLEAN, 6);
+    let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+    let theirs = w.their_open(1, PLAIN);
+    w.us.send(w.now, id, Kind::Text, Bytes::new()).unwrap();
+    w.us.send(w.now, id, Kind::Binary, Bytes::new()).unwrap();
+    w.their_send(1, 56, vec![0], &SendOptions::default());
+    w.their_send(1, 57, vec![0], &SendOptions::default());
+    w.until("all", |w| w.their_messages(0).len() == 2 && w.ours.get(&theirs).is_some_and(|m| m.len() == 2));
+    let kinds: Vec<_> = w.their_messages(0).iter().map(|m| (m.ppid, m.payload.len())).collect();
+    assert_eq!(kinds, [(PpId(56), 1), (PpId(57), 1)]);
+    assert_eq!(w.ours[&theirs], [(Kind::Text, Bytes::new()), (Kind::Binary, Bytes::new())]);
+}
+
+#[test]
+fn limited_retransmissions_skip_messages_both_ways_and_keep_the_order_of_the_rest() {
+    for seed in 0..6 {
+        let heavy = Link { loss: 0.2, ..LOSSY };
+        let mut w = World::connected(LOSSY, seed);
+        let init = ChannelInit { max_retransmits: Some(0), ..ChannelInit::new("ours") };
+        let id = w.us.open(w.now, init).unwrap();
+        let theirs = w.their_open(1, Open { reliability: Reliability::Retransmissions(0), ..PLAIN });
+        w.run_for(5 * SECOND);
+        w.link = heavy;
+        let options = SendOptions { max_retransmissions: Some(0), ..SendOptions::default() };
+        for n in 0..200usize {
+            let body = pattern(n, 3000);
+            let numbered = [&(n as u32).to_be_bytes()[..], &body].concat();
+            w.us.send(w.now, id, Kind::Binary, numbered.clone().into()).unwrap();
+            w.their_send(1, BINARY, numbered, &options);
+            w.run_for(Duration::from_millis(10));
+        }
+        w.link = CLEAN;
+        // A last message each shows that neither direction is stuck.
+        w.us.send(w.now, id, Kind::Text, Bytes::from_static(b"last")).unwrap();
+        w.their_send(1, TEXT, b"last".to_vec(), &SendOptions::default());
+        w.until("the last ones", |w| {
+            w.their_messages(0).last().is_some_and(|m| m.payload == b"last")
+                && w.ours.get(&theirs).and_then(|m| m.last()).is_some_and(|m| m.1[..] == *b"last")
+        });
+        let check = |payloads: Vec<&[u8]>| {
+            assert!((20..200).contains(&payloads.len()), "some are lost, some arrive: {}", payloads.len());
+            let numbers: Vec<u32> = payloads.iter().map(|p| u32::from_be_bytes(p[..4].try_into().unwrap())).collect();
+            assert!(numbers.windows(2).all(|w| w[0] < w[1]), "{numbers:?}");
+            for (payload, n) in payloads.iter().zip(numbers) {
+                assert_eq!(payload[4..], pattern(n as usize, 3000));
+            }
+        };
+        let arrived = w.their_messages(0);
+        check(arrived[..arrived.len() - 1].iter().map(|m| &m.payload[..]).collect());
+        let arrived = &w.ours[&theirs];
+        check(arrived[..arrived.len() - 1].iter().map(|m| &m.1[..]).collect());
+        assert!(w.us.stats().messages_abandoned > 0);
+    }
+}
+
+#[test]
+fn messages_whose_lifetime_ends_half_sent_leave_no_trace() {
+    for seed in 0..4 {
+        let mut w = World::connected(LOSSY, seed);
+        let init = ChannelInit { max_packet_life_time: Some(30), ordered: seed % 2 == 0, ..ChannelInit::new("ours") };
+        let id = w.us.open(w.now, init).unwrap();
+        w.run_for(5 * SECOND);
+        for n in 0..30 {
+            // Larger than the initial window: what is left of it after 30 ms is given up.
+            w.us.send(w.now, id, Kind::Binary, pattern(n, 100_000).into()).unwrap();
+            w.run_for(Duration::from_millis(40));
+        }
+        w.us.close(w.now, id);
+        let after = w.us.open(w.now, ChannelInit::new("after")).unwrap();
+        w.us.send(w.now, after, Kind::Text, Bytes::from_static(b"still here")).unwrap();
+        let stream = w.us.stream_id(after).unwrap();
+        w.until("what follows", |w| !w.their_messages(stream).is_empty());
+        assert!(w.us.stats().messages_abandoned > 0);
+        let whole = |m: &&TheirMessage| (0..30).any(|n| m.payload == pattern(n, 100_000));
+        assert!(w.their_messages(0).iter().all(whole));
+    }
+}
+
+#[test]
+fn closing_here_resets_the_stream_there_after_everything_was_delivered() {
+    for seed in 0..6 {
+        let mut w = World::connected(LOSSY, seed);
+        let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+        for n in 0..5 {
+            w.us.send(w.now, id, Kind::Binary, pattern(n, 30_000).into()).unwrap();
+        }
+        w.us.close(w.now, id);
+        let reset = |w: &World| {
+            w.their_events
+                .iter()
+                .any(|e| matches!(e, SocketEvent::OnIncomingStreamReset(s) if s.contains(&StreamId(0))))
+        };
+        w.until("their notice", reset);
+        assert_eq!(w.their_messages(0).len(), 5);
+        assert!(!w.events.contains(&Event::Closed(id)), "open until they reset, too");
+        w.them.reset_streams(&[StreamId(0)]).unwrap();
+        w.until("closed", |w| w.events.contains(&Event::Closed(id)));
+        // The id is free again, and its sequence numbers start over.
+        let again = w.us.open(w.now, ChannelInit::new("again")).unwrap();
+        assert_eq!(w.us.stream_id(again), Some(0));
+        w.us.send(w.now, again, Kind::Text, Bytes::from_static(b"anew")).unwrap();
+        w.until("a message on the new one", |w| w.their_messages(0).len() == 6);
+    }
+}
+
+#[test]
+fn closing_there_closes_here_and_what_came_before_can_be_read() {
+    for seed in 0..6 {
+        let mut w = World::connected(LOSSY, seed);
+        let theirs = w.their_open(1, PLAIN);
+        for n in 0..5 {
+            w.their_send(1, BINARY, pattern(n, 30_000), &SendOptions::default());
+        }
+        // They drop what is still queued when a stream is reset; what is on its way counts.
+        w.until("everything on its way", |w| w.them.buffered_amount(StreamId(1)) == 0);
+        w.them.reset_streams(&[StreamId(1)]).unwrap();
+        w.until("closed", |w| w.events.contains(&Event::Closed(theirs)));
+        assert_eq!(w.ours[&theirs].len(), 5);
+        assert!(w.events.contains(&Event::Closing(theirs)));
+        let performed = |w: &World| {
+            w.their_events
+                .iter()
+                .any(|e| matches!(e, SocketEvent::OnStreamsResetPerformed(s) if s.contains(&StreamId(1))))
+        };
+        w.until("their answer", performed);
+        let again = w.their_open(1, Open { label: "again", ..PLAIN });
+        w.their_send(1, TEXT, b"anew".to_vec(), &SendOptions::default());
+        w.until("a message on the new one", |w| w.ours.contains_key(&again));
+        assert_eq!(w.us.channel(again).unwrap().state, ChannelState::Open);
+    }
+}
+
+#[test]
+fn shutting_down_here_and_there_ends_both_after_all_data() {
+    for we in [true, false] {
+        for seed in 0..5 {
+            let mut w = World::connected(LOSSY, seed);
+            let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+            let theirs = w.their_open(1, PLAIN);
+            for n in 0..5 {
+                w.us.send(w.now, id, Kind::Binary, pattern(n, 30_000).into()).unwrap();
+                w.their_send(1, BINARY, pattern(n, 30_000), &SendOptions::default());
+            }
+            if we {
+                w.us.shutdown(w.now);
+            } else {
+                w.them.shutdown();
+            }
+            w.until("down", |w| w.events.contains(&Event::Down(CloseReason::Shutdown)));
+            w.until("closed there", |w| w.them.state() == SocketState::Closed);
+            // The end that asked for it had everything it sent delivered; the other may have been cut short by it.
+            match we {
+                true => assert_eq!(w.their_messages(0).len(), 5),
+                false => assert_eq!(w.ours[&theirs].len(), 5),
+            }
+        }
+    }
+}
+
+#[test]
+fn aborts_are_told_with_their_reason() {
+    let mut w = World::connected(CLEAN, 8);
+    w.us.abort(w.now, "enough");
+    w.until("their notice", |w| {
+        w.their_events.iter().any(|e| matches!(e, SocketEvent::OnAborted(_, why) if why.contains("enough")))
+    });
+    let mut w = World::connected(CLEAN, 9);
+    w.them.close();
+    w.until("down", |w| {
+        w.events.iter().any(|e| matches!(e, Event::Down(CloseReason::AbortedByPeer { cause: 12, .. })))
+    });
+}
+
+#[test]
+fn zero_checksums_are_agreed_on() {
+    let options = Options { zero_checksum_alternate_error_detection_method: DTLS, ..Options::default() };
+    let mut w = World::with(LOSSY, 10, options);
+    w.us.connect(w.now);
+    w.them.connect();
+    w.until("connected", World::is_connected);
+    let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+    w.run_for(SECOND);
+    w.us.send(w.now, id, Kind::Binary, pattern(0, 50_000).into()).unwrap();
+    w.flush();
+    let ours: Vec<_> = w.wire.values().filter(|(to, _)| *to == To::Them).collect();
+    assert!(!ours.is_empty() && ours.iter().all(|(_, p)| p[8..12] == [0; 4]));
+    w.until("the message", |w| w.their_messages(0).len() == 1);
+}
