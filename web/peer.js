@@ -199,6 +199,8 @@ export class Peer {
     if (this.#ignoreOffer) return;
     try {
       this.#settingAnswer = description.type === 'answer';
+      // A new description may bring new candidates; those of the last one count no more.
+      this.#remoteCandidates = 0;
       await pc.setRemoteDescription(description);
       this.#settingAnswer = false;
       if (description.type === 'offer') {
@@ -214,7 +216,7 @@ export class Peer {
   async #candidate({ candidate, mid, ufrag }) {
     this.#remoteCandidates += 1;
     if (!this.#pc || typeof candidate !== 'string' || this.#remoteCandidates > MAX_REMOTE_CANDIDATES) return;
-    if (candidate !== '') this.steps.signalled('received', candidate);
+    if (candidate !== '') this.steps.signalled('received', candidate, String(ufrag ?? ''));
     const init = { candidate, sdpMid: typeof mid === 'string' ? mid : '0' };
     if (typeof ufrag === 'string' && ufrag !== '') init.usernameFragment = ufrag;
     try {
@@ -236,9 +238,9 @@ export class Peer {
       this.#say({ kind: 'candidate', candidate: '', mid, ufrag });
       return;
     }
-    this.steps.gathered(candidate.candidate);
+    this.steps.gathered(candidate.candidate, ufrag);
     this.#say({ kind: 'candidate', candidate: candidate.candidate, mid, ufrag });
-    this.steps.signalled('sent', candidate.candidate);
+    this.steps.signalled('sent', candidate.candidate, ufrag);
   }
 
   #connectionState(pc) {

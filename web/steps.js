@@ -24,6 +24,7 @@ export class Steps {
   #start = performance.now();
   #changed;
   #known = new Map();
+  #ufrags = { local: null, remote: null };
 
   constructor(changed) {
     this.#changed = changed;
@@ -47,13 +48,14 @@ export class Steps {
     for (const stage of ['gathered', 'signalled', 'checked', 'selected']) {
       this.stages[stage] = { state: 'active', text: '', at: null };
     }
-    this.local = [];
-    this.remote = [];
     this.#known.clear();
     this.note('gathered', 'Looking for a new path', 'active');
   }
 
-  gathered(candidate) {
+  /** A candidate of this side; `ufrag` tells when ICE was restarted and the list begins anew. */
+  gathered(candidate, ufrag) {
+    if (ufrag !== this.#ufrags.local) this.local = [];
+    this.#ufrags.local = ufrag;
     if (!add(this.local, candidate)) return;
     this.note('gathered', `${this.local.length} on this side: ${kinds(this.local)}`, 'active');
   }
@@ -62,9 +64,14 @@ export class Steps {
     this.note('gathered', this.local.length === 0 ? 'None on this side' : `${this.local.length} on this side: ${kinds(this.local)}`, 'done');
   }
 
-  signalled(direction, candidate) {
+  /** A candidate went out (`sent`) or came in (`received`). */
+  signalled(direction, candidate, ufrag) {
     this.counts[direction] += 1;
-    if (direction === 'received' && candidate !== '') add(this.remote, candidate);
+    if (direction === 'received') {
+      if (ufrag !== this.#ufrags.remote) this.remote = [];
+      this.#ufrags.remote = ufrag;
+      add(this.remote, candidate);
+    }
     const done = this.counts.sent > 0 && this.counts.received > 0;
     this.note('signalled', `${this.counts.sent} sealed and sent, ${this.counts.received} received`, done ? 'done' : 'active');
   }
