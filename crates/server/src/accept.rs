@@ -29,7 +29,6 @@ const TLS_HANDSHAKE: u8 = 22;
 pub(crate) struct Client {
     pub address: IpAddr,
     pub is_proxy: bool,
-    pub tls: bool,
     _permit: Arc<Permit>,
 }
 
@@ -45,7 +44,7 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, site: A
                 continue;
             }
         };
-        let Some(client) = admit(&site, peer, tls.is_some()) else {
+        let Some(client) = admit(&site, peer) else {
             tracing::debug!(peer = %Redacted(peer), "too many connections");
             continue;
         };
@@ -58,11 +57,11 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, site: A
     }
 }
 
-fn admit(site: &Site, peer: SocketAddr, tls: bool) -> Option<Client> {
+fn admit(site: &Site, peer: SocketAddr) -> Option<Client> {
     let address = peer.ip().to_canonical();
     let is_proxy = site.is_proxy(address);
     let permit = site.admission.admit((!is_proxy).then_some(address))?;
-    Some(Client { address, is_proxy, tls, _permit: Arc::new(permit) })
+    Some(Client { address, is_proxy, _permit: Arc::new(permit) })
 }
 
 async fn serve(

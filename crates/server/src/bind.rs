@@ -48,8 +48,9 @@ pub(crate) fn listeners(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Bi
     if addresses.is_empty() {
         return Err(BindError::NoAddress);
     }
+    let dual = !addresses.iter().any(is_ipv4_wildcard);
     let listen = |address| {
-        let socket = open(address, Type::STREAM, Protocol::TCP)?;
+        let socket = open(address, Type::STREAM, Protocol::TCP, dual)?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
     };
@@ -61,7 +62,9 @@ pub(crate) fn listeners(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Bi
 
 /// Takes the UDP addresses of STUN; `bound` is where TCP ended up.
 pub(crate) fn stun_sockets(stun: &Stun, bound: &[SocketAddr]) -> Result<Vec<UdpSocket>, BindError> {
-    let listen = |address| UdpSocket::from_std(open(address, Type::DGRAM, Protocol::UDP)?.into());
+    let wanted = if let Stun::At(addresses) = stun { addresses } else { bound };
+    let dual = !wanted.iter().any(is_ipv4_wildcard);
+    let listen = |address| UdpSocket::from_std(open(address, Type::DGRAM, Protocol::UDP, dual)?.into());
     let error = |address| move |source| BindError::Address { protocol: "UDP", address, source };
     match stun {
         Stun::Off => Ok(Vec::new()),
@@ -94,10 +97,16 @@ fn or_ipv4<T>(address: SocketAddr, listen: impl Fn(SocketAddr) -> io::Result<T>)
     })
 }
 
-fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+/// Whether IPv4 has a wildcard of its own, so that `[::]` must leave it alone.
+fn is_ipv4_wildcard(address: &SocketAddr) -> bool {
+    address.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+}
+
+/// `dual`: `[::]` takes IPv4 along.
+fn open(address: SocketAddr, kind: Type, protocol: Protocol, dual: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
-        socket.set_only_v6(!address.ip().is_unspecified())?;
+        socket.set_only_v6(!(dual && address.ip().is_unspecified()))?;
     }
     // A restarted server must not wait for old connections to time out. On Windows the option means something else.
     if cfg!(unix) && kind == Type::STREAM {

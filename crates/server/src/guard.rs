@@ -26,12 +26,15 @@ impl Guard {
             return Ok(());
         }
         let Some(authority) = authority.filter(|a| self.serves(a)) else {
-            return Err((StatusCode::MISDIRECTED_REQUEST, "this server does not go by that name (see --public-url)\n"));
+            return Err((
+                StatusCode::MISDIRECTED_REQUEST,
+                "this server does not go by that name: its public URL must say so\n",
+            ));
         };
         let changes_something =
             !matches!(parts.method, Method::GET | Method::HEAD) || parts.headers.contains_key(UPGRADE);
         if changes_something && !self.may_come_from(parts, authority) {
-            return Err((StatusCode::FORBIDDEN, "pages of this origin may not use this server (see --allow-origin)\n"));
+            return Err((StatusCode::FORBIDDEN, "pages of this origin may not use this server\n"));
         }
         Ok(())
     }

@@ -16,17 +16,14 @@ const FIXED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Adds the headers; `authority` is what the client asked for.
-pub(crate) fn secure(headers: &mut HeaderMap, authority: Option<&Authority>, tls: bool) {
+/// Adds the headers; `authority` is what the client asked for. Strict-Transport-Security is left to whoever owns the
+/// host: it would bind every port of it.
+pub(crate) fn secure(headers: &mut HeaderMap, authority: Option<&Authority>) {
     for (name, value) in FIXED {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     if let Ok(policy) = HeaderValue::from_str(&content_security_policy(authority)) {
         headers.insert("content-security-policy", policy);
-    }
-    if tls && authority.is_some_and(|a| a.ip().is_none() && a.host() != "localhost") {
-        // An address or localhost may be served by something else tomorrow.
-        headers.insert("strict-transport-security", HeaderValue::from_static("max-age=31536000"));
     }
 }
 
@@ -56,19 +53,5 @@ mod tests {
         assert!(policy.contains("connect-src 'self' ws://example.org:81 wss://example.org:81;"), "{policy}");
         let policy = content_security_policy(Authority::parse("[::1]:81").as_ref());
         assert!(policy.contains("connect-src 'self' ws: wss:;"), "{policy}");
-    }
-
-    #[test]
-    fn only_an_encrypted_name_pins_encryption() {
-        for (host, tls, pinned) in [
-            ("example.org", true, true),
-            ("example.org", false, false),
-            ("192.0.2.1", true, false),
-            ("localhost", true, false),
-        ] {
-            let mut headers = HeaderMap::new();
-            secure(&mut headers, Authority::parse(host).as_ref(), tls);
-            assert_eq!(headers.contains_key("strict-transport-security"), pinned, "{host} {tls}");
-        }
     }
 }

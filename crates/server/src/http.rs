@@ -43,7 +43,6 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
 async fn pass(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let authority = Authority::of(&parts);
-    let tls = parts.extensions.get::<Client>().is_some_and(|client| client.tls);
     let mut response = match site.guard.check(&parts, authority.as_ref()) {
         Ok(()) => {
             if let Some(authority) = authority.clone() {
@@ -56,7 +55,7 @@ async fn pass(State(site): State<Arc<Site>>, request: Request, next: Next) -> Re
             refusal.into_response()
         }
     };
-    headers::secure(response.headers_mut(), authority.as_ref(), tls);
+    headers::secure(response.headers_mut(), authority.as_ref());
     response
 }
 

@@ -12,8 +12,8 @@ use crate::stun::Responder;
 use crate::tls::{self, Identity};
 use crate::urls::Urls;
 use core::net::{IpAddr, SocketAddr};
-use peerage_base::rng::Rng;
 use peerage_net::interfaces::{self, Filter};
+use peerage_signal::entropy;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -51,7 +51,7 @@ impl Server {
     /// # Errors
     /// [`BindError`], worded for the person who started the server.
     pub async fn bind(config: ServerConfig) -> Result<Self, BindError> {
-        let rng = Rng::new(peerage_crypto::random::seed());
+        let rng = entropy::rng();
         let listeners = bind::listeners(&config.listen)?;
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let stun: Vec<Responder> = bind::stun_sockets(&config.stun, &addresses)?

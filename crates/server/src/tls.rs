@@ -2,6 +2,7 @@
 
 use crate::config::Tls;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use peerage_signal::client::tls::fingerprint;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -50,7 +51,7 @@ impl Identity {
             Tls::Files { cert, key } => read(cert, key)?,
             Tls::SelfSigned => generate(names)?,
         };
-        let fingerprint = chain.first().map(|c| peerage_crypto::hash::sha256(c)).unwrap_or_default();
+        let fingerprint = chain.first().map(|c| fingerprint(c)).unwrap_or_default();
         let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()

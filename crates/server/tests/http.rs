@@ -40,6 +40,41 @@ async fn the_site_answers_with_its_headers() {
 }
 
 #[tokio::test]
+async fn the_page_is_served_once_and_then_confirmed() {
+    let server = start(|_| {}).await;
+    let page = get(server.http, "/", "").await;
+    assert_eq!(status(&page), 200);
+    assert!(page.contains("content-type: text/html") && page.contains("cache-control: no-cache"), "{page}");
+    let tag = page.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().trim();
+    let again = get(server.http, "/", &format!("If-None-Match: {tag}\r\n")).await;
+    assert_eq!(status(&again), 304);
+    assert!(again.ends_with("\r\n\r\n"), "without a body: {again}");
+    assert_eq!(status(&get(server.http, "/", "If-None-Match: \"other\"\r\n").await), 200);
+    let head = raw(server.http, "HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert!(status(&head) == 200 && head.ends_with("\r\n\r\n"), "{head}");
+    assert_eq!(
+        status(&raw(server.http, "DELETE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await),
+        405
+    );
+}
+
+#[tokio::test]
+async fn both_wildcards_can_be_listened_on_at_one_port() {
+    let first = start(|c| c.listen = vec!["0.0.0.0:0".parse().unwrap()]).await;
+    first.handle.shutdown();
+    first.task.await.unwrap();
+    let port = first.http.port();
+    let both = |c: &mut ServerConfig| {
+        c.listen = vec![format!("0.0.0.0:{port}").parse().unwrap(), format!("[::]:{port}").parse().unwrap()];
+    };
+    start(both).await;
+    for host in ["127.0.0.1", "[::1]"] {
+        let address = format!("{host}:{port}").parse().unwrap();
+        assert_eq!(status(&get(address, "/health", "").await), 200, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn names_that_are_not_ours_are_misdirected_except_for_health() {
     let server = start(|c| c.public_url = ServerAddress::parse("https://peerage.example").ok()).await;
     for (host, expected) in [("localhost", 200), ("peerage.example", 200), ("evil.example", 421), ("a b", 421)] {

@@ -73,7 +73,7 @@ impl Code {
         if text.is_empty() {
             return Err(CodeError::Empty);
         }
-        let (room, secret) = text.split_once('-').ok_or(CodeError::NoHyphen)?;
+        let (room, secret) = text.split_once(is_hyphen).ok_or(CodeError::NoHyphen)?;
         let room = normalise(room, false)?;
         let room = RoomName::parse(&room).ok_or(CodeError::RoomLength(room.len()))?;
         let secret = normalise(secret, true)?;
@@ -110,6 +110,11 @@ impl fmt::Debug for Code {
     }
 }
 
+/// A hyphen, or what programs that improve typography make of it.
+fn is_hyphen(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2014}')
+}
+
 /// The canonical spelling of `text`.
 fn normalise(text: &str, hyphens: bool) -> Result<String, CodeError> {
     let canonical = |c: char| match c.to_ascii_lowercase() {
@@ -118,7 +123,7 @@ fn normalise(text: &str, hyphens: bool) -> Result<String, CodeError> {
         lower if u8::try_from(lower).is_ok_and(|b| ALPHABET.contains(&b)) => Ok(lower),
         _ => Err(CodeError::Character(c)),
     };
-    text.chars().filter(|c| !(c.is_whitespace() || hyphens && *c == '-')).map(canonical).collect()
+    text.chars().filter(|c| !(c.is_whitespace() || hyphens && is_hyphen(*c))).map(canonical).collect()
 }
 
 fn check_secret(secret: &str) -> Result<(), CodeError> {
@@ -162,6 +167,7 @@ mod tests {
             "AB10-0123456789ABCDEFGHJK",
             "  ab10 - 01234 56789\tabcde fghjk\n",
             "ab10-01234-56789-abcde-fghjk-",
+            "ab10\u{2013}01234\u{2011}56789\u{2014}abcdefghjk",
             "abIo-oL23456789abcdefghjk",
             "abl0-0i23456789abcdefghjk",
         ] {

@@ -12,6 +12,7 @@
 
 pub mod client;
 pub mod code;
+pub mod entropy;
 pub mod id;
 pub mod limit;
 pub mod link;

@@ -83,7 +83,9 @@ struct Refusal {
 
 impl Refusal {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        // What a parser says may quote the whole of what it did not like.
+        let message: String = message.into();
+        Self { code, message: message.chars().take(200).collect() }
     }
 
     fn unavailable() -> Self {

@@ -45,8 +45,8 @@ pub struct RoomOptions {
 }
 
 impl RoomOptions {
-    /// Options with every default. `rng` must be seeded from the system's entropy: the identity drawn from it keeps
-    /// sealing keys from being used twice.
+    /// Options with every default. `rng` must be seeded from the system's entropy, as [`entropy::rng`](crate::entropy::rng)
+    /// is: the identity drawn from it keeps sealing keys from being used twice.
     pub fn new(server: ServerAddress, code: Code, intent: Intent, role: Role, rng: Rng) -> Self {
         Self {
             server,

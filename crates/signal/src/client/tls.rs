@@ -78,6 +78,11 @@ impl TlsOptions {
     }
 }
 
+/// The SHA-256 fingerprint of a certificate in DER.
+pub fn fingerprint(certificate: &[u8]) -> [u8; 32] {
+    peerage_crypto::hash::sha256(certificate)
+}
+
 /// Reads a SHA-256 fingerprint as browsers show it: hexadecimal of either case, with or without colons.
 ///
 /// # Errors
@@ -113,7 +118,7 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if peerage_crypto::hash::sha256(end_entity) == self.fingerprint {
+        if fingerprint(end_entity) == self.fingerprint {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(CertificateError::ApplicationVerificationFailure.into())

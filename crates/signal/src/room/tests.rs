@@ -246,12 +246,14 @@ fn frames_out_of_turn_or_out_of_form_are_refused_and_cost_the_seat() {
         (json!({"type": "signal", "seq": 1, "to": peer(1), "data": "x"}), "bad_request"),
         (json!({"type": "signal", "seq": 0, "to": peer(2), "data": "!"}), "bad_request"),
         (json!([]), "bad_request"),
+        (json!({"type": "x".repeat(60_000)}), "bad_request"),
         (json!("x".repeat(70_000)), "too_large"),
     ] {
         let (mut world, a, b, token) = two(|_| {});
         world.say(a, frame);
         let told = world.drain();
         assert_eq!(told[&a].error(), code);
+        assert!(told[&a].frames[0].to_string().len() < 1000, "an answer is not longer than needed");
         assert_eq!(told[&b].types(), ["peer_left"]);
         assert_eq!(world.resume(1, &token, 1).1.error(), "gone");
     }
