@@ -64,6 +64,16 @@ impl Manifest {
         self.bytes
     }
 
+    /// Tells whether two manifests name the same files with the same sizes, as a person who is asked about one sees it.
+    pub fn outline(&self) -> Digest {
+        let mut hash = Sha256::new();
+        for entry in &self.entries {
+            let size = entry.file_size().map_or_else(|| "/".to_owned(), |size| size.to_string());
+            hash.update(format!("{}\n{size}\n", entry.path).as_bytes());
+        }
+        Digest(hash.finish())
+    }
+
     /// Files with their index and size, in order.
     pub fn files(&self) -> impl Iterator<Item = (usize, &Entry, u64)> {
         self.entries.iter().enumerate().filter_map(|(index, entry)| Some((index, entry, entry.file_size()?)))
@@ -201,6 +211,16 @@ mod tests {
         total.file(&manifest, 3, two);
         let text = format!("e/\na\n3\n{one}\nm/\nz/b\n0\n{two}\ny/\n");
         assert_eq!(total.finish(&manifest), Digest::of(text.as_bytes()));
+    }
+
+    #[test]
+    fn the_outline_tells_apart_what_a_person_would() {
+        let outline = |entries: &[Entry]| manifest(entries.to_vec()).outline();
+        let timed = Entry { path: "a".into(), kind: EntryKind::File { size: 1, mtime: Some(7), exec: true } };
+        assert_eq!(outline(&[file("a", 1)]), outline(&[timed]));
+        for other in [&[file("b", 1)][..], &[file("a", 2)], &[dir("a")], &[file("a", 1), dir("b")]] {
+            assert_ne!(outline(&[file("a", 1)]), outline(other));
+        }
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Receiving {
     pub out: PathBuf,
     /// The folder in it that holds what arrived.
     pub partial: String,
+    /// The [outline](crate::manifest::Manifest::outline) of what was accepted.
+    pub accepted: Digest,
 }
 
 /// What can be remembered.
@@ -260,6 +262,7 @@ mod tests {
             resume: ResumeSecret([2; 32]),
             out: OsString::from_vec(b"/out/\xFF".to_vec()).into(),
             partial: ".peerage-partial-0".into(),
+            accepted: Digest([3; 32]),
         }
     }
 

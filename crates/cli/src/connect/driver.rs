@@ -1,0 +1,344 @@
+//! The task that owns a room and the connection to one of its peers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use peerage::{DataChannel, Event as PcEvent, IceServer, Message};
+use peerage_signal::client::event::{CloseReason, DescriptionKind, RoomEvent};
+use peerage_signal::client::room::Room;
+use peerage_signal::id::PeerId;
+use peerage_signal::message::ErrorCode;
+use peerage_signal::plain::{Plain, Role};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use super::link::Link;
+use super::{Command, Event, channel_of, fits};
+use crate::ending::{Ending, Kind};
+
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// A peer that failed is tried again, but not in a tight circle.
+const PAUSE: Duration = Duration::from_secs(1);
+const CHAT: (&str, &str) = ("chat", "peerage.chat.1");
+
+/// A peer that could be talked to.
+struct Peer {
+    id: PeerId,
+    role: Role,
+    /// We were here first.
+    first: bool,
+    met: Instant,
+    not_before: Instant,
+}
+
+pub(super) struct Driver {
+    room: Room,
+    role: Role,
+    events: mpsc::Sender<Event>,
+    commands: mpsc::Receiver<Command>,
+    busy: Arc<AtomicBool>,
+    servers: Vec<IceServer>,
+    joined: Instant,
+    peers: Vec<Peer>,
+    link: Option<Link>,
+    /// The room is closed; the connection may go on without it.
+    closed: Option<Ending>,
+}
+
+/// What woke the driver.
+enum Wake {
+    Room(Option<RoomEvent>),
+    Link(Option<PcEvent>),
+    Command(Option<Command>),
+    Check,
+}
+
+impl Driver {
+    pub(super) fn new(
+        room: Room,
+        role: Role,
+        events: mpsc::Sender<Event>,
+        commands: mpsc::Receiver<Command>,
+        busy: Arc<AtomicBool>,
+    ) -> Self {
+        let joined = Instant::now();
+        let (servers, peers, link, closed) = (Vec::new(), Vec::new(), None, None);
+        Self { room, role, events, commands, busy, servers, joined, peers, link, closed }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut check = interval(CHECK_INTERVAL);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let wake = {
+                let Self { room, link, commands, closed, .. } = &mut self;
+                let pc = link.as_ref().map(|link| &link.pc);
+                tokio::select! {
+                    biased;
+                    command = commands.recv() => Wake::Command(command),
+                    event = room.next_event(), if closed.is_none() => Wake::Room(event),
+                    event = async { pc.expect("guarded").next_event().await }, if pc.is_some() => Wake::Link(event),
+                    _ = check.tick() => Wake::Check,
+                }
+            };
+            match wake {
+                Wake::Room(event) => self.room_event(event).await,
+                Wake::Link(event) => self.link_event(event).await,
+                Wake::Command(Some(Command::Drop)) => self.give_up().await,
+                Wake::Command(Some(Command::Leave(reason))) => return self.leave(reason).await,
+                Wake::Command(None) => return self.leave("ended".into()).await,
+                Wake::Check => self.check().await,
+            }
+        }
+    }
+
+    async fn room_event(&mut self, event: Option<RoomEvent>) {
+        match event {
+            Some(RoomEvent::Joined { ice_servers, .. }) => {
+                self.joined = Instant::now();
+                self.servers = ice_servers.into_iter().map(server).collect();
+            }
+            Some(RoomEvent::PeerHello { peer, role, first, .. }) => self.hello(peer, role, first).await,
+            Some(RoomEvent::Description { peer, kind, sdp }) => self.description(peer, kind, sdp).await,
+            Some(RoomEvent::Candidate { peer, candidate }) => {
+                if let Some(link) = self.link.as_mut().filter(|link| link.peer == peer) {
+                    link.add(candidate).await;
+                }
+            }
+            Some(RoomEvent::Bye { peer, reason }) => {
+                if self.link.as_ref().is_some_and(|link| link.peer == peer) {
+                    self.lost(format!("the other side left: {reason}")).await;
+                }
+            }
+            Some(RoomEvent::PeerLeft { peer }) => self.peer_left(peer).await,
+            Some(RoomEvent::WrongCode { .. }) => {
+                self.tell(Event::Note("Somebody tried to join with a wrong code".into())).await;
+            }
+            Some(RoomEvent::Closed(reason)) => self.closed(&reason).await,
+            None => self.closed(&CloseReason::Unreachable).await,
+            Some(_) => {}
+        }
+    }
+
+    async fn link_event(&mut self, event: Option<PcEvent>) {
+        let Some(link) = &mut self.link else { return };
+        match event {
+            Some(PcEvent::NegotiationNeeded) => {
+                let offer = link.negotiate().await;
+                self.answer(offer).await;
+            }
+            Some(PcEvent::IceCandidate(candidate)) => {
+                let plain = Link::candidate(candidate);
+                self.answer(Ok(plain)).await;
+            }
+            Some(PcEvent::ConnectionStateChange(state)) => {
+                let stood = link.stood;
+                if let Some(reason) = link.state_changed(state) {
+                    return self.lost(reason).await;
+                }
+                if link.stood && !stood {
+                    self.stands().await;
+                }
+            }
+            Some(PcEvent::SelectedCandidatePairChange(_)) => {
+                if let Some(connected) = link.connected() {
+                    self.tell(Event::Connected(connected)).await;
+                }
+            }
+            Some(PcEvent::DataChannel(channel)) => self.channel(channel).await,
+            Some(PcEvent::Closed(reason)) => self.lost(reason.to_string()).await,
+            None => self.lost("the connection closed".into()).await,
+            Some(_) => {}
+        }
+    }
+
+    async fn hello(&mut self, id: PeerId, role: Role, first: bool) {
+        if !fits(self.role, role) {
+            let own = self.role;
+            self.tell(Event::Note(format!("Somebody joined to {role}, which does not go with {own}"))).await;
+            return;
+        }
+        let now = Instant::now();
+        // A newcomer met the others when it joined.
+        let met = if first { now } else { self.joined };
+        self.peers.push(Peer { id, role, first, met, not_before: now });
+        self.next_peer().await;
+    }
+
+    /// Offers to the first peer that waits for it, if there is nobody else. Newcomers wait to be offered to.
+    async fn next_peer(&mut self) {
+        if self.link.is_some() || self.closed.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        let Some(peer) = self.peers.iter().find(|peer| peer.first && peer.not_before <= now) else { return };
+        let (id, role, met) = (peer.id, peer.role, peer.met);
+        if !self.begin(id, true, met).await {
+            return;
+        }
+        // The offer needs a channel in it. Pages expect to chat; a receiver has nothing else to open.
+        let chats = role == Role::Page || self.role == Role::Receive;
+        let channels = [chats.then_some(CHAT), (self.role != Role::Receive).then(|| channel_of(self.role))];
+        for channel in channels.into_iter().flatten() {
+            match self.link.as_ref().map(|link| link.open(channel)) {
+                Some(Ok(channel)) => self.channel(channel).await,
+                Some(Err(error)) => return self.lost(error.to_string()).await,
+                None => return,
+            }
+        }
+    }
+
+    async fn begin(&mut self, id: PeerId, first: bool, met: Instant) -> bool {
+        match Link::new(id, first, met, &self.servers) {
+            Ok(link) => {
+                self.link = Some(link);
+                true
+            }
+            Err(error) => {
+                self.tell(Event::Lost { reason: error.to_string(), never_stood: true }).await;
+                false
+            }
+        }
+    }
+
+    async fn description(&mut self, id: PeerId, kind: DescriptionKind, sdp: String) {
+        let offered = kind == DescriptionKind::Offer && self.link.is_none();
+        if offered && let Some(peer) = self.peers.iter().find(|peer| peer.id == id) {
+            let (first, met) = (peer.first, peer.met);
+            if !self.begin(id, first, met).await {
+                return;
+            }
+        }
+        let Some(link) = self.link.as_mut().filter(|link| link.peer == id) else { return };
+        let answer = link.describe(kind, sdp).await;
+        self.answer(answer).await;
+    }
+
+    /// Says what negotiation brought, or ends a connection that cannot come about.
+    async fn answer(&mut self, plain: peerage::error::Result<Option<Plain>>) {
+        let Some(link) = &self.link else { return };
+        match plain {
+            Ok(None) => {}
+            Ok(Some(plain)) => {
+                if let Err(error) = self.room.send(link.peer, &plain) {
+                    tracing::debug!(%error, "not signalled");
+                }
+            }
+            Err(error) => self.lost(format!("the other side's description cannot be used: {error}")).await,
+        }
+    }
+
+    async fn stands(&mut self) {
+        let Some(link) = &self.link else { return };
+        let connected = link.connected();
+        // A sender that came later opens its channel now; one that was first has it in the offer.
+        let late = self.role == Role::Send && !self.peers.iter().any(|peer| peer.id == link.peer && peer.first);
+        let opened = late.then(|| link.open(channel_of(self.role)));
+        if let Some(connected) = connected {
+            self.tell(Event::Connected(connected)).await;
+        }
+        match opened {
+            Some(Ok(channel)) => self.channel(channel).await,
+            Some(Err(error)) => self.lost(error.to_string()).await,
+            None => {}
+        }
+    }
+
+    /// A channel, opened here or there: ours to use, one to read aloud, or none of our business.
+    async fn channel(&mut self, channel: DataChannel) {
+        let (label, _) = channel_of(self.role);
+        if channel.label() == label {
+            self.tell(Event::Channel(channel)).await;
+        } else if channel.label() == CHAT.0 {
+            let events = self.events.clone();
+            tokio::spawn(async move {
+                while let Some(message) = channel.recv().await {
+                    let Message::Text(text) = message else { continue };
+                    // Whoever chats faster than it can be read loses lines, not the transfer.
+                    let _ = events.try_send(Event::Note(format!("The other side says: {text}")));
+                }
+            });
+        } else {
+            channel.close();
+        }
+    }
+
+    async fn peer_left(&mut self, id: PeerId) {
+        self.peers.retain(|peer| peer.id != id);
+        let Some(link) = self.link.as_mut().filter(|link| link.peer == id) else { return };
+        // Leaving the room does not end a connection that works.
+        link.left = true;
+        if !link.stood {
+            self.lost("the other side left".into()).await;
+        }
+    }
+
+    async fn closed(&mut self, reason: &CloseReason) {
+        let kind = match reason {
+            CloseReason::WrongCode | CloseReason::Refused { code: ErrorCode::Unavailable, .. } => Kind::Code,
+            _ => Kind::Path,
+        };
+        let ending = Ending::new(kind, reason.to_string());
+        self.closed = Some(ending.clone());
+        if self.link.is_none() {
+            self.tell(Event::Closed(ending)).await;
+        }
+    }
+
+    async fn check(&mut self) {
+        let wanted = self.link.as_ref().is_some_and(|link| self.peers.iter().any(|peer| peer.id != link.peer));
+        let busy = self.busy.load(Ordering::Relaxed);
+        match &mut self.link {
+            Some(link) => {
+                if let Some(reason) = link.check(busy, wanted) {
+                    self.lost(reason).await;
+                }
+            }
+            None => self.next_peer().await,
+        }
+    }
+
+    /// The connection is over, whoever ended it.
+    async fn lost(&mut self, reason: String) {
+        let Some(link) = &self.link else { return };
+        let never_stood = !link.stood;
+        self.give_up().await;
+        self.tell(Event::Lost { reason, never_stood }).await;
+        if let Some(ending) = self.closed.clone() {
+            self.tell(Event::Closed(ending)).await;
+        }
+    }
+
+    /// Ends the connection. Its peer hears of it, so that both begin anew at the same time.
+    async fn give_up(&mut self) {
+        let Some(link) = self.link.take() else { return };
+        let _ = self.room.send(link.peer, &Plain::Bye { reason: "the connection was given up".into() });
+        link.pc.close().await;
+        for peer in self.peers.iter_mut().filter(|peer| peer.id == link.peer) {
+            peer.not_before = Instant::now() + PAUSE;
+            peer.met = Instant::now();
+        }
+        // A peer that left cannot be offered to; one that waits goes first.
+        self.peers.sort_by_key(|peer| peer.not_before);
+    }
+
+    async fn leave(mut self, reason: String) {
+        if let Some(link) = self.link.take() {
+            let _ = self.room.send(link.peer, &Plain::Bye { reason });
+            // The closing of the channel and the last acknowledgements are still on their way.
+            sleep(Duration::from_millis(20)).await;
+            let _ = timeout(Duration::from_secs(2), link.pc.close()).await;
+        }
+        drop(self.events);
+        self.room.leave().await;
+    }
+
+    async fn tell(&self, event: Event) {
+        let _ = self.events.send(event).await;
+    }
+}
+
+fn server(server: peerage_signal::message::IceServer) -> IceServer {
+    IceServer { urls: server.urls, ..IceServer::default() }
+}

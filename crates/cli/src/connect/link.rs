@@ -1,0 +1,201 @@
+//! One connection to one peer, set up by perfect negotiation (W3C WebRTC §10.7).
+
+use std::time::Duration;
+
+use peerage::event::IceCandidate;
+use peerage::peer_connection::SdpType;
+use peerage::{Configuration, DataChannel, DataChannelInit, IceServer, PeerConnection, SessionDescription};
+use peerage_session::event::ConnectionState;
+use peerage_signal::client::event::DescriptionKind;
+use peerage_signal::id::PeerId;
+use peerage_signal::plain::{Candidate, Plain};
+use tokio::time::Instant;
+
+use crate::report::Connected;
+
+/// Candidates that may arrive before the description they belong to.
+const MAX_EARLY: usize = 64;
+/// How long setting up a connection may take.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an interrupted path is given before another one is looked for.
+const RESTART_AFTER: Duration = Duration::from_secs(3);
+/// How long a peer may be silent; consent is asked for every five seconds (RFC 7675 §5.1), so it has missed several.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// A connection, from its first description to its end.
+pub(super) struct Link {
+    pub(super) peer: PeerId,
+    pub(super) pc: PeerConnection,
+    /// The peer left the room; it may have crashed.
+    pub(super) left: bool,
+    pub(super) stood: bool,
+    /// Was here first: makes the first offer and is the impolite one.
+    first: bool,
+    /// An offer or answer of the peer came: from then on either side may offer.
+    described: bool,
+    making_offer: bool,
+    ignore_offer: bool,
+    early: Vec<Candidate>,
+    began: Instant,
+    met: Instant,
+    disconnected: Option<Instant>,
+    packets: u64,
+    heard: Instant,
+}
+
+impl Link {
+    /// `met`: when both were in the room.
+    pub(super) fn new(peer: PeerId, first: bool, met: Instant, servers: &[IceServer]) -> peerage::error::Result<Self> {
+        let mut configuration = Configuration::default();
+        configuration.ice_servers = servers.to_vec();
+        let now = Instant::now();
+        Ok(Self {
+            peer,
+            pc: PeerConnection::new(configuration)?,
+            left: false,
+            stood: false,
+            first,
+            described: false,
+            making_offer: false,
+            ignore_offer: false,
+            early: Vec::new(),
+            began: now,
+            met,
+            disconnected: None,
+            packets: 0,
+            heard: now,
+        })
+    }
+
+    /// A channel, reliable and ordered.
+    pub(super) fn open(&self, (label, protocol): (&str, &str)) -> peerage::error::Result<DataChannel> {
+        let init = DataChannelInit { protocol: protocol.to_owned(), ..DataChannelInit::default() };
+        self.pc.create_data_channel(label, init)
+    }
+
+    /// Something changed that needs an offer. The newcomer leaves the first one to the other side.
+    pub(super) async fn negotiate(&mut self) -> peerage::error::Result<Option<Plain>> {
+        if !self.first && !self.described {
+            return Ok(None);
+        }
+        self.making_offer = true;
+        let result = self.pc.set_local_description(None).await;
+        self.making_offer = false;
+        result.map(|()| self.local())
+    }
+
+    /// A description of the peer; gives the answer to an offer.
+    pub(super) async fn describe(
+        &mut self,
+        kind: DescriptionKind,
+        sdp: String,
+    ) -> peerage::error::Result<Option<Plain>> {
+        let is_offer = kind == DescriptionKind::Offer;
+        let stable = self.pc.signaling_state() == peerage::event::SignalingState::Stable;
+        let collision = is_offer && (self.making_offer || !stable);
+        self.ignore_offer = self.first && collision;
+        if self.ignore_offer || (!is_offer && stable) {
+            return Ok(None);
+        }
+        let kind = if is_offer { SdpType::Offer } else { SdpType::Answer };
+        self.pc.set_remote_description(SessionDescription::new(kind, sdp)).await?;
+        self.described = true;
+        for candidate in std::mem::take(&mut self.early) {
+            self.add(candidate).await;
+        }
+        if !is_offer {
+            return Ok(None);
+        }
+        self.pc.set_local_description(None).await?;
+        Ok(self.local())
+    }
+
+    /// A candidate of the peer.
+    pub(super) async fn add(&mut self, candidate: Candidate) {
+        if !self.described {
+            if self.early.len() < MAX_EARLY {
+                self.early.push(candidate);
+            }
+            return;
+        }
+        let init = IceCandidate {
+            candidate: candidate.candidate,
+            sdp_mid: candidate.mid,
+            sdp_mline_index: None,
+            username_fragment: candidate.ufrag,
+        };
+        // One that cannot be used belongs to an offer that was ignored, or is of a kind not known here; others may do.
+        if let Err(error) = self.pc.add_ice_candidate(init).await {
+            tracing::debug!(%error, ignored_offer = self.ignore_offer, "a candidate is not used");
+        }
+    }
+
+    /// Notes a state; gives the reason if the connection is over.
+    pub(super) fn state_changed(&mut self, state: ConnectionState) -> Option<String> {
+        self.disconnected = None;
+        match state {
+            ConnectionState::Connected => self.stood = true,
+            ConnectionState::Disconnected => self.disconnected = Some(Instant::now()),
+            ConnectionState::Failed if self.stood => return Some("the other side does not answer any more".into()),
+            ConnectionState::Failed => return Some("no path to the other side was found".into()),
+            _ => {}
+        }
+        None
+    }
+
+    /// Looks after the connection; gives the reason if it is to be given up. `wanted`: somebody waits for its place.
+    pub(super) fn check(&mut self, busy: bool, wanted: bool) -> Option<String> {
+        let now = Instant::now();
+        let packets = self.pc.get_stats().traffic.packets_received;
+        if packets != self.packets {
+            (self.packets, self.heard) = (packets, now);
+        }
+        if !self.stood && now.duration_since(self.began) > SETUP_TIMEOUT {
+            return Some("no path to the other side was found in time".into());
+        }
+        if self.disconnected.is_some_and(|since| now.duration_since(since) > RESTART_AFTER) {
+            self.disconnected = None;
+            if self.first {
+                self.pc.restart_ice();
+            }
+        }
+        let patience = match (wanted || self.left, busy) {
+            (true, true) => Duration::from_millis(2_500),
+            // Between consent checks a live peer may be silent for six seconds (RFC 7675 §5.1).
+            (true, false) => Duration::from_secs(8),
+            (false, _) => SILENCE,
+        };
+        (now.duration_since(self.heard) > patience && (self.stood || wanted || self.left))
+            .then(|| "the other side does not answer any more".into())
+    }
+
+    /// How the peers are connected now.
+    pub(super) fn connected(&self) -> Option<Connected> {
+        let stats = self.pc.get_stats();
+        let pair = stats.selected.filter(|_| self.stood)?;
+        let connect_ms = Instant::now().duration_since(self.met).as_millis();
+        Some(Connected {
+            local: pair.local.token(),
+            remote: pair.remote.token(),
+            protocol: "udp",
+            rtt_ms: stats.rtt.map(|rtt| (rtt.as_secs_f64() * 1e6).round() / 1e3),
+            connect_ms: u64::try_from(connect_ms).unwrap_or(u64::MAX),
+        })
+    }
+
+    /// What to signal of a candidate found here.
+    pub(super) fn candidate(candidate: Option<IceCandidate>) -> Option<Plain> {
+        let candidate = candidate?;
+        Some(Plain::Candidate(Candidate {
+            candidate: candidate.candidate,
+            mid: candidate.sdp_mid,
+            ufrag: candidate.username_fragment,
+        }))
+    }
+
+    fn local(&self) -> Option<Plain> {
+        let description = self.pc.local_description()?;
+        let sdp = description.sdp;
+        Some(if description.kind == SdpType::Offer { Plain::Offer { sdp } } else { Plain::Answer { sdp } })
+    }
+}

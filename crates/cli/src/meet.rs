@@ -1,0 +1,149 @@
+//! Where two peers meet: the server, the code, and what is remembered of earlier runs.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use peerage_base::rng::Rng;
+use peerage_server::{Server, ServerConfig, ServerHandle};
+use peerage_signal::code::Code;
+use peerage_signal::link::ServerAddress;
+use peerage_transfer::state::{Claim, Record, State, StateError};
+use peerage_transfer::store;
+use tokio::task::JoinHandle;
+
+use crate::clock::wall;
+use crate::ending::{Ending, Kind, Outcome};
+use crate::report::Report;
+
+/// A generator with the system's entropy in it.
+pub fn rng() -> Outcome<Rng> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| Ending::new(Kind::Disk, format!("the system has no entropy: {error}")))?;
+    Ok(Rng::new(seed))
+}
+
+/// The server that both sides use.
+pub struct Meeting {
+    /// How this program reaches it.
+    pub server: ServerAddress,
+    /// How the other side does.
+    pub public: String,
+    /// The server in this program, if it has one.
+    pub embedded: Option<Embedded>,
+}
+
+/// A server in this program.
+pub struct Embedded {
+    handle: ServerHandle,
+    task: JoinHandle<()>,
+    /// Its port, to come back to.
+    pub port: u16,
+}
+
+impl Meeting {
+    /// At a server that was named.
+    pub fn at(server: ServerAddress) -> Self {
+        Self { public: server.to_string(), server, embedded: None }
+    }
+
+    /// At a server of our own, on all addresses, on the port of an earlier run if there was one.
+    pub async fn embedded(port: Option<u16>, report: &Report) -> Outcome<Self> {
+        let bind = |port| {
+            let mut config = ServerConfig::default();
+            config.listen = vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))];
+            Server::bind(config)
+        };
+        let server = match bind(port.unwrap_or(0)).await {
+            Err(error) if port.is_some() => {
+                report.note(&format!("The earlier port is taken ({error}); the receiver needs the new code line"));
+                bind(0).await
+            }
+            server => server,
+        };
+        let server = server.map_err(Ending::from(Kind::Path))?;
+        let port = server.local_addrs().first().map_or(0, SocketAddr::port);
+        let urls = server.urls();
+        let local = ServerAddress::parse(&urls.local).map_err(Ending::from(Kind::Path))?;
+        let public = urls.best().to_owned();
+        let handle = server.handle();
+        let task = tokio::spawn(server.run());
+        report.note(&format!("Serving {public} for this transfer"));
+        Ok(Self { server: local, public, embedded: Some(Embedded { handle, task, port }) })
+    }
+
+    /// Tells the user, or the program that reads us, how to join.
+    pub fn announce(&self, code: &Code, verb: &str, report: &mut Report) {
+        let link = code.link(&self.public);
+        report.code(&code.to_string(), &link, &format!("peerage {verb} \"{link}\""));
+    }
+
+    /// Ends the server, if it is ours.
+    pub async fn end(self) {
+        if let Some(embedded) = self.embedded {
+            embedded.handle.shutdown();
+            let _ = embedded.task.await;
+        }
+    }
+}
+
+/// What is remembered of one transfer; nothing where the system gives no place to remember.
+pub struct Memory<T>(Option<Claim<T>>);
+
+impl<T: Record + Clone> Memory<T> {
+    /// Takes what is remembered under `key`. Another process at the same transfer is an error; a folder that fails costs
+    /// the chance to go on later, and no more.
+    pub fn take(key: &[&[u8]], report: &Report) -> Outcome<Self> {
+        let Some(dir) = State::default_dir(|name| std::env::var_os(name)) else { return Ok(Self(None)) };
+        let claim = State::open(&dir).and_then(|state| {
+            forget_old(&state);
+            state.claim(key, wall())
+        });
+        match claim {
+            Ok(claim) => Ok(Self(Some(claim))),
+            Err(error @ StateError::InUse) => Err(Ending::new(Kind::Refused, error.to_string())),
+            Err(error) => {
+                report.note(&format!("This transfer cannot be gone on with later: {error}"));
+                Ok(Self(None))
+            }
+        }
+    }
+
+    /// What an earlier run left.
+    pub fn record(&self) -> Option<&T> {
+        self.0.as_ref().and_then(Claim::record)
+    }
+
+    /// Remembers.
+    pub fn save(&mut self, record: T, report: &Report) {
+        if let Some(claim) = &mut self.0
+            && let Err(error) = claim.save(record, wall())
+        {
+            report.note(&format!("This transfer cannot be gone on with later: {error}"));
+        }
+    }
+
+    /// Forgets.
+    pub fn forget(self) {
+        if let Some(claim) = self.0
+            && let Err(error) = claim.forget()
+        {
+            tracing::debug!(%error, "not forgotten");
+        }
+    }
+}
+
+/// What nobody came back for in seven days goes, also from the folders it was received in.
+fn forget_old(state: &State) {
+    let left = state.expire(wall()).unwrap_or_default();
+    for old in left {
+        if let Err(error) = discard(&old.out, &old.partial) {
+            tracing::debug!(%error, "an old partial transfer stays");
+        }
+    }
+}
+
+/// Throws away what an unfinished transfer left.
+pub fn discard(out: &Path, partial: &str) -> std::io::Result<()> {
+    store::discard(out, partial)
+}

@@ -1,0 +1,328 @@
+//! `peerage receive`.
+
+mod ask;
+mod prepare;
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use peerage::{DataChannel, Message};
+use peerage_base::rng::Rng;
+use peerage_signal::client::options::{Intent, RoomOptions};
+use peerage_signal::code::Code;
+use peerage_signal::link::{ServerAddress, parse_link_or_code};
+use peerage_signal::plain::Role;
+use peerage_transfer::failure::Failure;
+use peerage_transfer::manifest::Manifest;
+use peerage_transfer::protocol::{ErrorKind, RejectKind};
+use peerage_transfer::receiver::{self, Config, Receiver, Task};
+use peerage_transfer::state::Receiving;
+use peerage_transfer::store::StoreError;
+use tokio::time::{Instant, sleep_until};
+
+use crate::args::{ClientArgs, ReceiveArgs};
+use crate::connect::{Connector, Event, enter_patiently};
+use crate::ending::{Ending, Kind, Outcome};
+use crate::interrupt::Interrupt;
+use crate::lane::{Happened, Lane};
+use crate::meet::{Memory, rng};
+use crate::report::Report;
+use crate::text::plain;
+
+/// How long a sender is waited for: at first, and when it vanished.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Stored = Result<receiver::Outcome, StoreError>;
+type ReceiveLane = Lane<Task, Stored>;
+
+/// Receives until everything is stored.
+pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
+    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let text = match args.code.clone() {
+        Some(text) => text,
+        None => tokio::select! {
+            line = ask::line("Code or link: ") => line.ok_or_else(|| Ending::new(Kind::Usage, "no code was given"))?,
+            () = interrupt.heard() => return Err(Ending::interrupted(false)),
+        },
+    };
+    let (server, code) = place(&text, &args.client)?;
+    let disk = |error| Ending::new(Kind::Disk, format!("{}: {error}", args.out.display()));
+    std::fs::create_dir_all(&args.out).map_err(disk)?;
+    let out = args.out.canonicalize().map_err(disk)?;
+    let memory = Memory::take(&[code.to_string().as_bytes(), out.as_os_str().as_bytes()], report)?;
+    let rng = rng()?;
+    let mut options = RoomOptions::new(server, code, Intent::Join, Role::Receive, rng.split("room"));
+    options.tls.fingerprint = args.client.server_fingerprint;
+    // A sender that was killed takes its server with it; both may be about to come back.
+    let patience = if memory.record().is_some() { PATIENCE } else { Duration::ZERO };
+    let entered = tokio::select! {
+        entered = enter_patiently(options, patience) => entered,
+        () = interrupt.heard() => return Err(Ending::interrupted(memory.record().is_some())),
+    };
+    let connector = match entered {
+        Err(ending) if memory.record().is_some() => {
+            let message =
+                format!("the sender did not come back ({}); run the same command again to go on", ending.message);
+            return Err(Ending::new(Kind::Gone, message));
+        }
+        entered => entered?,
+    };
+    let deadline = Some(Instant::now() + PATIENCE);
+    let run = Run {
+        out,
+        ask: !args.yes && ask::is_possible(),
+        rng,
+        memory,
+        report,
+        interrupt,
+        transfer: None,
+        deadline,
+        has_connected: false,
+    };
+    run.until_done(connector).await
+}
+
+/// The server and the code that a text and the options stand for.
+pub fn place(text: &str, client: &ClientArgs) -> Outcome<(ServerAddress, Code)> {
+    let (server, code) = parse_link_or_code(text).map_err(Ending::from(Kind::Usage))?;
+    let server = match server {
+        Some(server) => server,
+        None => client.server().map_err(Ending::from(Kind::Usage))?.ok_or_else(|| {
+            Ending::new(Kind::Usage, "a code alone needs --server URL or PEERAGE_SERVER; or give the whole link")
+        })?,
+    };
+    Ok((server, code))
+}
+
+struct Run<'a> {
+    out: PathBuf,
+    ask: bool,
+    rng: Rng,
+    memory: Memory<Receiving>,
+    report: &'a mut Report,
+    interrupt: Interrupt,
+    transfer: Option<Transfer>,
+    /// When the sender is not waited for any longer.
+    deadline: Option<Instant>,
+    has_connected: bool,
+}
+
+struct Transfer {
+    machine: Receiver,
+    lane: ReceiveLane,
+    manifest: Arc<Manifest>,
+    began: Instant,
+    /// The store refused to write where a link or a foreign file stands.
+    foreign: Arc<AtomicBool>,
+}
+
+/// What woke the run.
+enum Wake {
+    Interrupted,
+    Connector(Event),
+    Lane(Happened<Stored>),
+    Deadline,
+}
+
+impl Run<'_> {
+    async fn until_done(mut self, mut connector: Connector) -> Outcome<()> {
+        let result = loop {
+            match self.turn(&mut connector).await {
+                Ok(true) => break Ok(()),
+                Ok(false) => {}
+                Err(ending) => break Err(ending),
+            }
+        };
+        if let Some(mut transfer) = self.transfer.take() {
+            transfer.machine.cancel();
+            transfer.lane.push(|| transfer.machine.poll_message());
+            transfer.lane.finish().await;
+        }
+        let reason = result.as_ref().err().map_or("done", |ending| ending.kind.as_str());
+        connector.leave(reason).await;
+        if result.is_ok() {
+            self.memory.forget();
+        }
+        result
+    }
+
+    /// One step; true when everything is stored.
+    async fn turn(&mut self, connector: &mut Connector) -> Outcome<bool> {
+        if self.advance(connector).await? {
+            return Ok(true);
+        }
+        connector.set_busy(self.transfer.as_ref().is_some_and(|transfer| transfer.machine.progress() > 0));
+        let deadline = self.deadline;
+        let wake = tokio::select! {
+            () = self.interrupt.heard() => Wake::Interrupted,
+            event = connector.next() => Wake::Connector(event),
+            happened = async {
+                match &mut self.transfer {
+                    Some(transfer) => transfer.lane.happened().await,
+                    None => std::future::pending().await,
+                }
+            } => Wake::Lane(happened),
+            () = async { sleep_until(deadline.expect("guarded")).await }, if deadline.is_some() => Wake::Deadline,
+        };
+        match wake {
+            Wake::Interrupted => return Err(Ending::interrupted(self.memory.record().is_some())),
+            Wake::Connector(event) => self.event(event).await?,
+            Wake::Lane(happened) => self.happened(happened).await,
+            Wake::Deadline if self.memory.record().is_some() => {
+                let message = "the sender did not come back; run the same command again to go on";
+                return Err(Ending::new(Kind::Gone, message));
+            }
+            Wake::Deadline => return Err(Ending::new(Kind::Gone, "nobody is there who sends")),
+        }
+        Ok(false)
+    }
+
+    async fn event(&mut self, event: Event) -> Outcome<()> {
+        match event {
+            Event::Connected(connected) => {
+                self.has_connected = true;
+                // Somebody is there; a person may take time to choose files.
+                self.deadline = None;
+                self.report.connected(&connected);
+            }
+            Event::Channel(channel) => self.begin(channel),
+            Event::Lost { reason, never_stood } => {
+                self.abandon().await;
+                if never_stood && !self.has_connected {
+                    return Err(Ending::new(Kind::Path, reason));
+                }
+                self.vanished(&reason);
+            }
+            Event::Note(text) => self.report.note(&plain(&text)),
+            Event::Closed(ending) => return Err(ending),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, channel: DataChannel) {
+        let busy = self.transfer.as_ref().is_some_and(|transfer| !transfer.machine.is_ended());
+        let mut machine = Receiver::new(Config::default());
+        let mut lane = Lane::new(channel);
+        if busy {
+            machine.reject(RejectKind::Busy, "another transfer is under way");
+            lane.push(|| machine.poll_message());
+            tokio::spawn(lane.finish());
+            return;
+        }
+        let foreign = Arc::new(AtomicBool::new(false));
+        let (manifest, began) = (Arc::default(), Instant::now());
+        self.transfer = Some(Transfer { machine, lane, manifest, began, foreign });
+        self.deadline = None;
+    }
+
+    async fn abandon(&mut self) {
+        if let Some(transfer) = self.transfer.take() {
+            transfer.lane.abandon().await;
+        }
+    }
+
+    fn vanished(&mut self, reason: &str) {
+        if self.deadline.is_none() {
+            self.report.waiting(PATIENCE, reason);
+            self.deadline = Some(Instant::now() + PATIENCE);
+        }
+    }
+
+    async fn happened(&mut self, happened: Happened<Stored>) {
+        let Some(transfer) = &mut self.transfer else { return };
+        match happened {
+            Happened::Arrived(Message::Text(text)) => transfer.machine.handle_text(&text),
+            Happened::Arrived(Message::Binary(content)) => transfer.machine.handle_binary(&content),
+            Happened::Result(result) => {
+                if matches!(result, Err(StoreError::Foreign(_))) {
+                    transfer.foreign.store(true, Ordering::Relaxed);
+                }
+                transfer.machine.handle_result(result);
+            }
+            Happened::Writable => {}
+            Happened::Closed => {
+                self.abandon().await;
+                self.vanished("the sender closed the transfer");
+            }
+        }
+    }
+
+    /// Moves what can move; true when everything is stored.
+    async fn advance(&mut self, connector: &Connector) -> Outcome<bool> {
+        while let Some(event) = self.transfer.as_mut().and_then(|transfer| transfer.machine.poll_event()) {
+            match event {
+                receiver::Event::Offered { id, resume, manifest } => {
+                    if let Err(ending) = self.offered(id, resume, manifest).await {
+                        self.last_words().await;
+                        return Err(ending);
+                    }
+                }
+                receiver::Event::Restarted { index } => {
+                    let path = self.entry(index).0;
+                    self.report.restarted(&path);
+                }
+                receiver::Event::File { index, sha256, path } => {
+                    let bytes = self.entry(index).1;
+                    self.report.file(&path, bytes, &sha256.to_string());
+                }
+                receiver::Event::Done { sha256 } => {
+                    let Some(mut transfer) = self.transfer.take() else { return Ok(false) };
+                    transfer.lane.push(|| transfer.machine.poll_message());
+                    let bytes = transfer.manifest.bytes();
+                    self.report.progress(bytes, bytes);
+                    self.report.done(bytes, transfer.began.elapsed(), &sha256.to_string());
+                    transfer.lane.await_close().await;
+                    transfer.lane.finish().await;
+                    return Ok(true);
+                }
+                receiver::Event::Failed(failure) => return self.failed(&failure, connector).await.map(|()| false),
+                _ => {}
+            }
+        }
+        if let Some(transfer) = &mut self.transfer {
+            while let Some(task) = transfer.machine.poll_task() {
+                transfer.lane.give(task);
+            }
+            transfer.lane.push(|| transfer.machine.poll_message());
+            self.report.progress(transfer.machine.progress(), transfer.manifest.bytes());
+        }
+        Ok(false)
+    }
+
+    /// Path and size of an entry.
+    fn entry(&self, index: usize) -> (String, u64) {
+        let entry = self.transfer.as_ref().and_then(|transfer| transfer.manifest.entry(index));
+        entry.map_or_else(Default::default, |entry| (entry.path.clone(), entry.file_size().unwrap_or(0)))
+    }
+
+    /// Lets what the machine has to say go out, and the disk finish.
+    async fn last_words(&mut self) {
+        let Some(mut transfer) = self.transfer.take() else { return };
+        while let Some(task) = transfer.machine.poll_task() {
+            transfer.lane.give(task);
+        }
+        transfer.lane.push(|| transfer.machine.poll_message());
+        transfer.lane.finish().await;
+    }
+
+    async fn failed(&mut self, failure: &Failure, connector: &Connector) -> Outcome<()> {
+        let foreign = self.transfer.as_ref().is_some_and(|transfer| transfer.foreign.load(Ordering::Relaxed));
+        self.last_words().await;
+        let kind = match failure {
+            Failure::Rejected { .. } => Kind::Refused,
+            Failure::Local { kind: ErrorKind::Disk, .. } if foreign => Kind::Refused,
+            Failure::Local { kind: ErrorKind::Disk, .. } => Kind::Disk,
+            Failure::Remote { kind: ErrorKind::Source | ErrorKind::Cancelled, .. } => {
+                connector.drop_peer().await;
+                self.vanished(&failure.to_string());
+                return Ok(());
+            }
+            Failure::Local { .. } | Failure::Remote { .. } => Kind::Gone,
+        };
+        let hint = if kind == Kind::Disk { "; what arrived is kept: run the same command again to go on" } else { "" };
+        Err(Ending::new(kind, format!("{failure}{hint}")))
+    }
+}

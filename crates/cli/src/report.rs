@@ -1,0 +1,251 @@
+//! What the user sees: text and a progress bar, or one JSON object a line.
+
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::time::Duration;
+
+use fast_qr::qr::QRBuilder;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::ending::Ending;
+use crate::text::{plain, size};
+
+/// How often progress is told in JSON.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Where this run reports to.
+pub struct Report {
+    json: bool,
+    /// Standard output carries data, so that everything else goes to standard error.
+    data_on_stdout: bool,
+    bar: Option<ProgressBar>,
+    route: String,
+    told: Option<(Instant, u64)>,
+    /// Between `begin` and the end of it.
+    moving: bool,
+}
+
+/// How two peers are connected.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Connected {
+    /// `host`, `srflx`, `prflx` or `relay`.
+    pub local: &'static str,
+    /// The same of the other side.
+    pub remote: &'static str,
+    /// `udp` or `tcp`.
+    pub protocol: &'static str,
+    /// Round-trip time.
+    pub rtt_ms: Option<f64>,
+    /// From both being in the room to the connection.
+    pub connect_ms: u64,
+}
+
+impl Connected {
+    /// `direct` or `relayed`.
+    pub fn route(&self) -> &'static str {
+        if self.local == "relay" || self.remote == "relay" { "relayed" } else { "direct" }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Event<'a> {
+    Code { code: &'a str, link: &'a str },
+    Connected(&'a Connected),
+    Progress { bytes: u64, total: u64 },
+    File { path: &'a str, bytes: u64, sha256: &'a str },
+    Done { bytes: u64, seconds: f64, sha256: &'a str },
+    Error { kind: &'a str, message: &'a str },
+    Restarted { path: &'a str },
+    Skipped { path: &'a str, reason: &'a str },
+    Waiting { seconds: u64, reason: &'a str },
+}
+
+impl Report {
+    /// Reports as text or JSON.
+    pub fn new(json: bool, data_on_stdout: bool) -> Self {
+        Self { json, data_on_stdout, bar: None, route: String::new(), told: None, moving: false }
+    }
+
+    /// The code to hand to the other side, and the command that takes it.
+    pub fn code(&mut self, code: &str, link: &str, command: &str) {
+        if self.json {
+            return self.emit(&Event::Code { code, link });
+        }
+        self.line(&format!("Code {code}   on the other machine: {command}"));
+        let terminal = if self.data_on_stdout { stderr().is_terminal() } else { stdout().is_terminal() };
+        if terminal && let Ok(qr) = QRBuilder::new(link).build() {
+            self.line(&qr.to_str());
+        }
+    }
+
+    /// The connection stands, or takes another path.
+    pub fn connected(&mut self, connected: &Connected) {
+        connected.route().clone_into(&mut self.route);
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.route.clone());
+        }
+        if self.json {
+            return self.emit(&Event::Connected(connected));
+        }
+        let rtt = connected.rtt_ms.map(|rtt| format!(", {rtt:.1} ms round trip")).unwrap_or_default();
+        let Connected { local, remote, protocol, .. } = connected;
+        self.note(&format!("Connected, {} ({local} to {remote}, {protocol}{rtt})", self.route));
+    }
+
+    /// Bytes begin to move; `done` of `total` are there already.
+    pub fn begin(&mut self, done: u64, total: u64) {
+        self.end_bar();
+        if !self.json && stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let template = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
+            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_message(self.route.clone());
+            bar.set_position(done);
+            bar.reset_eta();
+            self.bar = Some(bar);
+        }
+        self.told = None;
+        self.moving = true;
+        self.progress(done, total);
+    }
+
+    /// `done` of `total` bytes are where they belong.
+    pub fn progress(&mut self, done: u64, total: u64) {
+        if !self.moving {
+            return;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        }
+        let now = Instant::now();
+        let due = self.told.is_none_or(|(when, what)| {
+            done != what && (done == total || now.duration_since(when) >= PROGRESS_INTERVAL)
+        });
+        if self.json && due {
+            self.told = Some((now, done));
+            self.emit(&Event::Progress { bytes: done, total });
+        }
+    }
+
+    /// One file is complete.
+    pub fn file(&mut self, path: &str, bytes: u64, sha256: &str) {
+        if self.json {
+            self.emit(&Event::File { path, bytes, sha256 });
+        } else {
+            self.note(&format!("{}  {}", plain(path), size(bytes)));
+        }
+    }
+
+    /// Everything is complete.
+    pub fn done(&mut self, bytes: u64, elapsed: Duration, sha256: &str) {
+        self.end_bar();
+        let seconds = (elapsed.as_secs_f64() * 1000.0).round() / 1000.0;
+        if self.json {
+            return self.emit(&Event::Done { bytes, seconds, sha256 });
+        }
+        let rate = (bytes as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
+        self.note(&format!("Done: {} in {seconds:.1} s ({}/s), SHA-256 {sha256}", size(bytes), size(rate)));
+    }
+
+    /// The run ends before it is done.
+    pub fn error(&mut self, ending: &Ending) {
+        self.end_bar();
+        let message = plain(&ending.message);
+        if self.json {
+            self.emit(&Event::Error { kind: ending.kind.as_str(), message: &message });
+        } else {
+            self.note(&format!("peerage: {message}"));
+        }
+    }
+
+    /// A file that was sent in part is sent from the start, since it changed.
+    pub fn restarted(&mut self, path: &str) {
+        if self.json {
+            self.emit(&Event::Restarted { path });
+        } else {
+            self.note(&format!("{} changed since it was sent in part; it starts afresh", plain(path)));
+        }
+    }
+
+    /// Something is not sent.
+    pub fn skipped(&mut self, path: &str, reason: &str) {
+        if self.json {
+            self.emit(&Event::Skipped { path, reason });
+        } else {
+            self.note(&format!("Left out: {} ({reason})", plain(path)));
+        }
+    }
+
+    /// The peer is gone and may come back.
+    pub fn waiting(&mut self, wait: Duration, reason: &str) {
+        self.end_bar();
+        let reason = plain(reason);
+        if self.json {
+            self.emit(&Event::Waiting { seconds: wait.as_secs(), reason: &reason });
+        } else {
+            self.note(&format!("{reason}; waiting {} s for the other side to come back", wait.as_secs()));
+        }
+    }
+
+    /// Something worth a line to a person, and none to a program.
+    pub fn note(&self, text: &str) {
+        if self.json {
+            return;
+        }
+        // A closed terminal is no reason to stop a transfer.
+        let print = || drop(writeln!(stderr(), "{text}"));
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn end_bar(&mut self) {
+        self.moving = false;
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        let _ = if self.data_on_stdout { writeln!(stderr(), "{text}") } else { writeln!(stdout(), "{text}") };
+    }
+
+    fn emit(&self, event: &Event<'_>) {
+        let text = serde_json::to_string(event).expect("an event holds strings and numbers only");
+        self.line(&text);
+        let _ = stdout().flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_have_the_fields_that_programs_rely_on() {
+        let connected =
+            Connected { local: "host", remote: "srflx", protocol: "udp", rtt_ms: Some(0.5), connect_ms: 12 };
+        for (event, text) in [
+            (Event::Code { code: "a-b", link: "l" }, r#"{"event":"code","code":"a-b","link":"l"}"#),
+            (
+                Event::Connected(&connected),
+                r#"{"event":"connected","local":"host","remote":"srflx","protocol":"udp","rtt_ms":0.5,"connect_ms":12}"#,
+            ),
+            (Event::Progress { bytes: 1, total: 2 }, r#"{"event":"progress","bytes":1,"total":2}"#),
+            (
+                Event::File { path: "a/b", bytes: 1, sha256: "x" },
+                r#"{"event":"file","path":"a/b","bytes":1,"sha256":"x"}"#,
+            ),
+            (
+                Event::Done { bytes: 1, seconds: 0.25, sha256: "x" },
+                r#"{"event":"done","bytes":1,"seconds":0.25,"sha256":"x"}"#,
+            ),
+            (Event::Error { kind: "gone", message: "m" }, r#"{"event":"error","kind":"gone","message":"m"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&event).unwrap(), text);
+        }
+    }
+}
