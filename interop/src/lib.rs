@@ -5,3 +5,4 @@
 pub mod bidi;
 pub mod browser;
 pub mod expect;
+pub mod page;

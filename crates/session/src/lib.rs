@@ -1,1 +1,31 @@
-//! The sans-IO composition of a peer connection: demultiplexing, wrapping, pacing, wiring.
+//! One peer connection without sockets, clocks or threads: the crate that composes the protocol machines.
+//!
+//! The shape of a connection can be read from the modules: [`demux`] tells protocols apart, `gather` brings in local
+//! addresses and servers, `negotiate` turns descriptions into credentials, roles and limits, [`path`] knows the pair
+//! that carries packets, `wrap` seals SCTP into DTLS and DTLS into datagrams, `data` has the channels, [`stats`] the
+//! figures.
+//!
+//! The owner feeds [`Session`](session::Session) datagrams and time, and after each batch of input drains
+//! `poll_transmit`, then `poll_event`, then reads `poll_timeout`. Needs that only the outside world can meet (local
+//! addresses, name resolution) come as events and are answered by `supply`.
+//!
+//! Out of scope: sockets (`net`), the async interface (`peerage`), how descriptions travel (`signal`).
+#![no_std]
+
+extern crate alloc;
+
+pub mod config;
+pub mod demux;
+pub mod error;
+pub mod event;
+pub mod face;
+pub mod ice_server;
+pub mod path;
+pub mod session;
+pub mod stats;
+
+mod data;
+mod gather;
+mod negotiate;
+mod states;
+mod wrap;

@@ -1,0 +1,306 @@
+//! Data channels.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use peerage_session::face::{ChannelId, ChannelInit, ChannelState, Kind, SendError};
+
+use crate::cell::{ChannelWaiters, Connection};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A stream of messages to and from the peer (W3C `RTCDataChannel`).
+///
+/// Clones are handles to one channel. The connection lives as long as any handle to it or to a channel of it.
+#[derive(Clone)]
+pub struct DataChannel {
+    connection: Arc<Connection>,
+    id: ChannelId,
+    waiters: Arc<ChannelWaiters>,
+}
+
+/// How a channel is to be (W3C `RTCDataChannelInit`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataChannelInit {
+    /// Whether messages arrive in the order of sending. Default: true.
+    pub ordered: bool,
+    /// How often a lost message is sent again; `None`: until it arrives. At most one of this and
+    /// `max_packet_life_time` may be set.
+    pub max_retransmits: Option<u16>,
+    /// How long a message is tried to be delivered, in milliseconds; `None`: until it arrives.
+    pub max_packet_life_time: Option<u16>,
+    /// The subprotocol. Default: none.
+    pub protocol: String,
+    /// The stream id that both sides agreed on by other means; `None`: the channel is announced in-band.
+    pub negotiated: Option<u16>,
+}
+
+impl Default for DataChannelInit {
+    fn default() -> Self {
+        Self {
+            ordered: true,
+            max_retransmits: None,
+            max_packet_life_time: None,
+            protocol: String::new(),
+            negotiated: None,
+        }
+    }
+}
+
+/// W3C `RTCDataChannelState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataChannelState {
+    /// Not usable yet; messages sent now are queued.
+    Connecting,
+    /// Usable.
+    Open,
+    /// Closing; what was sent before is still delivered.
+    Closing,
+    /// Closed.
+    Closed,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Text. What a peer sent as text but is not UTF-8 arrives with replacement characters.
+    Text(String),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes.into())
+    }
+}
+
+impl DataChannel {
+    pub(crate) fn new(connection: Arc<Connection>, id: ChannelId) -> Self {
+        let waiters = connection.cell.lock().waiters(id);
+        Self { connection, id, waiters }
+    }
+
+    /// Sends a message, waiting for room in the send buffer first.
+    ///
+    /// # Errors
+    /// `InvalidState` if the channel is closing or closed, `Type` if the message is larger than the peer takes.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
+        let (kind, payload) = parts(message.into());
+        loop {
+            let writable = self.connection.cell.writable.notified();
+            tokio::pin!(writable);
+            writable.as_mut().enable();
+            match self.offer(kind, payload.clone()) {
+                Err(SendError::BufferFull { .. }) => writable.await,
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Sends text.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_text(&self, text: impl Into<String>) -> Result<()> {
+        self.send(Message::Text(text.into())).await
+    }
+
+    /// Sends a message if there is room for it now.
+    ///
+    /// # Errors
+    /// `Operation` if the send buffer is full, otherwise as [`send`](Self::send).
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<()> {
+        let (kind, payload) = parts(message.into());
+        Ok(self.offer(kind, payload)?)
+    }
+
+    /// The next message; `None` once the channel is closed and everything that had arrived was taken.
+    ///
+    /// Cancelling loses nothing. What is not taken counts against the receive window, and the peer waits in the end.
+    pub async fn recv(&self) -> Option<Message> {
+        loop {
+            let readable = self.waiters.readable.notified();
+            tokio::pin!(readable);
+            readable.as_mut().enable();
+            {
+                let now = self.connection.cell.now();
+                let mut state = self.connection.cell.lock();
+                if let Some(message) = state.session.recv(now, self.id) {
+                    drop(state);
+                    // Reading may have opened the receive window, which the peer must learn.
+                    self.connection.cell.mark_ready();
+                    return Some(match message.kind {
+                        Kind::Text => Message::Text(text(message.payload)),
+                        Kind::Binary => Message::Binary(message.payload),
+                    });
+                }
+                if state.over || state.session.channel_state(self.id) == ChannelState::Closed {
+                    return None;
+                }
+            }
+            readable.await;
+        }
+    }
+
+    /// Waits until the channel is open.
+    ///
+    /// # Errors
+    /// `Network` if it closes first.
+    pub async fn opened(&self) -> Result<()> {
+        self.until(|channel| match channel.ready_state() {
+            DataChannelState::Connecting => None,
+            DataChannelState::Open => Some(Ok(())),
+            _ => Some(Err(Error::new(ErrorKind::Network, "the channel closed before it was open"))),
+        })
+        .await
+    }
+
+    /// Waits until the channel is closed.
+    pub async fn closed(&self) {
+        self.until(|channel| (channel.ready_state() == DataChannelState::Closed).then_some(())).await;
+    }
+
+    /// Waits until at most [`buffered_amount_low_threshold`](Self::set_buffered_amount_low_threshold) bytes are unsent,
+    /// or the channel is closed.
+    pub async fn buffered_amount_low(&self) {
+        self.until(|channel| {
+            let state = channel.connection.cell.lock();
+            let threshold = channel.waiters.low_threshold.load(Ordering::Relaxed);
+            let low = state.session.buffered_amount(channel.id) <= threshold;
+            let closed = state.over || state.session.channel_state(channel.id) == ChannelState::Closed;
+            (low || closed).then_some(())
+        })
+        .await;
+    }
+
+    /// Closes the channel once everything sent before has been delivered. The peer sees it close too.
+    pub fn close(&self) {
+        self.connection.cell.command(|session, now| session.close_channel(now, self.id));
+    }
+
+    /// The label that the opener gave.
+    pub fn label(&self) -> String {
+        self.init(|init| init.label.clone()).unwrap_or_default()
+    }
+
+    /// The subprotocol that the opener gave.
+    pub fn protocol(&self) -> String {
+        self.init(|init| init.protocol.clone()).unwrap_or_default()
+    }
+
+    /// Whether messages arrive in order.
+    pub fn ordered(&self) -> bool {
+        self.init(|init| init.ordered).unwrap_or(true)
+    }
+
+    /// The stream id, once it is known.
+    pub fn id(&self) -> Option<u16> {
+        self.connection.cell.lock().session.stream_id(self.id)
+    }
+
+    /// The present state.
+    pub fn ready_state(&self) -> DataChannelState {
+        let state = self.connection.cell.lock();
+        if state.over {
+            return DataChannelState::Closed;
+        }
+        match state.session.channel_state(self.id) {
+            ChannelState::Connecting => DataChannelState::Connecting,
+            ChannelState::Open => DataChannelState::Open,
+            ChannelState::Closing => DataChannelState::Closing,
+            ChannelState::Closed => DataChannelState::Closed,
+        }
+    }
+
+    /// Bytes of messages that were not sent yet.
+    pub fn buffered_amount(&self) -> usize {
+        self.connection.cell.lock().session.buffered_amount(self.id)
+    }
+
+    /// Sets the amount at which [`buffered_amount_low`](Self::buffered_amount_low) returns. Default: 0.
+    pub fn set_buffered_amount_low_threshold(&self, bytes: usize) {
+        self.waiters.low_threshold.store(bytes, Ordering::Relaxed);
+        self.connection.cell.lock().session.set_buffered_amount_low_threshold(self.id, bytes);
+    }
+
+    fn init<T>(&self, read: impl FnOnce(&ChannelInit) -> T) -> Option<T> {
+        self.connection.cell.lock().session.channel_info(self.id).map(|info| read(info.init))
+    }
+
+    fn offer(&self, kind: Kind, payload: Bytes) -> std::result::Result<(), SendError> {
+        self.connection.cell.command(|session, now| session.send(now, self.id, kind, payload))
+    }
+
+    /// Waits until `ready` answers; asked again whenever the channel changes.
+    async fn until<T>(&self, mut ready: impl FnMut(&Self) -> Option<T>) -> T {
+        loop {
+            let changed = self.waiters.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(out) = ready(self) {
+                return out;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for DataChannel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DataChannel").field("label", &self.label()).field("state", &self.ready_state()).finish()
+    }
+}
+
+impl From<DataChannelInit> for ChannelInit {
+    fn from(init: DataChannelInit) -> Self {
+        let mut out = Self::default();
+        out.ordered = init.ordered;
+        out.max_retransmits = init.max_retransmits;
+        out.max_packet_life_time = init.max_packet_life_time;
+        out.protocol = init.protocol;
+        out.negotiated = init.negotiated;
+        out
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        let kind = match &error {
+            SendError::TooLarge { .. } => ErrorKind::Type,
+            SendError::BufferFull { .. } => ErrorKind::Operation,
+            _ => ErrorKind::InvalidState,
+        };
+        Self::new(kind, error)
+    }
+}
+
+fn parts(message: Message) -> (Kind, Bytes) {
+    match message {
+        Message::Text(text) => (Kind::Text, Bytes::from(text)),
+        Message::Binary(bytes) => (Kind::Binary, bytes),
+    }
+}
+
+/// Takes the bytes over where nobody else holds them; they are UTF-8 unless the peer lied.
+fn text(payload: Bytes) -> String {
+    String::from_utf8(payload.into()).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}

@@ -1,0 +1,259 @@
+//! Peer connections.
+
+use std::sync::Arc;
+
+use peerage_base::time::Instant;
+use peerage_session::error::SessionError;
+use peerage_session::event::{
+    CloseReason, ConnectionState, Event as SessionEvent, IceConnectionState, IceGatheringState,
+};
+use peerage_session::face::{ChannelInit, SignalingState};
+pub use peerage_session::face::{OfferOptions, SdpType, SessionDescription};
+use peerage_session::session::Session;
+use peerage_session::stats::Stats;
+
+use crate::cell::Connection;
+use crate::configuration::Configuration;
+use crate::data_channel::{DataChannel, DataChannelInit};
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, IceCandidate};
+
+/// A connection to one peer (W3C `RTCPeerConnection`).
+///
+/// Clones are handles to one connection. It closes when the last handle to it and to its channels is dropped.
+#[derive(Clone, Debug)]
+pub struct PeerConnection {
+    connection: Arc<Connection>,
+}
+
+impl PeerConnection {
+    /// A connection on the endpoint that the process shares.
+    ///
+    /// # Errors
+    /// `Syntax` for a bad server URL, `Network` if the shared endpoint cannot open its sockets.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn new(configuration: Configuration) -> Result<Self> {
+        Endpoint::shared()?.peer_connection(configuration)
+    }
+
+    pub(crate) fn from_connection(connection: Connection) -> Self {
+        Self { connection: Arc::new(connection) }
+    }
+
+    /// Opens a channel. It is usable at once: what is sent before the connection stands is queued.
+    ///
+    /// # Errors
+    /// `InvalidState` if the connection is closed, `Type` if the options exclude each other or are out of range.
+    pub fn create_data_channel(&self, label: impl Into<String>, init: DataChannelInit) -> Result<DataChannel> {
+        let mut channel: ChannelInit = init.into();
+        channel.label = label.into();
+        let id = self.command(|session, now| session.create_data_channel(now, channel))?;
+        Ok(DataChannel::new(self.connection.clone(), id))
+    }
+
+    /// Makes an offer. It takes effect with [`set_local_description`](Self::set_local_description).
+    ///
+    /// # Errors
+    /// `InvalidState` if the connection is closed or the signalling state does not allow an offer.
+    pub async fn create_offer(&self) -> Result<SessionDescription> {
+        self.create_offer_with(OfferOptions::default()).await
+    }
+
+    /// Makes an offer with options, an ICE restart among them.
+    ///
+    /// # Errors
+    /// As [`create_offer`](Self::create_offer).
+    pub async fn create_offer_with(&self, options: OfferOptions) -> Result<SessionDescription> {
+        self.command(|session, now| session.create_offer(now, options))
+    }
+
+    /// Makes an answer to the remote offer.
+    ///
+    /// # Errors
+    /// `InvalidState` if there is no remote offer to answer.
+    pub async fn create_answer(&self) -> Result<SessionDescription> {
+        self.command(|session, now| session.create_answer(now))
+    }
+
+    /// Brings a local description into effect, and begins to gather candidates. `None`: the one that fits the signalling
+    /// state.
+    ///
+    /// # Errors
+    /// `InvalidState` if it does not fit the signalling state, `InvalidAccess` if it is not one that this connection made.
+    pub async fn set_local_description(&self, description: impl Into<Option<SessionDescription>>) -> Result<()> {
+        let description = description.into();
+        self.command(|session, now| session.set_local_description(now, description))
+    }
+
+    /// Brings the peer's description into effect. An offer that meets an own offer rolls that one back, which is what the
+    /// polite peer of perfect negotiation wants.
+    ///
+    /// # Errors
+    /// `Syntax` with the line if it does not parse, `InvalidState` if it does not fit the signalling state,
+    /// `InvalidAccess` if it lacks what a connection needs or contradicts earlier ones.
+    pub async fn set_remote_description(&self, description: SessionDescription) -> Result<()> {
+        self.command(|session, now| session.set_remote_description(now, description))
+    }
+
+    /// Adds a candidate of the peer.
+    ///
+    /// # Errors
+    /// `InvalidState` without a remote description, `Operation` if it does not parse or fits no media section.
+    pub async fn add_ice_candidate(&self, candidate: IceCandidate) -> Result<()> {
+        self.command(|session, now| session.add_ice_candidate(now, &candidate))
+    }
+
+    /// Asks for an ICE restart: `NegotiationNeeded` follows, and the next offer has new credentials.
+    pub fn restart_ice(&self) {
+        self.connection.cell.command(|session, now| session.restart_ice(now));
+    }
+
+    /// The next event; `None` once the connection is closed and everything before was taken.
+    ///
+    /// Cancelling loses nothing. Several callers share the events between them.
+    pub async fn next_event(&self) -> Option<Event> {
+        loop {
+            let events = self.connection.cell.events.notified();
+            tokio::pin!(events);
+            events.as_mut().enable();
+            let (event, over) = {
+                let mut state = self.connection.cell.lock();
+                (state.events.pop_front(), state.over)
+            };
+            match event {
+                Some(event) => {
+                    if let Some(event) = self.public(event) {
+                        return Some(event);
+                    }
+                }
+                None if over => return None,
+                None => events.await,
+            }
+        }
+    }
+
+    /// Waits until the connection stands.
+    ///
+    /// Leaves the events to [`next_event`](Self::next_event).
+    ///
+    /// # Errors
+    /// `Network` with the reason if it fails or closes first.
+    pub async fn connected(&self) -> Result<()> {
+        loop {
+            let changed = self.connection.cell.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.connection_state() {
+                ConnectionState::Connected => return Ok(()),
+                ConnectionState::Failed | ConnectionState::Closed => {
+                    let why = self.close_reason().map_or_else(|| "no path to the peer works".into(), |r| r.to_string());
+                    return Err(Error::new(ErrorKind::Network, why));
+                }
+                _ => changed.await,
+            }
+        }
+    }
+
+    /// The state of the connection as a whole.
+    pub fn connection_state(&self) -> ConnectionState {
+        self.connection.cell.lock().session.connection_state()
+    }
+
+    /// The state of ICE.
+    pub fn ice_connection_state(&self) -> IceConnectionState {
+        self.connection.cell.lock().session.ice_connection_state()
+    }
+
+    /// The gathering state.
+    pub fn ice_gathering_state(&self) -> IceGatheringState {
+        self.connection.cell.lock().session.ice_gathering_state()
+    }
+
+    /// The signalling state.
+    pub fn signaling_state(&self) -> SignalingState {
+        self.connection.cell.lock().session.signaling_state()
+    }
+
+    /// Why the connection ended, once it has.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.connection.cell.lock().session.close_reason().cloned()
+    }
+
+    /// The local description: the pending one, else the current one, with the candidates gathered so far.
+    pub fn local_description(&self) -> Option<SessionDescription> {
+        self.connection.cell.lock().session.local_description()
+    }
+
+    /// The remote description: the pending one, else the current one.
+    pub fn remote_description(&self) -> Option<SessionDescription> {
+        self.connection.cell.lock().session.remote_description()
+    }
+
+    /// Figures of this moment: pairs, bytes, round-trip time, cipher.
+    pub fn get_stats(&self) -> Stats {
+        self.connection.cell.lock().session.stats()
+    }
+
+    /// Waits until every candidate is gathered, for signalling that does not trickle.
+    pub async fn gathering_complete(&self) {
+        loop {
+            let changed = self.connection.cell.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.ice_gathering_state() == IceGatheringState::Complete || self.connection.cell.lock().over {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Closes the connection and tells the peer. What channels have not sent is dropped.
+    pub async fn close(&self) {
+        self.connection.cell.command(Session::close);
+        loop {
+            let changed = self.connection.cell.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.connection.cell.lock().over {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn command<T>(&self, run: impl FnOnce(&mut Session, Instant) -> std::result::Result<T, SessionError>) -> Result<T> {
+        Ok(self.connection.cell.command(run)?)
+    }
+
+    /// The event as the application sees it; `None` for those that only handles and the driver care for.
+    fn public(&self, event: SessionEvent) -> Option<Event> {
+        Some(match event {
+            SessionEvent::NegotiationNeeded => Event::NegotiationNeeded,
+            SessionEvent::IceCandidate(candidate) => Event::IceCandidate(candidate),
+            SessionEvent::SignalingState(state) => Event::SignalingStateChange(state),
+            SessionEvent::IceGatheringState(state) => Event::IceGatheringStateChange(state),
+            SessionEvent::IceConnectionState(state) => Event::IceConnectionStateChange(state),
+            SessionEvent::ConnectionState(state) => Event::ConnectionStateChange(state),
+            SessionEvent::SelectedPair(pair) => Event::SelectedCandidatePairChange(pair),
+            SessionEvent::Channel(id) => Event::DataChannel(DataChannel::new(self.connection.clone(), id)),
+            SessionEvent::Closed(reason) => Event::Closed(reason),
+            _ => return None,
+        })
+    }
+}
+
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        let kind = match &error {
+            SessionError::InvalidState(_) => ErrorKind::InvalidState,
+            SessionError::InvalidAccess(_) => ErrorKind::InvalidAccess,
+            SessionError::Operation(_) => ErrorKind::Operation,
+            SessionError::Syntax(_) => ErrorKind::Syntax,
+            SessionError::Type(_) => ErrorKind::Type,
+        };
+        Self::new(kind, error)
+    }
+}

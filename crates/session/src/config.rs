@@ -1,0 +1,49 @@
+//! What a session is made with.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::ice_server::ServerUrl;
+
+/// Configuration of a session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Servers to learn addresses from. Default: none.
+    pub servers: Vec<ServerUrl>,
+    /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
+    pub ufrag_prefix: String,
+    /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
+    pub max_datagram: usize,
+    /// Unread bytes held before the peer must wait. Default: 4 MiB.
+    pub receive_window: usize,
+    /// Unsent bytes held before a send is refused. Default: 4 MiB.
+    pub send_buffer: usize,
+    /// The largest message that is accepted, in bytes. Default: 256 KiB.
+    pub max_message_size: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            ufrag_prefix: String::new(),
+            max_datagram: 1200,
+            receive_window: 4 << 20,
+            send_buffer: 4 << 20,
+            max_message_size: 256 << 10,
+        }
+    }
+}
+
+/// A local address that the owner can send from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAddress {
+    /// The transport address of the socket.
+    pub address: SocketAddr,
+    /// The `.local` name to signal in place of the address, where addresses are hidden.
+    pub mdns_name: Option<String>,
+    /// Preference among local addresses, the higher the better (RFC 8445 §5.1.2.1).
+    pub preference: u16,
+}

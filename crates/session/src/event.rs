@@ -1,0 +1,178 @@
+//! What a session tells its owner, and what it asks for.
+
+use alloc::string::String;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use peerage_base::path::Path;
+use peerage_ice::candidate::CandidateKind;
+use peerage_ice::event::Selected;
+use peerage_jsep::signaling::SignalingState;
+use peerage_sctp::channel::ChannelId;
+
+/// Facts and needs, in the order in which they arose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Something changed that only an offer and an answer can bring into effect.
+    NegotiationNeeded,
+    /// The signalling state changed.
+    SignalingState(SignalingState),
+    /// A local candidate to signal; `None`: there are no more for now.
+    IceCandidate(Option<IceCandidate>),
+    /// The gathering state changed.
+    IceGatheringState(IceGatheringState),
+    /// The state of the ICE agent changed.
+    IceConnectionState(IceConnectionState),
+    /// The state of the whole connection changed.
+    ConnectionState(ConnectionState),
+    /// The pair that carries packets changed.
+    SelectedPair(SelectedPair),
+    /// The peer opened a channel.
+    Channel(ChannelId),
+    /// A channel of ours is open.
+    ChannelOpen(ChannelId),
+    /// A channel has messages to read, after having had none.
+    ChannelReadable(ChannelId),
+    /// A channel's buffered amount fell to its threshold.
+    ChannelBufferedAmountLow(ChannelId),
+    /// There is room in the send buffer again, after a send was refused.
+    Writable,
+    /// A channel is being closed by the peer.
+    ChannelClosing(ChannelId),
+    /// A channel is closed.
+    ChannelClosed(ChannelId),
+    /// A path proved that it belongs to this session: packets from it are this session's from now on.
+    Claimed(Path),
+    /// A path is not this session's any more.
+    Released(Path),
+    /// The user-name fragments that this session answers to changed.
+    LocalUfrags,
+    /// The owner is asked for something.
+    Need(NeedId, Need),
+    /// The connection ended, and why.
+    Closed(CloseReason),
+}
+
+/// Names a need until it is supplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NeedId(pub(crate) u64);
+
+/// What only the outside world can give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Local addresses: answered by `add_local` for each, then `local_addresses_done`.
+    LocalAddresses,
+    /// The address of a host name, asked of DNS.
+    ResolveHost(String),
+    /// The address of a `.local` name, asked by multicast DNS.
+    ResolveMdns(String),
+}
+
+/// A candidate as it is signalled (W3C `RTCIceCandidateInit`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IceCandidate {
+    /// The value of the SDP attribute, `candidate:...`; empty: there are no more in this generation.
+    pub candidate: String,
+    /// The media section it belongs to, by identification tag.
+    pub sdp_mid: Option<String>,
+    /// The media section it belongs to, by position.
+    pub sdp_mline_index: Option<u16>,
+    /// The generation it belongs to.
+    pub username_fragment: Option<String>,
+}
+
+/// W3C `RTCIceGatheringState`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IceGatheringState {
+    /// Gathering has not begun.
+    #[default]
+    New,
+    /// Candidates are being gathered.
+    Gathering,
+    /// All candidates are known.
+    Complete,
+}
+
+/// W3C `RTCIceConnectionState`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IceConnectionState {
+    /// No remote candidates or parameters yet.
+    #[default]
+    New,
+    /// Pairs are being checked.
+    Checking,
+    /// A pair works.
+    Connected,
+    /// A pair works and checking is over.
+    Completed,
+    /// The selected pair has stopped answering; it may recover.
+    Disconnected,
+    /// No pair works.
+    Failed,
+    /// The connection was closed here.
+    Closed,
+}
+
+/// W3C `RTCPeerConnectionState`: ICE and DTLS together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// Nothing has begun.
+    #[default]
+    New,
+    /// ICE or DTLS is at work.
+    Connecting,
+    /// ICE and DTLS are connected.
+    Connected,
+    /// The path has stopped answering; it may recover.
+    Disconnected,
+    /// ICE or DTLS failed. An ICE restart may help against the first.
+    Failed,
+    /// The connection was closed here.
+    Closed,
+}
+
+/// The pair of candidates that carries packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SelectedPair {
+    /// The kind of the local candidate.
+    pub local: CandidateKind,
+    /// The kind of the remote candidate.
+    pub remote: CandidateKind,
+    /// The local address.
+    pub local_address: SocketAddr,
+    /// The remote address.
+    pub remote_address: SocketAddr,
+    /// The latest round-trip time, if one was measured.
+    pub rtt: Option<Duration>,
+    /// Whether the controlling side has settled on it.
+    pub nominated: bool,
+}
+
+impl From<Selected> for SelectedPair {
+    fn from(selected: Selected) -> Self {
+        let Selected { local, remote, local_address, remote_address, rtt, nominated, .. } = selected;
+        Self { local, remote, local_address, remote_address, rtt, nominated }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// `close` was called here.
+    #[error("closed here")]
+    Local,
+    /// The peer closed the connection.
+    #[error("the peer closed the connection")]
+    Remote,
+    /// The peer's certificate is not the one that its description announced: somebody may be in between.
+    #[error("the certificate of the other side does not match its description: somebody may be in between")]
+    FingerprintMismatch,
+    /// The DTLS handshake failed.
+    #[error("the secure channel could not be set up: {0}")]
+    Dtls(String),
+    /// The SCTP association failed.
+    #[error("the data association ended: {0}")]
+    Sctp(String),
+}

@@ -1,0 +1,12 @@
+//! What of the rooms below appears in the session's own interface, so that owners need import no other crate.
+
+pub use peerage_crypto::random::seed;
+pub use peerage_dtls::certificate::{Certificate, CertificateError};
+pub use peerage_ice::candidate::CandidateKind;
+pub use peerage_jsep::description::{SdpType, SessionDescription};
+pub use peerage_jsep::negotiation::OfferOptions;
+pub use peerage_jsep::signaling::SignalingState;
+pub use peerage_sctp::association::ChannelInfo;
+pub use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState};
+pub use peerage_sctp::error::SendError;
+pub use peerage_sctp::event::{Kind, Message};

@@ -1,0 +1,225 @@
+//! Local addresses, servers, and the needs that the owner meets.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use peerage_base::path::LocalId;
+use peerage_base::time::Instant;
+use peerage_ice::candidate::{Address, Candidate, CandidateKind};
+use peerage_ice::event::{GatheringState, Need as IceNeed, NeedId as IceNeedId};
+use peerage_ice::local::LocalKind;
+use peerage_jsep::candidate::CandidateInit;
+
+use crate::config::LocalAddress;
+use crate::event::{Event, IceCandidate, IceGatheringState, Need, NeedId};
+use crate::ice_server::{Host, Scheme};
+use crate::session::Session;
+
+/// What gathering knows.
+#[derive(Debug, Default)]
+pub(crate) struct Gather {
+    locals: Vec<(LocalId, LocalAddress)>,
+    next_local: u32,
+    /// Whether local addresses were asked for.
+    asked: bool,
+    /// Needs that were not met yet.
+    waiting: Vec<(NeedId, Waiting)>,
+    next_need: u64,
+    /// Candidates of the present generation, as they were signalled.
+    pub(crate) candidates: Vec<String>,
+    /// Whether the present generation has no more to come.
+    pub(crate) ended: bool,
+    /// Candidates of a generation that no applied description names yet.
+    held: Vec<Candidate>,
+    /// Whether some names must be hidden, and with them the related addresses.
+    hidden: bool,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Ice(IceNeedId),
+    Server { port: u16 },
+    Addresses,
+}
+
+impl Gather {
+    fn need(&mut self, waiting: Waiting) -> NeedId {
+        let id = NeedId(self.next_need);
+        self.next_need += 1;
+        self.waiting.push((id, waiting));
+        id
+    }
+}
+
+impl Session {
+    /// Adds a local address, and names the local end that packets to and from it carry.
+    pub fn add_local(&mut self, now: Instant, local: LocalAddress) -> LocalId {
+        let id = LocalId(self.gather.next_local);
+        self.gather.next_local += 1;
+        self.gather.hidden |= local.mdns_name.is_some();
+        let (address, preference) = (local.address, local.preference);
+        // Known before ICE tells of the candidate, whose text depends on it.
+        self.gather.locals.push((id, local));
+        self.ice.add_local(now, id, address, LocalKind::Host, preference);
+        self.after_ice(now);
+        id
+    }
+
+    /// Takes a local address away; another pair takes over where there is one.
+    pub fn remove_local(&mut self, now: Instant, id: LocalId) {
+        self.gather.locals.retain(|(local, _)| *local != id);
+        self.ice.remove_local(now, id);
+        self.after_ice(now);
+    }
+
+    /// Says that there are no more local addresses for now.
+    pub fn local_addresses_done(&mut self, now: Instant) {
+        self.gather.waiting.retain(|(_, waiting)| !matches!(waiting, Waiting::Addresses));
+        self.servers_done(now);
+        self.after_ice(now);
+    }
+
+    /// Answers a need for an address; `None` if there is none.
+    pub fn supply(&mut self, now: Instant, id: NeedId, address: Option<IpAddr>) {
+        let Some(index) = self.gather.waiting.iter().position(|(need, _)| *need == id) else { return };
+        match self.gather.waiting.swap_remove(index).1 {
+            Waiting::Ice(need) => self.ice.supply(now, need, address),
+            Waiting::Server { port } => {
+                if let Some(ip) = address {
+                    self.ice.add_stun_server(now, (ip, port).into());
+                }
+                self.servers_done(now);
+            }
+            Waiting::Addresses => {}
+        }
+        self.after_ice(now);
+    }
+
+    /// Begins to gather, once: a description of ours names a transport now.
+    pub(crate) fn start_gathering(&mut self, now: Instant) {
+        if !self.gather.asked {
+            self.gather.asked = true;
+            for server in core::mem::take(&mut self.config.servers) {
+                if server.scheme != Scheme::Stun {
+                    tracing::warn!(scheme = ?server.scheme, "not used: only stun: servers over UDP are asked");
+                    continue;
+                }
+                match server.host {
+                    Host::Ip(ip) => self.ice.add_stun_server(now, (ip, server.port).into()),
+                    Host::Name(name) => {
+                        let id = self.gather.need(Waiting::Server { port: server.port });
+                        self.events.push_back(Event::Need(id, Need::ResolveHost(name)));
+                    }
+                }
+            }
+            let id = self.gather.need(Waiting::Addresses);
+            self.events.push_back(Event::Need(id, Need::LocalAddresses));
+        }
+        for candidate in core::mem::take(&mut self.gather.held) {
+            self.local_candidate(&candidate);
+        }
+        self.gathering_state(self.ice.gathering_state());
+    }
+
+    /// Starts the list of candidates anew, for a new generation.
+    pub(crate) fn forget_candidates(&mut self) {
+        self.gather.candidates.clear();
+        self.gather.ended = false;
+    }
+
+    /// Tells of a candidate, unless no applied description names its generation yet.
+    pub(crate) fn local_candidate(&mut self, candidate: &Candidate) {
+        let ufrag = self.local_ufrag();
+        if candidate.ufrag().is_some_and(|of| of != ufrag) {
+            return;
+        }
+        if self.pending.applied_ufrag.as_deref() != Some(ufrag) {
+            self.gather.held.push(candidate.clone());
+            return;
+        }
+        let text = self.signalled(candidate).to_string();
+        if self.gather.candidates.contains(&text) {
+            return;
+        }
+        self.gather.candidates.push(text.clone());
+        let ufrag = self.local_ufrag().to_string();
+        match self.negotiation.add_local_candidate(&ufrag, &text) {
+            Ok(Some(init)) => self.events.push_back(Event::IceCandidate(Some(init.into()))),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "a local candidate has no description"),
+        }
+    }
+
+    pub(crate) fn gathering_state(&mut self, state: GatheringState) {
+        if self.pending.applied_ufrag.as_deref() != Some(self.local_ufrag()) {
+            return;
+        }
+        match state {
+            GatheringState::New => {}
+            GatheringState::Gathering => {
+                self.gather.ended = false;
+                self.set_gathering(IceGatheringState::Gathering);
+            }
+            GatheringState::Complete if !self.gather.ended => {
+                self.gather.ended = true;
+                // W3C WebRTC §4.8.1.3: an empty candidate ends the generation, a null one the gathering.
+                let ufrag = self.local_ufrag().to_string();
+                if let Some(end) = self.negotiation.end_local_candidates(&ufrag) {
+                    self.events.push_back(Event::IceCandidate(Some(end.into())));
+                }
+                self.set_gathering(IceGatheringState::Complete);
+                self.events.push_back(Event::IceCandidate(None));
+            }
+            GatheringState::Complete => {}
+        }
+    }
+
+    pub(crate) fn ice_need(&mut self, id: IceNeedId, need: IceNeed) {
+        match need {
+            IceNeed::Resolve(name) => {
+                let id = self.gather.need(Waiting::Ice(id));
+                self.events.push_back(Event::Need(id, Need::ResolveMdns(name)));
+            }
+            _ => {}
+        }
+    }
+
+    /// ICE may call gathering complete only when every server's name is resolved or known not to be.
+    fn servers_done(&mut self, now: Instant) {
+        if !self.gather.waiting.iter().any(|(_, w)| matches!(w, Waiting::Server { .. } | Waiting::Addresses)) {
+            self.ice.local_addresses_done(now);
+        }
+    }
+
+    /// The candidate as the peer is told of it: with the address hidden where that is wanted.
+    fn signalled(&self, candidate: &Candidate) -> Candidate {
+        let mut out = candidate.clone();
+        if !self.gather.hidden {
+            return out;
+        }
+        if let (CandidateKind::Host, Address::Ip(address)) = (candidate.kind, &candidate.address)
+            && let Some(name) =
+                self.gather.locals.iter().find(|(_, l)| l.address == *address).and_then(|(_, l)| l.mdns_name.clone())
+        {
+            out.address = Address::Name(name, address.port());
+        }
+        if let Some(related) = &mut out.related {
+            // RFC 8839 §5.1: an address that must not be told is written as unspecified with port 9.
+            let unspecified: IpAddr = if related.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+            *related = (unspecified, 9).into();
+        }
+        out
+    }
+}
+
+impl From<CandidateInit> for IceCandidate {
+    fn from(init: CandidateInit) -> Self {
+        Self {
+            candidate: init.candidate,
+            sdp_mid: init.mid,
+            sdp_mline_index: init.mline_index.and_then(|index| u16::try_from(index).ok()),
+            username_fragment: init.ufrag,
+        }
+    }
+}

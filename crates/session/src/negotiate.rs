@@ -1,0 +1,312 @@
+//! Descriptions: what is offered and answered, and what an agreement means for the transports.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use peerage_base::ecn::Ecn;
+use peerage_base::rng::Rng;
+use peerage_base::time::Instant;
+use peerage_dtls::config::{Config as DtlsConfig, Role as DtlsRole};
+use peerage_dtls::connection::Dtls;
+use peerage_dtls::fingerprint::{Fingerprint, HashAlgorithm};
+use peerage_ice::candidate::Candidate;
+use peerage_ice::config::Role as IceRole;
+use peerage_ice::credentials::Credentials;
+use peerage_jsep::candidate::{CandidateInit, RemoteCandidate};
+use peerage_jsep::config::Config as JsepConfig;
+use peerage_jsep::description::SessionDescription;
+use peerage_jsep::error::{Error as JsepError, ErrorKind};
+use peerage_jsep::local::LocalTransport;
+use peerage_jsep::negotiation::{Negotiation, OfferOptions};
+use peerage_jsep::plan::{DataPlan, DtlsPlan, DtlsRole as PlanRole, Plan, TransportPlan};
+use peerage_jsep::signaling::SignalingState;
+use peerage_sctp::channel::Role as SctpRole;
+
+use crate::config::Config;
+use crate::error::SessionError;
+use crate::event::{Event, IceCandidate};
+use crate::session::Session;
+
+/// What descriptions have asked for and what has been told of it.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// The ICE generation that an applied local description names.
+    pub(crate) applied_ufrag: Option<String>,
+    /// Whether `restart_ice` was called and no applied description names new credentials yet.
+    restart: bool,
+    /// Whether `NegotiationNeeded` was told and not yet acted on.
+    told: bool,
+}
+
+impl Session {
+    pub(crate) fn negotiation(config: &Config, rng: &Rng) -> Negotiation {
+        let mut jsep = JsepConfig::new(rng.split("sdp").u64());
+        jsep.max_message_size = config.max_message_size as u64;
+        Negotiation::new(jsep)
+    }
+
+    /// Makes an offer.
+    ///
+    /// # Errors
+    /// `InvalidState` if the session is closed or the signalling state does not allow an offer.
+    pub fn create_offer(
+        &mut self,
+        now: Instant,
+        mut options: OfferOptions,
+    ) -> Result<SessionDescription, SessionError> {
+        self.open()?;
+        options.ice_restart |= self.has_fresh_credentials();
+        if options.ice_restart || self.pending.restart {
+            self.freshen_credentials(now);
+        }
+        Ok(self.negotiation.create_offer(&self.local_transport(), options)?)
+    }
+
+    /// Makes an answer to the remote offer.
+    ///
+    /// # Errors
+    /// `InvalidState` if there is no remote offer to answer.
+    pub fn create_answer(&mut self, _now: Instant) -> Result<SessionDescription, SessionError> {
+        self.open()?;
+        Ok(self.negotiation.create_answer(&self.local_transport())?)
+    }
+
+    /// Brings a local description into effect; `None`: the one that fits the signalling state.
+    ///
+    /// # Errors
+    /// As [`Negotiation::set_local`] says.
+    pub fn set_local_description(
+        &mut self,
+        now: Instant,
+        description: Option<SessionDescription>,
+    ) -> Result<(), SessionError> {
+        self.open()?;
+        let offer = matches!(self.signaling_state(), SignalingState::Stable | SignalingState::HaveLocalOffer);
+        if description.is_none() && offer && self.pending.restart {
+            self.freshen_credentials(now);
+        }
+        let plan = self.negotiation.set_local(description, &self.local_transport())?;
+        self.apply(now, plan);
+        Ok(())
+    }
+
+    /// Brings the peer's description into effect.
+    ///
+    /// # Errors
+    /// As [`Negotiation::set_remote`] says.
+    pub fn set_remote_description(
+        &mut self,
+        now: Instant,
+        description: SessionDescription,
+    ) -> Result<(), SessionError> {
+        self.open()?;
+        let plan = self.negotiation.set_remote(description)?;
+        if plan.remote_ice_restart && plan.signaling_state == SignalingState::HaveRemoteOffer {
+            self.renew_credentials(now);
+        }
+        self.apply(now, plan);
+        Ok(())
+    }
+
+    /// Adds a candidate of the peer; an empty one says that there are no more.
+    ///
+    /// # Errors
+    /// `InvalidState` without a remote description, `Operation` if the candidate does not parse or belongs to no section.
+    pub fn add_ice_candidate(&mut self, now: Instant, candidate: &IceCandidate) -> Result<(), SessionError> {
+        self.open()?;
+        let init = CandidateInit {
+            candidate: candidate.candidate.clone(),
+            mid: candidate.sdp_mid.clone(),
+            mline_index: candidate.sdp_mline_index.map(usize::from),
+            ufrag: candidate.username_fragment.clone(),
+        };
+        match self.negotiation.add_remote_candidate(&init)? {
+            Some(RemoteCandidate { candidate: Some(text), ufrag }) => self.add_remote(now, &text, &ufrag)?,
+            Some(RemoteCandidate { candidate: None, .. }) => self.ice.end_of_remote_candidates(now),
+            None => {}
+        }
+        self.after_ice(now);
+        Ok(())
+    }
+
+    /// Asks for new ICE credentials with the next offer.
+    pub fn restart_ice(&mut self, _now: Instant) {
+        self.negotiation.want_ice_restart();
+        self.pending.restart = self.pending.applied_ufrag.is_some();
+        self.tell_needed();
+    }
+
+    /// The signalling state.
+    pub fn signaling_state(&self) -> SignalingState {
+        self.negotiation.signaling_state()
+    }
+
+    /// The local description with the candidates gathered so far.
+    pub fn local_description(&self) -> Option<SessionDescription> {
+        self.negotiation.local_description()
+    }
+
+    /// The remote description with the candidates that came since.
+    pub fn remote_description(&self) -> Option<SessionDescription> {
+        self.negotiation.remote_description()
+    }
+
+    /// Tells that an offer is needed, once per need and only where one can be made (W3C WebRTC §4.7.3).
+    pub(crate) fn tell_needed(&mut self) {
+        let stable = self.signaling_state() == SignalingState::Stable;
+        if stable && self.negotiation.needs_negotiation() && !self.pending.told {
+            self.pending.told = true;
+            self.events.push_back(Event::NegotiationNeeded);
+        }
+    }
+
+    /// Whether ICE has begun a generation that no applied description names.
+    fn has_fresh_credentials(&self) -> bool {
+        self.pending.applied_ufrag.as_deref().is_some_and(|applied| applied != self.local_ufrag())
+    }
+
+    /// Sees to credentials that no applied description names.
+    fn freshen_credentials(&mut self, now: Instant) {
+        if self.pending.applied_ufrag.is_some() && !self.has_fresh_credentials() {
+            self.renew_credentials(now);
+        }
+    }
+
+    fn renew_credentials(&mut self, now: Instant) {
+        self.ice.restart(now);
+        self.forget_candidates();
+        self.events.push_back(Event::LocalUfrags);
+        self.after_ice(now);
+    }
+
+    fn local_transport(&self) -> LocalTransport {
+        let credentials = self.ice.local_credentials();
+        let mut local = LocalTransport::default();
+        local.ufrag = credentials.ufrag.clone();
+        local.pwd = credentials.pwd.clone();
+        local.fingerprints = vec![alloc::format!("{}", self.certificate.fingerprint(HashAlgorithm::Sha256))];
+        local.candidates = self.gather.candidates.clone();
+        local.end_of_candidates = self.gather.ended;
+        local
+    }
+
+    /// Carries a plan out.
+    fn apply(&mut self, now: Instant, plan: Plan) {
+        self.pending.told = false;
+        if self.states.signaling != plan.signaling_state {
+            self.states.signaling = plan.signaling_state;
+            self.events.push_back(Event::SignalingState(plan.signaling_state));
+        }
+        if plan.local_ufrag.is_some() {
+            self.pending.restart &= plan.local_ufrag == self.pending.applied_ufrag;
+            self.pending.applied_ufrag = plan.local_ufrag;
+            self.start_gathering(now);
+        }
+        if let Some(transport) = plan.transport {
+            self.apply_transport(now, &transport);
+        }
+        if let Some(data) = plan.data {
+            self.apply_data(data);
+            self.connect_data(now);
+        }
+        if plan.data_rejected {
+            self.refuse_data(now);
+        }
+        self.after_ice(now);
+        self.tell_needed();
+    }
+
+    fn apply_transport(&mut self, now: Instant, plan: &TransportPlan) {
+        let Some(dtls) = plan.dtls else { return };
+        if self.dtls.is_none() {
+            let role = if plan.controlling { IceRole::Controlling } else { IceRole::Controlled };
+            self.ice.set_role(now, role);
+        }
+        self.ice.set_remote_lite(plan.remote_lite);
+        match Credentials::new(plan.remote_ufrag.as_str(), plan.remote_pwd.as_str()) {
+            Ok(credentials) => {
+                if let Err(error) = self.ice.set_remote_credentials(now, credentials) {
+                    tracing::debug!(%error, "the peer's ICE credentials were refused");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the peer's ICE credentials do not parse"),
+        }
+        for text in &plan.candidates {
+            // A candidate that we cannot use is no reason to refuse the description that it stands in.
+            let _ = self.add_remote(now, text, &plan.remote_ufrag);
+        }
+        if plan.end_of_candidates || !plan.remote_trickle {
+            self.ice.end_of_remote_candidates(now);
+        }
+        self.apply_dtls(now, dtls, &plan.fingerprints);
+    }
+
+    fn apply_dtls(&mut self, now: Instant, plan: DtlsPlan, fingerprints: &[String]) {
+        let expected: Vec<Fingerprint> = fingerprints.iter().filter_map(|text| text.parse().ok()).collect();
+        if let Some(dtls) = &mut self.dtls
+            && !plan.new_association
+        {
+            dtls.set_expected(now, expected);
+            return self.after_dtls(now, Ecn::NotEct, &mut []);
+        }
+        let role = match plan.role {
+            PlanRole::Client => DtlsRole::Client,
+            PlanRole::Server => DtlsRole::Server,
+        };
+        let mut config = DtlsConfig::new(self.certificate.clone(), role);
+        config.expected = expected;
+        config.mtu = self.path.max_datagram();
+        config.rtt = self.path.rtt();
+        self.secure = None;
+        let mut dtls = Box::new(Dtls::new(config, self.rng.split("dtls"), now));
+        if let Some(association) = &mut self.association {
+            association.set_role(sctp_role(role));
+        }
+        self.data_role = Some(sctp_role(role));
+        for mut datagram in core::mem::take(&mut self.early) {
+            dtls.handle_datagram(now, &mut datagram);
+        }
+        self.dtls = Some(dtls);
+        self.after_dtls(now, Ecn::NotEct, &mut []);
+    }
+
+    fn apply_data(&mut self, plan: DataPlan) {
+        self.data_agreed = true;
+        let max = plan.max_message_size.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
+        let association = self.association_mut();
+        association.set_remote(plan.remote_port, max);
+    }
+
+    fn add_remote(&mut self, now: Instant, text: &str, ufrag: &str) -> Result<(), SessionError> {
+        let candidate = Candidate::parse(text).map_err(|e| SessionError::Operation(alloc::format!("{e}")))?;
+        if candidate.ufrag().is_some_and(|of| of != ufrag) {
+            return Ok(());
+        }
+        if let Err(error) = self.ice.add_remote(now, candidate) {
+            // W3C WebRTC §4.4.2: a candidate that is well-formed but of no use is not an error.
+            tracing::debug!(%error, "a candidate of the peer is not used");
+        }
+        Ok(())
+    }
+}
+
+fn sctp_role(role: DtlsRole) -> SctpRole {
+    match role {
+        DtlsRole::Client => SctpRole::Client,
+        DtlsRole::Server => SctpRole::Server,
+    }
+}
+
+impl From<JsepError> for SessionError {
+    fn from(error: JsepError) -> Self {
+        match error.kind {
+            ErrorKind::InvalidState => Self::InvalidState(error.reason),
+            ErrorKind::InvalidAccess | ErrorKind::InvalidModification => Self::InvalidAccess(error.reason),
+            ErrorKind::Syntax { .. } => Self::Syntax(error.reason),
+            ErrorKind::Type => Self::Type(error.reason),
+            _ => Self::Operation(error.reason),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The session: its parts, its verbs, and what each part's news means to the others.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::ToString as _;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use peerage_base::datagram::{Datagram, Transmit};
+use peerage_base::ecn::Ecn;
+use peerage_base::path::{Path, PathChange};
+use peerage_base::rng::Rng;
+use peerage_base::time::{Instant, earliest};
+use peerage_dtls::certificate::Certificate;
+use peerage_dtls::connection::Dtls;
+use peerage_dtls::event::{CloseReason as DtlsClose, Event as DtlsEvent, Info};
+use peerage_ice::agent::Agent;
+use peerage_ice::config::{Config as IceConfig, Role as IceRole};
+use peerage_ice::event::{Event as IceEvent, Selected};
+use peerage_jsep::negotiation::Negotiation;
+use peerage_sctp::association::Association;
+use peerage_sctp::channel::Role as SctpRole;
+use peerage_sctp::event::Event as SctpEvent;
+
+use crate::config::Config;
+use crate::demux::{Kind, classify};
+use crate::error::SessionError;
+use crate::event::{CloseReason, Event};
+use crate::gather::Gather;
+use crate::negotiate::Pending;
+use crate::path::PathState;
+use crate::states::States;
+use crate::stats::Drops;
+
+/// Most paths over which packets of the peer are accepted.
+const MAX_CLAIMED: usize = 16;
+/// Most DTLS datagrams kept until the peer's description tells which side we are.
+const MAX_EARLY: usize = 4;
+/// Longest of them, in bytes.
+const MAX_EARLY_LEN: usize = 1500;
+
+/// A peer connection without I/O.
+pub struct Session {
+    pub(crate) config: Config,
+    pub(crate) certificate: Arc<Certificate>,
+    pub(crate) rng: Rng,
+    pub(crate) negotiation: Negotiation,
+    pub(crate) pending: Pending,
+    pub(crate) ice: Agent,
+    pub(crate) gather: Gather,
+    pub(crate) dtls: Option<Box<Dtls>>,
+    /// What DTLS agreed on, once it has.
+    pub(crate) secure: Option<Info>,
+    /// DTLS datagrams that came before our role was known.
+    pub(crate) early: Vec<Vec<u8>>,
+    pub(crate) association: Option<Box<Association>>,
+    /// Whether both descriptions have a data section that was not rejected.
+    pub(crate) data_agreed: bool,
+    /// A sealed packet that still has to leave, after the end.
+    pub(crate) last_words: Option<Vec<u8>>,
+    /// Our side's stream parity, once DTLS has a role.
+    pub(crate) data_role: Option<SctpRole>,
+    /// Whether the association was told to connect.
+    pub(crate) data_started: bool,
+    pub(crate) path: PathState,
+    /// Paths that proved to belong to this session by a valid MAC.
+    pub(crate) claimed: Vec<Path>,
+    pub(crate) states: States,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) close_reason: Option<CloseReason>,
+    pub(crate) drops: Drops,
+    /// Bytes and datagrams in each direction, all protocols together.
+    pub(crate) traffic: crate::stats::Traffic,
+}
+
+impl Session {
+    /// A session that does nothing yet.
+    pub fn new(config: Config, certificate: Arc<Certificate>, rng: Rng, now: Instant) -> Self {
+        let mut ice = IceConfig::default();
+        ice.ufrag_prefix = (!config.ufrag_prefix.is_empty()).then(|| config.ufrag_prefix.clone());
+        // The offerer controls; until the first offer goes one way or the other, the role has no effect.
+        let ice = Agent::new(ice, IceRole::Controlling, rng.split("ice"), now);
+        Self {
+            negotiation: Self::negotiation(&config, &rng),
+            pending: Pending::default(),
+            gather: Gather::default(),
+            path: PathState::new(config.max_datagram),
+            ice,
+            config,
+            certificate,
+            rng,
+            dtls: None,
+            secure: None,
+            early: Vec::new(),
+            association: None,
+            data_agreed: false,
+            last_words: None,
+            data_role: None,
+            data_started: false,
+            claimed: Vec::new(),
+            states: States::default(),
+            events: VecDeque::new(),
+            close_reason: None,
+            drops: Drops::default(),
+            traffic: crate::stats::Traffic::default(),
+        }
+    }
+
+    /// Closes the session: tells the peer, frees everything, keeps only what is still to be sent.
+    pub fn close(&mut self, now: Instant) {
+        self.end(now, CloseReason::Local);
+    }
+
+    /// Takes in a datagram. Whatever it is, it cannot fail: what does not belong here is dropped and counted.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+        self.traffic.received(datagram.payload.len());
+        if self.close_reason.is_some() {
+            self.drops.closed += 1;
+            return;
+        }
+        match classify(datagram.payload) {
+            Kind::Stun => {
+                self.ice.handle_datagram(now, datagram);
+                self.after_ice(now);
+            }
+            Kind::Dtls if !self.claimed.contains(&datagram.path) => self.drops.unclaimed += 1,
+            Kind::Dtls => self.handle_dtls(now, datagram),
+            // Media has no section that we accept, so nothing of it can be ours.
+            Kind::Rtp | Kind::Unknown => self.drops.unknown += 1,
+        }
+    }
+
+    /// Acts on time. Early and repeated calls are harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.close_reason.is_some() {
+            return;
+        }
+        self.ice.handle_timeout(now);
+        self.after_ice(now);
+        if let Some(dtls) = &mut self.dtls {
+            dtls.handle_timeout(now);
+            self.after_dtls(now, Ecn::NotEct, &mut []);
+        }
+        if let Some(association) = &mut self.association {
+            association.handle_timeout(now);
+            self.after_sctp(now);
+        }
+    }
+
+    /// Hears what the world says of a path.
+    pub fn handle_path(&mut self, now: Instant, path: Path, change: PathChange) {
+        if let PathChange::TooBig(bytes) = change
+            && self.path.selected() == Some(path)
+        {
+            self.path.too_big(bytes);
+        }
+        self.ice.handle_path(now, path.local, Some(path.remote), change);
+        self.after_ice(now);
+    }
+
+    /// Writes one datagram, or a run of equal-sized ones, to the start of `buf`. Call until `None`.
+    ///
+    /// 64 KiB of room make the longest runs; less than the largest datagram writes nothing.
+    pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+        let transmit = self.write(now, buf)?;
+        self.traffic.sent(transmit.len, transmit.segment);
+        Some(transmit)
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.close_reason.is_some() {
+            return None;
+        }
+        let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
+        let sctp = self.association.as_ref().and_then(|association| association.poll_timeout());
+        earliest(self.ice.poll_timeout(), earliest(dtls, sctp))
+    }
+
+    /// Whether the session is over and has nothing more to send or say.
+    pub fn is_finished(&self) -> bool {
+        self.close_reason.is_some() && self.events.is_empty()
+    }
+
+    /// Why the session ended, once it has.
+    pub fn close_reason(&self) -> Option<&CloseReason> {
+        self.close_reason.as_ref()
+    }
+
+    /// The user-name fragments that checks for this session name: the present one, then an earlier one.
+    pub fn local_ufrag(&self) -> &str {
+        &self.ice.local_credentials().ufrag
+    }
+
+    pub(crate) fn open(&self) -> Result<(), SessionError> {
+        if self.close_reason.is_some() { Err(SessionError::closed()) } else { Ok(()) }
+    }
+
+    fn handle_dtls(&mut self, now: Instant, datagram: Datagram<'_>) {
+        let Some(dtls) = &mut self.dtls else {
+            // The answerer's first flight often overtakes its answer.
+            if self.early.len() < MAX_EARLY && datagram.payload.len() <= MAX_EARLY_LEN {
+                self.early.push(datagram.payload.to_vec());
+            } else {
+                self.drops.early += 1;
+            }
+            return;
+        };
+        dtls.handle_datagram(now, datagram.payload);
+        self.after_dtls(now, datagram.ecn, datagram.payload);
+    }
+
+    /// Takes over ICE's news.
+    pub(crate) fn after_ice(&mut self, now: Instant) {
+        while let Some(event) = self.ice.poll_event() {
+            match event {
+                IceEvent::LocalCandidate(candidate) => self.local_candidate(&candidate),
+                IceEvent::GatheringState(state) => self.gathering_state(state),
+                IceEvent::State(_) | IceEvent::RoleChanged(_) => {}
+                IceEvent::Selected(selected) => self.selected(now, selected),
+                IceEvent::Claimed(path) => self.claim(now, path),
+                IceEvent::Released(path) => {
+                    self.claimed.retain(|p| *p != path);
+                    self.events.push_back(Event::Released(path));
+                }
+                IceEvent::Need(id, need) => self.ice_need(id, need),
+                IceEvent::CandidateError(error) => {
+                    tracing::debug!(code = error.code, reason = %error.reason, "a server gave no candidate");
+                }
+                _ => {}
+            }
+        }
+        self.update_states();
+    }
+
+    /// Takes over what DTLS has to say and to deliver. `payload` is the datagram it was given last.
+    pub(crate) fn after_dtls(&mut self, now: Instant, ecn: Ecn, payload: &mut [u8]) {
+        let Some(dtls) = &mut self.dtls else { return };
+        let mut closed = None;
+        while let Some(event) = dtls.poll_event() {
+            match event {
+                DtlsEvent::Connected(info) => {
+                    tracing::debug!(version = ?info.version, suite = ?info.cipher_suite, "secured");
+                    self.secure = Some(info);
+                }
+                DtlsEvent::Closed(reason) => closed = Some(reason),
+            }
+        }
+        if self.secure.is_some() {
+            self.connect_data(now);
+        }
+        // The association must exist before data that came with the last flight is delivered.
+        let (Some(dtls), Some(association)) = (&mut self.dtls, &mut self.association) else {
+            return self.dtls_closed(now, closed);
+        };
+        while let Some(packet) = dtls.poll_data(payload) {
+            association.handle_packet(now, ecn, packet);
+        }
+        self.after_sctp(now);
+        self.dtls_closed(now, closed);
+    }
+
+    fn dtls_closed(&mut self, now: Instant, reason: Option<DtlsClose>) {
+        if let Some(reason) = reason {
+            let reason = match reason {
+                DtlsClose::Local => CloseReason::Local,
+                DtlsClose::CloseNotify => CloseReason::Remote,
+                DtlsClose::FingerprintMismatch { .. } => CloseReason::FingerprintMismatch,
+                other => CloseReason::Dtls(other.to_string()),
+            };
+            self.end(now, reason);
+        }
+        self.update_states();
+    }
+
+    /// Takes over what SCTP has to say.
+    pub(crate) fn after_sctp(&mut self, now: Instant) {
+        let Some(association) = &mut self.association else { return };
+        let mut down = None;
+        while let Some(event) = association.poll_event() {
+            self.events.push_back(match event {
+                SctpEvent::Channel(id) => Event::Channel(id),
+                SctpEvent::Open(id) => Event::ChannelOpen(id),
+                SctpEvent::Readable(id) => Event::ChannelReadable(id),
+                SctpEvent::BufferedAmountLow(id) => Event::ChannelBufferedAmountLow(id),
+                SctpEvent::Writable => Event::Writable,
+                SctpEvent::Closing(id) => Event::ChannelClosing(id),
+                SctpEvent::Closed(id) => Event::ChannelClosed(id),
+                SctpEvent::Down(reason) => {
+                    down = Some(reason);
+                    continue;
+                }
+                _ => continue,
+            });
+        }
+        if let Some(reason) = down {
+            use peerage_sctp::error::CloseReason as Sctp;
+            let reason = match reason {
+                Sctp::Shutdown | Sctp::AbortedByPeer { .. } => CloseReason::Remote,
+                other => CloseReason::Sctp(other.to_string()),
+            };
+            self.end(now, reason);
+        }
+    }
+
+    fn selected(&mut self, now: Instant, selected: Selected) {
+        let moved = self.path.select(Some(selected.path), selected.rtt);
+        if moved && let Some(association) = &mut self.association {
+            association.path_changed(now);
+        }
+        self.events.push_back(Event::SelectedPair(selected.into()));
+    }
+
+    fn claim(&mut self, now: Instant, path: Path) {
+        if self.claimed.contains(&path) {
+            return;
+        }
+        if self.claimed.len() == MAX_CLAIMED {
+            let old = self.claimed.remove(0);
+            self.events.push_back(Event::Released(old));
+        }
+        self.claimed.push(path);
+        self.events.push_back(Event::Claimed(path));
+        tracing::trace!(%now, "claimed a path");
+    }
+
+    /// Ends the session, once.
+    pub(crate) fn end(&mut self, now: Instant, reason: CloseReason) {
+        if self.close_reason.is_some() {
+            return;
+        }
+        self.farewell(now);
+        self.close_reason = Some(reason.clone());
+        self.negotiation.close();
+        self.update_states();
+        self.events.push_back(Event::Closed(reason));
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (signaling, connection) = (self.signaling_state(), self.states.connection);
+        f.debug_struct("Session")
+            .field("signaling", &signaling)
+            .field("connection", &connection)
+            .finish_non_exhaustive()
+    }
+}
