@@ -285,7 +285,7 @@ export class Peer {
     const stage = this.steps.stages.checked.state === 'done' ? 'secured' : 'checked';
     const why = stage === 'secured'
       ? 'Packets get through, but the secure handshake did not finish'
-      : pairs === 0 ? 'There was no pair of addresses to try' : `None of ${pairs} pairs answered`;
+      : pairs === 0 ? 'There was no pair of addresses to try' : pairs === 1 ? 'The one pair did not answer' : `None of ${pairs} pairs answered`;
     this.steps.note(stage, why, 'failed');
     this.#set('no-path');
   }

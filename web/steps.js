@@ -1,5 +1,7 @@
 // What happens on the way to one peer, step by step, from events and from getStats.
 
+import { plural } from './text.js';
+
 const MAX_EVENTS = 400;
 const MAX_CANDIDATES = 64;
 const TLS = { FEFF: 'DTLS 1.0', FEFD: 'DTLS 1.2', FEFC: 'DTLS 1.3' };
@@ -111,7 +113,7 @@ export class Steps {
       if (before === pair.state || this.#known.size > 200) continue;
       this.#known.set(pair.id, pair.state);
       const good = this.pairs.filter((other) => other.state === 'succeeded').length;
-      const text = `${this.pairs.length} pairs tried, ${good} answered`;
+      const text = `${plural(this.pairs.length, 'pair')} tried, ${good} answered`;
       if (pair.state === 'succeeded') this.note('checked', text, 'done');
       else if (this.stages.checked.state !== 'done') this.note('checked', text, 'active');
     }
