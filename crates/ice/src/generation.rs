@@ -127,10 +127,6 @@ impl Generation {
         let foundation = self.foundation(&candidate.foundation);
         match self.remotes.iter_mut().find(|remote| same_endpoint(remote.address, address)) {
             Some(known) if known.candidate.kind != CandidateKind::PeerReflexive => false,
-            Some(known) if candidate.kind == CandidateKind::PeerReflexive => {
-                known.candidate.priority = candidate.priority;
-                false
-            }
             Some(known) => {
                 known.candidate = candidate;
                 known.foundation = foundation;

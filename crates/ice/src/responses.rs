@@ -32,6 +32,11 @@ impl Agent {
             }
             return;
         };
+        // As in requests (RFC 8445 §7.1); the integrity does not cover it.
+        if !message.check_fingerprint() {
+            self.drops.fingerprint += 1;
+            return;
+        }
         if message.check_integrity(&peer.key).is_none() {
             self.drops.integrity += 1;
             return;

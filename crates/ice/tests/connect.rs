@@ -270,6 +270,39 @@ fn losing_pairs_are_dropped_and_two_backups_stay_warm() {
 }
 
 #[test]
+fn a_check_of_the_peer_is_checked_back_before_everything_that_waits() {
+    let mut world = World::new(22);
+    world.trickle = None;
+    world.host(A, 0, "192.0.2.1:5000");
+    world.host(B, 0, "192.0.2.2:6000");
+    for port in 1..40 {
+        let line = format!("candidate:{port} 1 udp {} 203.0.113.200 {port} typ host", u32::MAX - port);
+        world.sides[B].agent.add_remote(world.now, Candidate::parse(&line).unwrap()).unwrap();
+    }
+    world.exchange();
+    world.carry(B);
+    assert!(world.run_until(Duration::from_millis(60), |w| w.state(B) == State::Connected));
+}
+
+#[test]
+fn the_first_success_frees_the_pairs_of_its_foundation() {
+    let mut world = World::new(23);
+    world.trickle = None;
+    world.host(A, 0, "192.0.2.1:5000");
+    world.host(B, 0, "192.0.2.2:6000");
+    for (priority, port) in [(100, 6000), (50, 6001), (40, 6002), (30, 6003)] {
+        let line = format!("candidate:1 1 udp {priority} 192.0.2.2 {port} typ host");
+        world.sides[A].agent.add_remote(world.now, Candidate::parse(&line).unwrap()).unwrap();
+    }
+    world.exchange();
+    let frozen = |w: &World| w.sides[A].agent.pairs().filter(|pair| pair.state == PairState::Frozen).count();
+    world.run(Duration::from_millis(15));
+    assert_eq!(frozen(&world), 3);
+    assert!(world.run_until(Duration::from_millis(30), |w| w.state(A) == State::Connected));
+    assert_eq!(frozen(&world), 0);
+}
+
+#[test]
 fn a_hundred_pairs_are_the_limit() {
     let mut world = World::new(16);
     for id in 0..20 {

@@ -89,7 +89,9 @@ fn when_a_network_dies_silently_a_backup_takes_over_on_both_sides() {
         let start = world.now;
         world.dead.insert(addr("192.0.2.1:5000"));
         let moved = |w: &World| {
-            w.selected(A).path.local == LocalId(1) && w.selected(B).remote_address == addr("198.51.100.11:5000")
+            w.is_agreed()
+                && w.selected(A).path.local == LocalId(1)
+                && w.selected(B).remote_address == addr("198.51.100.11:5000")
         };
         assert!(world.run_until(15 * SECOND, moved));
         let after = world.now.since(start);

@@ -9,10 +9,12 @@ use peerage_ice::candidate::Candidate;
 use peerage_ice::config::{Nomination, Role};
 use peerage_ice::credentials::Credentials;
 use peerage_ice::error::Misuse;
-use peerage_ice::event::{NeedId, State};
+use peerage_ice::event::{Event, NeedId, State};
+use peerage_ice::stats::PairState;
 use peerage_stun::attribute::Attribute;
+use peerage_stun::attribute::error_code::ErrorCode;
 use peerage_stun::credentials::Key;
-use peerage_stun::message::{Class, Method, TransactionId};
+use peerage_stun::message::{Class, Message, Method, TransactionId};
 use peerage_stun::write::Writer;
 use proptest::prelude::*;
 
@@ -38,17 +40,20 @@ fn check(world: &World, from: usize, number: u64, password: &str) -> Vec<u8> {
 fn a_check_with_the_wrong_password_changes_nothing_and_gets_no_answer() {
     let mut world = World::connect_hosts(1);
     world.run(10 * SECOND);
-    let mut bytes = check(&world, A, 1, "not the password of the other side");
+    let mut forged = check(&world, A, 1, "not the password of the other side");
+    // What an attacker might reflect: authenticated, but by the password of the wrong side.
+    let mut reflected = check(&world, A, 1, &world.sides[A].agent.local_credentials().pwd);
     let (deadline, sent) = (world.sides[B].agent.poll_timeout(), world.sides[B].sent.len());
     for port in 1..1000 {
         let path = Path { local: LocalId(0), remote: addr(&format!("203.0.113.66:{port}")) };
-        world.deliver(B, path, &mut bytes);
+        world.deliver(B, path, &mut forged);
+        world.deliver(B, path, &mut reflected);
     }
     world.settle();
     let side = &world.sides[B];
     assert_eq!((side.agent.poll_timeout(), side.sent.len()), (deadline, sent));
     assert_eq!((side.agent.pairs().count(), side.agent.remote_candidates().count()), (1, 1));
-    assert_eq!(side.agent.stats().integrity, 999);
+    assert_eq!(side.agent.stats().integrity, 2 * 999);
 }
 
 #[test]
@@ -59,6 +64,8 @@ fn every_flipped_bit_of_a_check_or_of_an_answer_is_noticed() {
         world.sides[A].sent.iter().map(|(_, path, bytes)| (*path, bytes.clone())).collect();
     assert!(packets.len() >= 2);
     let mut fresh = World::connect_hosts(2);
+    fresh.run(Duration::from_millis(1));
+    assert_eq!(fresh.sides[B].sent.len(), 1, "a check that waits for the answer among the packets");
     let before =
         fresh.sides[B].agent.pairs().map(|pair| (pair.requests_received, pair.responses_received)).collect::<Vec<_>>();
     for (_, bytes) in packets {
@@ -149,6 +156,86 @@ fn an_answer_from_elsewhere_fails_the_pair() {
     world.deliver(A, Path { local: LocalId(0), remote: addr("192.0.2.2:6001") }, &mut buf[..len]);
     assert_eq!(world.sides[A].agent.stats().asymmetric, 1);
     assert!(world.sides[A].agent.selected().is_none());
+}
+
+/// An answer to the request, authenticated with the password.
+fn answer(request: &[u8], class: Class, password: &str, attribute: &Attribute<'_>) -> Vec<u8> {
+    let mut buf = [0; 200];
+    let mut id = [0; 12];
+    id.copy_from_slice(&request[8..20]);
+    let mut writer = Writer::new(&mut buf, class, Method::BINDING, TransactionId(id));
+    writer.attribute(attribute).unwrap();
+    writer.integrity(&Key::short_term(password)).unwrap().fingerprint().unwrap();
+    let len = writer.finish();
+    buf[..len].to_vec()
+}
+
+#[test]
+fn an_answer_with_the_wrong_password_is_dropped() {
+    let mut world = World::new(8);
+    world.host(A, 0, "192.0.2.1:5000");
+    world.host(B, 0, "192.0.2.2:6000");
+    world.exchange();
+    world.run(Duration::from_millis(2));
+    let (_, path, request) = world.sides[A].sent.last().unwrap().clone();
+    let password = world.sides[A].agent.local_credentials().pwd.clone();
+    let mapped = Attribute::XorMappedAddress(addr("192.0.2.1:5000"));
+    world.deliver(A, path, &mut answer(&request, Class::Success, &password, &mapped));
+    assert!(world.sides[A].agent.selected().is_none());
+    assert_eq!(world.sides[A].agent.stats().integrity, 1);
+    // The right one still counts.
+    let password = world.sides[B].agent.local_credentials().pwd.clone();
+    world.deliver(A, path, &mut answer(&request, Class::Success, &password, &mapped));
+    assert!(world.sides[A].agent.selected().is_some());
+}
+
+#[test]
+fn an_answer_without_an_address_fails_the_pair() {
+    let mut world = World::new(9);
+    world.host(A, 0, "192.0.2.1:5000");
+    world.host(B, 0, "192.0.2.2:6000");
+    world.exchange();
+    world.run(Duration::from_millis(2));
+    let (_, path, request) = world.sides[A].sent.last().unwrap().clone();
+    let password = world.sides[B].agent.local_credentials().pwd.clone();
+    world.deliver(A, path, &mut answer(&request, Class::Success, &password, &Attribute::Software("x")));
+    assert_eq!(world.sides[A].agent.pairs().next().unwrap().state, PairState::Failed);
+}
+
+#[test]
+fn forbidden_ends_consent_at_once() {
+    let mut world = World::connect_hosts(10);
+    world.run(Duration::from_millis(500));
+    world.loss = 1000;
+    world.sides[A].sent.clear();
+    assert!(world.run_until(10 * SECOND, |w| !w.sides[A].sent.is_empty()));
+    let (_, path, request) = world.sides[A].sent[0].clone();
+    let password = world.sides[B].agent.local_credentials().pwd.clone();
+    assert!(world.sides[A].agent.may_send(path));
+    world.deliver(A, path, &mut answer(&request, Class::Error, &password, &Attribute::ErrorCode(ErrorCode::FORBIDDEN)));
+    assert!(!world.sides[A].agent.may_send(path) && !world.sides[A].agent.is_valid_path(path));
+    assert_eq!(world.state(A), State::Failed);
+}
+
+#[test]
+fn a_check_after_consent_was_lost_is_answered_and_revives_nothing() {
+    let mut world = World::connect_hosts(11);
+    world.run(10 * SECOND);
+    world.loss = 1000;
+    assert!(world.run_until(60 * SECOND, |w| w.state(A) == State::Failed));
+    world.loss = 0;
+    let password = world.sides[A].agent.local_credentials().pwd.clone();
+    let path = Path { local: LocalId(0), remote: addr("192.0.2.2:6000") };
+    world.sides[A].sent.clear();
+    let events = world.sides[A].events.len();
+    let mut bytes = check(&world, B, 5, &password);
+    world.deliver(A, path, &mut bytes);
+    world.run(2 * SECOND);
+    let sent: Vec<Class> = world.sides[A].sent.iter().map(|(_, _, b)| Message::parse(b).unwrap().class()).collect();
+    assert!(!sent.is_empty() && sent.iter().all(|class| *class == Class::Success), "{sent:?}");
+    let claimed = world.sides[A].events[events..].iter().any(|(_, event)| matches!(event, Event::Claimed(_)));
+    assert!(!claimed && !world.sides[A].agent.is_valid_path(path));
+    assert_eq!(world.state(A), State::Failed);
 }
 
 #[test]

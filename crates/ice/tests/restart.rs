@@ -44,7 +44,16 @@ fn either_side_can_restart_and_data_may_flow_all_the_time() {
             assert!(agent.accepts_ufrag(&before[side].ufrag) && agent.accepts_ufrag(&agent.local_credentials().ufrag));
             assert!(agent.may_send(agent.selected().unwrap().path));
         }
+        let events = world.sides.each_ref().map(|side| side.events.len());
         assert!(world.run_until(SECOND, on_current), "initiator {initiator}");
+        for side in [A, B] {
+            // The old pair is left for one that both decided for, never for one that merely works.
+            let selected = world.sides[side].events[events[side]..].iter().filter_map(|(_, event)| match event {
+                Event::Selected(selected) => Some(selected.nominated),
+                _ => None,
+            });
+            assert!(selected.into_iter().all(|nominated| nominated));
+        }
         world.run(20 * SECOND);
         for side in [A, B] {
             let agent = &world.sides[side].agent;

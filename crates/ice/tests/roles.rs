@@ -8,6 +8,7 @@ use peerage_base::time::Duration;
 use peerage_ice::config::Role;
 use peerage_ice::event::{Event, State};
 use peerage_stun::attribute::Attribute;
+use peerage_stun::attribute::error_code::ErrorCode;
 use peerage_stun::credentials::Key;
 use peerage_stun::message::{Class, Message, Method, TransactionId};
 use peerage_stun::write::Writer;
@@ -139,6 +140,34 @@ fn the_larger_tie_breaker_keeps_its_role() {
         assert_eq!(answer.class() == Class::Error, !switches);
         assert_eq!(answer.error_code().map(|e| e.code), (!switches).then_some(487));
     }
+}
+
+#[test]
+fn a_487_switches_the_role_and_the_tie_breaker_once() {
+    let mut world = World::with(5, config(), config(), [Role::Controlling, Role::Controlled]);
+    world.host(A, 0, "192.0.2.1:5000");
+    world.host(B, 0, "192.0.2.2:6000");
+    world.tell_credentials(A);
+    world.loss = 1000;
+    world.run(Duration::from_millis(510));
+    let (_, path, first) = world.sides[A].sent[0].clone();
+    let before = Message::parse(&first).unwrap().controlling().unwrap();
+    let mut buf = [0; 200];
+    let mut writer =
+        Writer::new(&mut buf, Class::Error, Method::BINDING, Message::parse(&first).unwrap().transaction_id());
+    writer.attribute(&Attribute::ErrorCode(ErrorCode::ROLE_CONFLICT)).unwrap();
+    writer.integrity(&Key::short_term(&world.sides[B].agent.local_credentials().pwd)).unwrap().fingerprint().unwrap();
+    let len = writer.finish();
+    for _ in 0..2 {
+        world.deliver(A, path, &mut buf[..len]);
+    }
+    world.run(Duration::from_millis(60));
+    assert_eq!(world.sides[A].agent.role(), Role::Controlled);
+    let (_, to, next) = world.sides[A].sent.last().unwrap().clone();
+    let next = Message::parse(&next).unwrap();
+    assert_eq!(to, path);
+    assert!(next.controlled().is_some_and(|tie_breaker| tie_breaker != before) && next.controlling().is_none());
+    assert!(!next.use_candidate());
 }
 
 #[test]
