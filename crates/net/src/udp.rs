@@ -9,6 +9,7 @@
 mod icmp;
 mod receive;
 mod send;
+mod timestamp;
 
 pub use icmp::{PathError, PathErrorKind};
 pub use receive::{Received, RecvBatch};
@@ -18,6 +19,8 @@ use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::task::{Context, Poll};
 use tracing::debug;
 
@@ -35,11 +38,21 @@ pub struct Config {
     /// Reports ICMP errors through [`Socket::try_path_error`] (Linux, Android). Default off. ICMP can be forged by whoever
     /// guesses the ports: what is reported is a hint.
     pub path_errors: bool,
+    /// Takes the time of a datagram from the kernel rather than from when it was read (Linux, Android). Default off:
+    /// more exact under load, but the datagrams of a run that the kernel joined then lose their congestion marks, because
+    /// the layer below has no room for all that is told about them.
+    pub kernel_time: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { receive_buffer: 4 << 20, send_buffer: 4 << 20, reuse_port: false, path_errors: false }
+        Self {
+            receive_buffer: 4 << 20,
+            send_buffer: 4 << 20,
+            reuse_port: false,
+            path_errors: false,
+            kernel_time: false,
+        }
     }
 }
 
@@ -56,10 +69,14 @@ pub struct Buffers {
 #[derive(Debug)]
 pub struct Socket {
     io: tokio::net::UdpSocket,
-    state: UdpSocketState,
+    /// Replaced when the layer below gave up abilities because of one bad destination.
+    state: RwLock<UdpSocketState>,
+    /// Whether the kernel was seen to refuse runs that it takes in pieces.
+    whole_only: AtomicBool,
     local: SocketAddr,
     buffers: Buffers,
     path_errors: bool,
+    kernel_time: bool,
 }
 
 impl Socket {
@@ -85,14 +102,22 @@ impl Socket {
         raw.set_nonblocking(true)?;
         raw.bind(&address.into())?;
         let io = tokio::net::UdpSocket::from_std(raw.into())?;
-        let state = UdpSocketState::new(UdpSockRef::from(&io))?;
+        let state = new_state(&io, config.kernel_time)?;
         if config.path_errors {
             state.enable_transport_errors(UdpSockRef::from(&io))?;
         }
         let local = io.local_addr()?;
         let buffers = Buffers { receive, send };
         debug!(port = local.port(), ?buffers, gso = state.max_gso_segments(), "socket bound");
-        Ok(Self { io, state, local, buffers, path_errors: config.path_errors })
+        Ok(Self {
+            io,
+            state: RwLock::new(state),
+            whole_only: AtomicBool::new(false),
+            local,
+            buffers,
+            path_errors: config.path_errors,
+            kernel_time: config.kernel_time,
+        })
     }
 
     /// Waits until there may be something to receive.
@@ -134,13 +159,34 @@ impl Socket {
     /// Most datagrams that one run sends in one call to the system; 1 if the platform cannot. Falls to 1 when the kernel
     /// turns out to be unable.
     pub fn max_segments(&self) -> usize {
-        self.state.max_gso_segments()
+        if self.whole_only.load(Ordering::Relaxed) { 1 } else { self.state().max_gso_segments() }
     }
 
     /// Whether routers may fragment what is sent, because the platform cannot forbid it.
     pub fn may_fragment(&self) -> bool {
-        self.state.may_fragment()
+        self.state().may_fragment()
     }
+
+    fn state(&self) -> RwLockReadGuard<'_, UdpSocketState> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds out anew what the socket can do.
+    fn renew(&self) {
+        match new_state(&self.io, self.kernel_time) {
+            Ok(state) => *self.state.write().unwrap_or_else(PoisonError::into_inner) = state,
+            Err(error) => debug!(%error, "the abilities of a socket are not known again"),
+        }
+    }
+}
+
+/// Sets the socket up for batches, and finds out what it can do.
+fn new_state(io: &tokio::net::UdpSocket, kernel_time: bool) -> io::Result<UdpSocketState> {
+    let state = UdpSocketState::new(UdpSockRef::from(io))?;
+    if !kernel_time {
+        timestamp::disable(io)?;
+    }
+    Ok(state)
 }
 
 #[cfg(unix)]

@@ -37,7 +37,7 @@ impl Socket {
         if !self.path_errors {
             return Ok(None);
         }
-        let error = match self.state.recv_transport_error(UdpSockRef::from(&self.io)) {
+        let error = match self.state().recv_transport_error(UdpSockRef::from(&self.io)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             other => other?,
         };

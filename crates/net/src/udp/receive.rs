@@ -103,7 +103,7 @@ impl Socket {
             let slices = slices.get_mut(..batch.buffers).unwrap_or_default();
             let received = self
                 .io
-                .try_io(Interest::READABLE, || self.state.recv(UdpSockRef::from(&self.io), slices, &mut batch.meta));
+                .try_io(Interest::READABLE, || self.state().recv(UdpSockRef::from(&self.io), slices, &mut batch.meta));
             match received {
                 Ok(count) => {
                     batch.filled = count.min(batch.buffers);

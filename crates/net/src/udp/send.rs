@@ -6,7 +6,9 @@ use peerage_base::ecn::Ecn;
 use quinn_udp::{EcnCodepoint, Transmit, UdpSockRef};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use tokio::io::Interest;
+use tracing::debug;
 
 /// Most payload that one call to the system takes, over IPv4.
 const MAX_CALL: usize = 65_507;
@@ -59,12 +61,10 @@ impl Socket {
             let rest = outgoing.contents.get(sent..).unwrap_or_default();
             let run = segment.saturating_mul(self.max_segments().min(MAX_CALL / segment).max(1));
             let (call, _) = rest.split_at(run.min(rest.len()));
-            match self.send_once(outgoing, segment, call) {
-                Ok(()) => sent += call.len(),
-                // The kernel turned out to be unable to split the run: from now on that is done here.
-                Err(_) if call.len() > segment && self.max_segments() == 1 => continue,
+            match self.send_call(outgoing, segment, call) {
+                Ok(len) => sent += len,
                 Err(_) if sent > 0 => return Ok(sent),
-                Err(error) => return Err(error),
+                Err(error) => return Err(classify(error)),
             }
             if sent >= outgoing.contents.len() {
                 return Ok(sent);
@@ -72,7 +72,44 @@ impl Socket {
         }
     }
 
-    fn send_once(&self, outgoing: &Outgoing<'_>, segment: usize, contents: &[u8]) -> Result<(), SendError> {
+    /// One call to the system, and what it takes to recover from a refusal. Says how much went.
+    ///
+    /// The layer below takes "invalid" for an inability of the kernel, and gives up runs and congestion marks for good.
+    /// Mostly it is this destination, or a source address that is gone: a socket on loopback cannot reach others, say.
+    /// Which it is shows when the first datagram is sent alone.
+    fn send_call(&self, outgoing: &Outgoing<'_>, segment: usize, contents: &[u8]) -> io::Result<usize> {
+        let (error, gave_up) = match self.send_and_restore(outgoing, segment, contents) {
+            Ok(()) => return Ok(contents.len()),
+            Err(failure) => failure,
+        };
+        let Some(first) = contents.get(..segment).filter(|first| gave_up && first.len() < contents.len()) else {
+            return Err(error);
+        };
+        self.send_and_restore(outgoing, segment, first).map_err(|(error, _)| error)?;
+        debug!("the kernel takes no runs on this socket");
+        self.whole_only.store(true, Ordering::Relaxed);
+        Ok(first.len())
+    }
+
+    /// Sends; on an error says whether the layer below gave abilities up for it, and gives them back.
+    fn send_and_restore(
+        &self,
+        outgoing: &Outgoing<'_>,
+        segment: usize,
+        contents: &[u8],
+    ) -> Result<(), (io::Error, bool)> {
+        let before = self.state().max_gso_segments();
+        self.send_once(outgoing, segment, contents).map_err(|error| {
+            // Its second attempt may have failed with another error than the one it judged by.
+            let gave_up = is_inability(&error) || self.state().max_gso_segments() < before;
+            if gave_up {
+                self.renew();
+            }
+            (error, gave_up)
+        })
+    }
+
+    fn send_once(&self, outgoing: &Outgoing<'_>, segment: usize, contents: &[u8]) -> io::Result<()> {
         let transmit = Transmit {
             destination: outgoing.destination,
             ecn: EcnCodepoint::from_bits(outgoing.ecn.to_bits()),
@@ -80,13 +117,10 @@ impl Socket {
             segment_size: Some(segment),
             src_ip: outgoing.source,
         };
-        let send = || self.state.try_send(UdpSockRef::from(&self.io), &transmit);
-        let mut result = self.if_ready(send);
+        let send = || self.state().try_send(UdpSockRef::from(&self.io), &transmit);
+        let result = self.if_ready(send);
         // With ICMP errors on, the kernel reports that of an earlier datagram, to anyone, by refusing this one once.
-        if self.path_errors && result.as_ref().is_err_and(is_icmp) {
-            result = self.if_ready(send);
-        }
-        result.map_err(classify)
+        if self.path_errors && result.as_ref().is_err_and(is_icmp) { self.if_ready(send) } else { result }
     }
 
     /// Through tokio's bookkeeping where it believes the socket to be writable, so that a refusal clears the belief; and
@@ -102,8 +136,7 @@ impl Socket {
 
     /// Whether the system could take the destination at all.
     ///
-    /// Destinations come from remote peers. One that the system calls invalid would make the layer below give up GSO and
-    /// ECN for all others.
+    /// Destinations come from remote peers; the impossible ones are not worth the cost of being refused by the system.
     fn may_send_to(&self, outgoing: &Outgoing<'_>) -> bool {
         let destination = outgoing.destination;
         let same_family = |ip: IpAddr| ip.is_ipv4() == self.local.is_ipv4();
@@ -122,6 +155,12 @@ impl Socket {
             && same_family(ip)
             && outgoing.source.is_none_or(same_family)
     }
+}
+
+/// Whether the layer below takes the error for an inability of the kernel: EINVAL and EIO.
+fn is_inability(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    error.kind() == io::ErrorKind::InvalidInput || (cfg!(unix) && error.raw_os_error() == Some(EIO))
 }
 
 fn classify(error: io::Error) -> SendError {

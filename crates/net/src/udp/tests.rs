@@ -70,6 +70,35 @@ async fn runs_arrive(a: &Socket, b: &Socket) {
 }
 
 #[tokio::test]
+async fn every_datagram_of_a_run_keeps_its_mark() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (a, b) = (bind(address), bind(address));
+        for ecn in [Ecn::Ect0, Ecn::Ect1, Ecn::Ce] {
+            a.try_send(&Outgoing { ecn, segment: Some(1000), ..outgoing(b.local_addr(), &[1; 5000]) }).unwrap();
+            assert!(receive(&b, 5).await.iter().all(|(_, got, _)| *got == ecn), "{address} {ecn:?}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_kernel_tells_when_a_datagram_came_if_asked_to() {
+    let (a, clock, mut batch) = (bind("127.0.0.1:0"), Clock::new(), RecvBatch::default());
+    let mut ages = Vec::new();
+    for kernel_time in [false, true] {
+        let b = Socket::bind("127.0.0.1:0".parse().unwrap(), &Config { kernel_time, ..Config::default() }).unwrap();
+        a.try_send(&outgoing(b.local_addr(), b"x")).unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        b.readable().await.unwrap();
+        let before = clock.now();
+        b.try_recv(&mut batch, &clock).unwrap();
+        let received_at = batch.datagrams().next().unwrap().received_at;
+        ages.push(before.since(received_at) >= Duration::from_millis(25));
+    }
+    assert_eq!(ages, [false, true]);
+}
+
+#[tokio::test]
 async fn a_reply_leaves_from_the_address_that_was_asked() {
     let (server, client) = (bind("0.0.0.0:0"), bind("127.0.0.1:0"));
     let asked = SocketAddr::new([127, 0, 0, 53].into(), server.local_addr().port());
@@ -111,6 +140,31 @@ async fn destinations_that_no_packet_can_have_do_not_spoil_the_socket() {
     assert_eq!(a.max_segments(), segments);
     a.try_send(&Outgoing { ecn: Ecn::Ect1, ..outgoing(b.local_addr(), b"x") }).unwrap();
     assert_eq!(receive(&b, 1).await[0].1, Ecn::Ect1);
+}
+
+#[tokio::test]
+async fn a_destination_or_source_that_the_system_calls_invalid_costs_no_ability() {
+    // The route to a public address does not start at loopback; nothing leaves the host.
+    let (a, b) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    let wildcard = bind("0.0.0.0:0");
+    let segments = (a.max_segments(), wildcard.max_segments());
+    let run = [1; 3000];
+    for segment in [None, Some(1000)] {
+        let far = Outgoing { segment, ..outgoing("198.51.100.7:9".parse().unwrap(), &run) };
+        let result = a.try_send(&far);
+        assert!(matches!(result, Err(SendError::Unreachable)), "{result:?}");
+        let stale = Outgoing { segment, source: Some([203, 0, 113, 9].into()), ..outgoing(b.local_addr(), &run) };
+        let result = wildcard.try_send(&stale);
+        assert!(matches!(result, Err(SendError::Unreachable)), "{result:?}");
+    }
+    assert_eq!((a.max_segments(), wildcard.max_segments()), segments);
+    for socket in [&a, &wildcard] {
+        let marked = Outgoing { ecn: Ecn::Ect0, segment: Some(1000), ..outgoing(b.local_addr(), &run) };
+        assert_eq!(socket.try_send(&marked).unwrap(), 3000);
+        let got = receive(&b, 3).await;
+        let marks: Vec<_> = got.iter().map(|(_, ecn, payload)| (*ecn, payload.len())).collect();
+        assert_eq!(marks, [(Ecn::Ect0, 1000); 3]);
+    }
 }
 
 #[tokio::test]
