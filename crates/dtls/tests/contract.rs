@@ -9,7 +9,7 @@ use peerage_base::time::{Duration, Instant};
 use peerage_dtls::connection::Dtls;
 use peerage_dtls::event::{CloseReason, Event};
 use peerage_dtls::{Config, Role, Versions};
-use peerage_sim::Link;
+use peerage_sim::link::Link;
 use peerage_testkit::{Driver, Pair, fixtures};
 
 struct Connection {

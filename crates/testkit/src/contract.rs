@@ -12,9 +12,10 @@ use std::rc::Rc;
 
 use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::time::Instant;
+use peerage_sim::host::Node;
 use peerage_sim::observer::Observer;
 use peerage_sim::packet::Packet;
-use peerage_sim::{Node, World};
+use peerage_sim::world::World;
 
 /// A node that panics when the one inside breaks the contract.
 #[derive(Debug)]
@@ -136,7 +137,7 @@ mod tests {
     use peerage_base::path::{LocalId, Path};
     use peerage_base::rng::Rng;
     use peerage_base::time::Duration;
-    use peerage_sim::Link;
+    use peerage_sim::link::Link;
 
     const MS: Duration = Duration::from_millis(1);
 

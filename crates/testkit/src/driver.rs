@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::path::Path;
 use peerage_base::time::Instant;
-use peerage_sim::Node;
+use peerage_sim::host::Node;
 
 /// A machine with one peer, reduced to what a pair needs.
 pub trait Driver: 'static {

@@ -3,8 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use peerage_base::time::Duration;
-use peerage_sim::Link;
-use peerage_sim::link::Loss;
+use peerage_sim::link::{Link, Loss};
 
 /// A wall-clock moment in seconds since 1970, for certificates and credentials: 2026-10-01 00:00 UTC.
 pub const UNIX_TIME: u64 = 1_790_812_800;

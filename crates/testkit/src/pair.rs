@@ -2,8 +2,9 @@
 
 use peerage_base::path::{LocalId, Path};
 use peerage_base::time::{Duration, Instant};
-use peerage_sim::world::Id;
-use peerage_sim::{Host, Link, World};
+use peerage_sim::host::Host;
+use peerage_sim::link::Link;
+use peerage_sim::world::{Id, World};
 
 use crate::contract::Checked;
 use crate::driver::{Driver, Leaf};
