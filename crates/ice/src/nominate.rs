@@ -65,6 +65,9 @@ impl Agent {
         }
         if pair.nominated.replace(value) != Some(value) {
             self.current.busy_at = Some(now);
+            // The peer may have moved, as behind a NAT that forgot it: whether the selected pair still works shows soon.
+            let selected = self.selected.map(|chosen| chosen.pair);
+            self.hasten_checks(now, |pair| Some(pair.id) == selected);
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{A, B, World, addr, config};
+use common::{A, B, Nat, NatKind, World, addr, config};
 use peerage_base::path::{LocalId, PathChange};
 use peerage_base::time::Duration;
 use peerage_ice::config::Role;
@@ -132,6 +132,28 @@ fn an_end_that_comes_up_again_in_time_is_used_again() {
     world.sides[A].agent.handle_path(world.now, LocalId(0), None, PathChange::Down);
     world.run(40 * SECOND);
     assert_eq!(world.state(A), State::Failed);
+}
+
+#[test]
+fn a_nat_that_forgets_the_controlling_side_is_followed() {
+    let mut world = World::new(12);
+    world.sides[A].nat = Some(Nat::new(NatKind::Cone, "203.0.113.1"));
+    world.host(A, 0, "10.0.0.1:5000");
+    world.host(B, 0, "192.0.2.2:6000");
+    world.exchange();
+    world.finish_candidates();
+    assert!(world.run_until(5 * SECOND, World::is_agreed));
+    world.run(20 * SECOND);
+    let before = world.selected(B).remote_address;
+    let start = world.now;
+    if let Some(nat) = &mut world.sides[A].nat {
+        nat.reset();
+    }
+    assert!(world.run_until(20 * SECOND, |w| w.is_agreed() && w.selected(B).remote_address != before));
+    assert!(world.now.since(start) <= 9 * SECOND, "{:?}", world.now.since(start));
+    world.run(60 * SECOND);
+    assert_eq!(world.selected(A).local_address, world.selected(B).remote_address);
+    assert!(!world.states(B).contains(&State::Failed) && !world.states(A).contains(&State::Failed));
 }
 
 #[test]
