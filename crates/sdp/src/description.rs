@@ -34,12 +34,13 @@ impl Description {
 
     /// Reads a description, with the default bounds. Lines may end with CRLF or LF alone.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        parse::description(text, Limits::default())
+        Self::parse_within(text, Limits::default())
     }
 
     /// Reads a description, with bounds of the caller's choice.
     pub fn parse_within(text: &str, limits: Limits) -> Result<Self, ParseError> {
-        parse::description(text, limits)
+        let (session, media) = parse::sections(text, limits)?;
+        Ok(Self { session, media })
     }
 
     /// The attribute of media section `index`, or the session-level one that it inherits.

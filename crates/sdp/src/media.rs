@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::section::Section;
-use crate::text::{is_token, number};
+use crate::text::{is_token, plain_number};
 
 /// One media section: its `m=` line and the lines that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +39,8 @@ impl MediaLine {
         let media = fields.next().filter(|m| is_token(m))?;
         let ports = fields.next()?;
         let (port, port_count) = match ports.split_once('/') {
-            Some((port, count)) => (number(port)?, Some(number(count)?)),
-            None => (number(ports)?, None),
+            Some((port, count)) => (plain_number(port)?, Some(plain_number(count)?)),
+            None => (plain_number(ports)?, None),
         };
         let protocol = fields.next().filter(|p| p.split('/').all(is_token))?;
         let formats: Vec<String> = fields.map(ToOwned::to_owned).collect();
@@ -82,9 +82,16 @@ mod tests {
 
     #[test]
     fn broken_media_lines_are_refused() {
-        for text in
-            ["", "audio", "audio 9", "audio 70000 RTP/AVP 0", "audio 9 RTP/AVP", "audio 9  RTP/AVP 0", "a 9/x b c"]
-        {
+        for text in [
+            "",
+            "audio",
+            "audio 9",
+            "audio 70000 RTP/AVP 0",
+            "audio 9 RTP/AVP",
+            "audio 9  RTP/AVP 0",
+            "a 9/x b c",
+            "a 09 b c",
+        ] {
             assert_eq!(MediaLine::parse(text), None, "{text:?}");
         }
     }

@@ -1,6 +1,5 @@
 //! Text to lines to sections.
 
-use crate::description::Description;
 use crate::error::{Fault, ParseError};
 use crate::limits::Limits;
 use crate::line::Line;
@@ -9,8 +8,8 @@ use crate::origin::Origin;
 use crate::section::Section;
 use alloc::vec::Vec;
 
-/// Reads a whole description.
-pub(crate) fn description(text: &str, limits: Limits) -> Result<Description, ParseError> {
+/// Reads the session level and the media sections.
+pub(crate) fn sections(text: &str, limits: Limits) -> Result<(Section, Vec<Media>), ParseError> {
     if text.len() > limits.bytes {
         return Err(ParseError { line: 1, fault: Fault::TooLong(limits.bytes) });
     }
@@ -45,7 +44,7 @@ pub(crate) fn description(text: &str, limits: Limits) -> Result<Description, Par
     if media.is_empty() {
         order.finish().map_err(|fault| ParseError { line: session.lines().len(), fault })?;
     }
-    Ok(Description { session, media })
+    Ok((session, media))
 }
 
 /// Browsers and other stacks disagree about the order below `m=`, so only the session level is held to one.
@@ -111,6 +110,7 @@ fn split(raw: &str) -> Result<Line, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::description::Description;
     use alloc::format;
     use alloc::string::ToString;
 

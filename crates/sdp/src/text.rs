@@ -18,6 +18,11 @@ pub fn number<T: core::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
+/// A number as [`number`], in its one shortest spelling, so that it is written back as it was read.
+pub fn plain_number<T: core::str::FromStr>(text: &str) -> Option<T> {
+    number(text).filter(|_| text == "0" || !text.starts_with('0'))
+}
+
 fn is_token_byte(b: u8) -> bool {
     matches!(b, 0x21 | 0x23..=0x27 | 0x2a | 0x2b | 0x2d | 0x2e | 0x30..=0x39 | 0x41..=0x5a | 0x5e..=0x7e)
 }
@@ -40,5 +45,9 @@ mod tests {
         assert_eq!(number::<u16>("65536"), None);
         assert_eq!(number::<u16>("+1"), None);
         assert_eq!(number::<u16>(""), None);
+        assert_eq!(
+            (number::<u16>("09"), plain_number::<u16>("09"), plain_number::<u16>("0")),
+            (Some(9), None, Some(0))
+        );
     }
 }

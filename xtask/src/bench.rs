@@ -1,0 +1,42 @@
+//! `cargo xtask bench NAME`: one binary of the workspace in `bench/`.
+
+use std::path::Path;
+
+use crate::process::{cargo, check};
+use crate::{Failure, tree};
+
+/// Builds a benchmark with optimisation and runs it.
+pub fn run(args: &[&str]) -> Result<(), Failure> {
+    let folder = tree::root().join("bench");
+    let known = names(&folder);
+    let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let (name, json) = match args {
+        [name] => (*name, false),
+        [name, "--json"] | ["--json", name] => (*name, true),
+        _ => return Err(Failure::Usage(format!("bench takes one name; there are: {list}"))),
+    };
+    if !known.iter().any(|k| k == name) {
+        return Err(Failure::Usage(format!("there is no benchmark '{name}'; there are: {list}")));
+    }
+    let mut command = cargo(&["run", "--quiet", "--release", "--bin", name, "--manifest-path"]);
+    command.arg(folder.join("Cargo.toml")).env("CARGO_TARGET_DIR", tree::target());
+    if json {
+        // A reader of JSON wants nothing else on the standard output.
+        let status = command.args(["--", "--json"]).status().map_err(|e| format!("{name} does not start: {e}"))?;
+        return if status.success() { Ok(()) } else { Err(format!("{name} failed").into()) };
+    }
+    Ok(check(name, &mut command)?)
+}
+
+/// The binaries of the workspace: files and folders of `src/bin`.
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder.join("src/bin")) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|e| e == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,89 @@
+//! What the tests need from the system.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A program, and the Debian package that has it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// Any one of these will do.
+    pub programs: &'static [&'static str],
+    pub package: &'static str,
+}
+
+/// What the library is built and tested with: the C parts of the cryptography, and a foreign DTLS stack.
+pub const BUILD: &[Tool] =
+    &[Tool { programs: &["cc", "gcc", "clang"], package: "gcc" }, Tool { programs: &["openssl"], package: "openssl" }];
+
+/// What the browser tests drive.
+pub const BROWSERS: &[Tool] = &[
+    Tool { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" },
+    Tool { programs: &["chromedriver"], package: "chromium-driver" },
+    Tool { programs: &["firefox-esr", "firefox"], package: "firefox-esr" },
+];
+
+/// Node runs the page's tests that need no browser.
+pub const NODE: &[Tool] = &[Tool { programs: &["node"], package: "nodejs" }];
+
+/// Installs what is missing, where that is possible without asking. The answer lists what is still missing.
+pub fn provide(tools: &'static [Tool]) -> Vec<&'static Tool> {
+    let missing = absent(tools);
+    if missing.is_empty() || !is_root() || !on_path("apt-get") {
+        return missing;
+    }
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    println!("== installing {}", packages.join(" "));
+    // The C compiler is of no use without the C library's headers.
+    let headers = if packages.contains(&"gcc") { &["libc6-dev"][..] } else { &[] };
+    apt(&["update", "-qq"]);
+    apt(&[&["install", "-y", "-qq", "--no-install-recommends"], packages.as_slice(), headers].concat());
+    absent(tools)
+}
+
+/// How a person would install them.
+pub fn advice(missing: &[&Tool]) -> String {
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    let packages = packages.join(" ");
+    format!("missing: {packages}; on Debian or Ubuntu: sudo apt-get install {packages}")
+}
+
+fn apt(args: &[&str]) {
+    let mut command = Command::new("apt-get");
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    // What it did not achieve shows when the programs are looked for again.
+    if let Err(error) = command.status() {
+        eprintln!("apt-get does not start: {error}");
+    }
+}
+
+fn absent(tools: &'static [Tool]) -> Vec<&'static Tool> {
+    tools.iter().filter(|tool| !tool.programs.iter().any(|program| on_path(program))).collect()
+}
+
+fn on_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// Whether apt-get would be allowed to install: the effective user of this process is root.
+fn is_root() -> bool {
+    let status = fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    uids.and_then(|uids| uids.split_whitespace().nth(1)) == Some("0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: &[Tool] = &[Tool { programs: &["no-such-program-anywhere"], package: "nothing" }];
+
+    #[test]
+    fn missing_programs_are_named_with_the_way_to_get_them() {
+        let missing = absent(NONE);
+        assert_eq!(missing.len(), 1);
+        assert!(advice(&missing).ends_with("sudo apt-get install nothing"));
+        assert!(on_path("sh"));
+    }
+}
