@@ -1,10 +1,10 @@
 //! From a TCP connection to HTTP on it.
 
-use crate::admission::Permit;
+use crate::client::Client;
 use crate::http::Site;
 use crate::stop;
 use axum::{Extension, Router};
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::pin::pin;
 use core::time::Duration;
 use hyper::server::conn::http1;
@@ -23,14 +23,6 @@ const HEAD_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 100;
 /// The first byte of a TLS handshake record (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 22;
-
-/// Who is at the other end of a TCP connection.
-#[derive(Clone, Debug)]
-pub(crate) struct Client {
-    pub address: IpAddr,
-    pub is_proxy: bool,
-    _permit: Arc<Permit>,
-}
 
 /// Accepts until the future is dropped.
 pub(crate) async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, site: Arc<Site>, router: Router) {
@@ -61,7 +53,7 @@ fn admit(site: &Site, peer: SocketAddr) -> Option<Client> {
     let address = peer.ip().to_canonical();
     let is_proxy = site.is_proxy(address);
     let permit = site.admission.admit((!is_proxy).then_some(address))?;
-    Some(Client { address, is_proxy, _permit: Arc::new(permit) })
+    Some(Client::new(address, is_proxy, permit))
 }
 
 async fn serve(

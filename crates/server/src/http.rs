@@ -1,8 +1,8 @@
 //! Routes, and what every request passes through.
 
-use crate::accept::Client;
 use crate::address::{Authority, stun_url};
 use crate::admission::Admission;
+use crate::client::Client;
 use crate::config::ServerConfig;
 use crate::guard::Guard;
 use crate::hub::Hub;

@@ -1,6 +1,6 @@
 //! One WebSocket of a room.
 
-use crate::accept::Client;
+use crate::client::Client;
 use crate::hub::Hub;
 use crate::stop;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};

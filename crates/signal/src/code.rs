@@ -1,11 +1,8 @@
 //! Codes: `ROOM-SECRET`, in Crockford's base32.
 
-use crate::id::RoomName;
+use crate::id::{ALPHABET, RoomName};
 use core::fmt;
 use peerage_base::rng::Rng;
-
-/// Crockford's base32, lower case.
-pub(crate) const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Characters of the room in a generated code.
 const ROOM_LEN: usize = 6;

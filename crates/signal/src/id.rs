@@ -1,12 +1,14 @@
 //! Names on the wire: rooms, peers, resume tokens.
 
-use crate::code::ALPHABET;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use core::fmt;
 use peerage_base::rng::Rng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::sync::Arc;
+
+/// Crockford's base32, lower case.
+pub(crate) const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// The name of a room in canonical form: 4 to 32 characters of Crockford's base32, lower case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
