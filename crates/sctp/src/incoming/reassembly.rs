@@ -70,9 +70,9 @@ impl Reassembly {
 
     /// Waits no longer for anything up to `cumulative` (RFC 3758 §3.6).
     pub(crate) fn forward(&mut self, cumulative: Tsn, streams: impl Iterator<Item = (StreamId, Ssn)>) {
-        // An incomplete run that ends before `cumulative` lacks something that will never come. One that ends at it may go on.
-        let passed = |run: &Run| run.last.before(cumulative);
-        self.drop_runs(passed);
+        // What a run lacks up to here will never come. One that ends exactly here may still go on if its beginning is there.
+        let next = cumulative.next();
+        self.drop_runs(|run| run.last.before(cumulative) || !run.has_begun() && !next.before(run.first));
         for (stream, ssn) in streams {
             self.drop_runs(|run| {
                 let skipped = run.stream == stream && !run.unordered && !ssn.0.before(run.ssn.0);

@@ -83,6 +83,10 @@ impl Run {
         }
     }
 
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
         self.begun && self.ended
     }
