@@ -238,6 +238,27 @@ fn a_check_after_consent_was_lost_is_answered_and_revives_nothing() {
     assert_eq!(world.state(A), State::Failed);
 }
 
+/// Chromium checks every 48 ms while it has nothing; each check asks for one in return.
+#[test]
+fn a_peer_that_checks_faster_than_the_round_trip_is_still_connected_to() {
+    let mut world = World::new(12);
+    world.trickle = None;
+    world.delay = Duration::from_millis(700);
+    world.host(A, 0, "192.0.2.1:5000");
+    world.host(B, 0, "192.0.2.2:6000");
+    world.exchange();
+    let password = world.sides[B].agent.local_credentials().pwd.clone();
+    let path = Path { local: LocalId(0), remote: addr("192.0.2.1:5000") };
+    for number in 0..60 {
+        let mut bytes = check(&world, A, number, &password);
+        world.deliver(B, path, &mut bytes);
+        world.run(Duration::from_millis(48));
+    }
+    assert_eq!(world.state(B), State::Connected);
+    let checks = world.sides[B].sent.iter().filter(|(_, _, b)| Message::parse(b).unwrap().class() == Class::Request);
+    assert!(checks.count() <= 10);
+}
+
 #[test]
 fn addresses_that_must_not_be_sent_to_are_refused() {
     let mut world = World::new(7);
