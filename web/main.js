@@ -25,8 +25,10 @@ class App {
   pipes = [];
   error = null;
 
-  constructor(storage) {
+  /** `base`: where links lead; the public address of the server, or else the one this page came from. */
+  constructor(storage, base) {
     this.storage = storage;
+    this.base = base;
     this.render = soon(() => this.ui.render());
     this.chat = this.#newChat();
     this.files = new Files({
@@ -52,7 +54,7 @@ class App {
   }
 
   get link() {
-    return codes.link(location.href, this.session.code);
+    return codes.link(this.base, this.session.code);
   }
 
   takers() {
@@ -84,7 +86,7 @@ class App {
   #enter(code, mode) {
     this.session?.leave();
     this.error = null;
-    for (const id of ['failed', 'server', 'unheard', 'space']) this.ui.clearNotice(id);
+    for (const id of ['failed', 'server', 'unheard', 'space', 'wrong-code']) this.ui.clearNotice(id);
     this.chat = this.#newChat();
     this.pipes = [];
     // A page that is loaded again finds its room by the address.
@@ -100,7 +102,7 @@ class App {
         connected: (peer) => this.#connected(peer),
         gone: (peer) => this.#gone(peer),
         channel: (peer, channel) => this.#channel(peer, channel),
-        notice: () => this.ui.announce('The server lost this page; connecting anew'),
+        notice: (code) => this.#notice(code),
         failed: (reason) => this.#failed(session, reason),
         busy: () => this.files.moving,
       },
@@ -109,6 +111,14 @@ class App {
     session.start();
     this.ui.describeLimit();
     this.render();
+  }
+
+  #notice(code) {
+    if (code === 'wrong_code') {
+      this.ui.notice('wrong-code', 'warn', 'Somebody came with a wrong code', 'They were not let in. If you expect them, give them the whole code again; this page goes on waiting.');
+    } else {
+      this.ui.announce('The server lost this page; connecting anew');
+    }
   }
 
   #newChat() {
@@ -236,6 +246,17 @@ function copyOf(value) {
   return structuredClone(value);
 }
 
+/** The address that the server wants in links; its own where it names none. */
+async function publicAddress() {
+  try {
+    const { public_url: url } = await (await fetch('config', { signal: AbortSignal.timeout(3000) })).json();
+    if (typeof url === 'string' && /^https?:$/.test(new URL(url).protocol)) return new URL(url).href;
+  } catch {
+    // Without an answer the address of this page is as good as any.
+  }
+  return location.href;
+}
+
 function webSocketUrl() {
   const url = new URL('ws', location.href);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -279,7 +300,8 @@ function fromAddress(app) {
   }
 }
 
-const app = new App(await Storage.create());
+const [storage, base] = await Promise.all([Storage.create(), publicAddress()]);
+const app = new App(storage, base);
 Object.defineProperty(window, 'peeragePage', { value: status(app) });
 app.render();
 fromAddress(app);

@@ -2,7 +2,7 @@
 
 import { clean, fromBase64url } from './text.js';
 import { collision, problem } from './paths.js';
-import { batches, count, hashText, MAX_ENTRIES, MAX_MESSAGE, overallHash, parse, Rate, TransferError, VERSION, WINDOW } from './transfer.js';
+import { batches, count, hashText, MAX_ENTRIES, MAX_MESSAGE, MAX_PATHS, overallHash, parse, Rate, TransferError, VERSION, WINDOW } from './transfer.js';
 
 const CHUNK = 262144;
 
@@ -32,6 +32,7 @@ export class Incoming {
   #channel = null;
   #resume = null;
   #expected = 0;
+  #paths = 0;
   #queue = Promise.resolve();
   #run = 0;
   #arrived = 0;
@@ -200,6 +201,11 @@ export class Incoming {
       const fault = problem(item?.path);
       if (fault !== null) {
         this.reject('names', `${fault}: ${clean(item?.path, 80)}`);
+        return;
+      }
+      this.#paths += item.path.length;
+      if (this.#paths > MAX_PATHS) {
+        this.reject('entries', 'the names are too long together');
         return;
       }
       this.entries.push(item.dir === true ? { path: item.path, dir: true } : { path: item.path, size: count(item.size) });

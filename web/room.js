@@ -2,7 +2,8 @@
 
 const ACK_AFTER = 8;
 const ACK_DELAY_MS = 200;
-const MAX_UNACKED = 512;
+const MAX_UNACKED = 256;
+const MAX_UNACKED_BYTES = 1024 * 1024;
 const MAX_PEERS = 64;
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
 const OPEN_TIMEOUT_MS = 10000;
@@ -79,7 +80,8 @@ export class Room {
     this.#sent += 1;
     const frame = { type: 'signal', seq: this.#sent, to, data };
     this.#unacked.push(frame);
-    if (this.#unacked.length > MAX_UNACKED) {
+    const size = this.#unacked.reduce((sum, waiting) => sum + waiting.data.length, 0);
+    if (this.#unacked.length > MAX_UNACKED || size > MAX_UNACKED_BYTES) {
       this.#end({ code: 'gone', message: 'too much was said while the server was away' });
       return;
     }
@@ -138,14 +140,14 @@ export class Room {
     this.#mode = 'resume';
     this.#becomeReady();
     this.#on.joined(peerList(frame.peers, this.#self), iceServers(frame.ice_servers));
-    for (const waiting of this.#unacked) this.#write(waiting);
   }
 
   #resumed(frame) {
     if (this.#token === null || this.#ready) return;
     this.#forget(frame.received);
-    this.#becomeReady();
+    // Before anybody hears of it, so that nothing new is said first.
     for (const waiting of this.#unacked) this.#write(waiting);
+    this.#becomeReady();
     this.#on.resumed(peerList(frame.peers, this.#self));
   }
 

@@ -9,6 +9,8 @@ const HIGH_WATER = 1024 * 1024;
 const LOW_WATER = 256 * 1024;
 /** Chunks read ahead, which hides the disk and the hashing behind the network. */
 const AHEAD = 4;
+/** The smallest window that a receiver may grant, in bytes. */
+const MIN_WINDOW = 65536;
 
 /**
  * Files on their way to one peer.
@@ -148,7 +150,7 @@ export class Outgoing {
       const index = count(item?.index, this.entries.length - 1);
       const entry = this.entries[index];
       if (entry.dir) throw new TransferError('protocol', 'a folder has no content');
-      this.#have.set(index, { size: count(item.size), sha256: hashText(item.sha256) });
+      this.#have.set(index, { size: count(item.size, entry.size), sha256: hashText(item.sha256) });
     }
   }
 
@@ -156,7 +158,7 @@ export class Outgoing {
     if (this.state !== 'offered') throw new TransferError('protocol', 'accepted twice');
     if (message.resume !== this.resume) throw new TransferError('protocol', 'the other side does not know this transfer');
     this.#window = count(message.window);
-    if (this.#window === 0) throw new TransferError('protocol', 'a window of nothing');
+    if (this.#window < MIN_WINDOW) throw new TransferError('protocol', 'the window is too small');
     this.#set('sending');
     this.#stream(run).catch((error) => {
       if (run === this.#run) this.#fail(error);
@@ -215,14 +217,10 @@ export class Outgoing {
     const kept = this.#have.get(index);
     let offset = 0;
     let restarted = false;
-    if (kept) {
-      if (kept.size <= file.size) {
-        const { prefix } = await this.#storage.call('readOpen', { reader, file, offset: kept.size });
-        if (kept.size === 0 || prefix === kept.sha256) offset = kept.size;
-        else restarted = true;
-      } else {
-        restarted = true;
-      }
+    if (kept && kept.size > 0) {
+      const { prefix } = await this.#storage.call('readOpen', { reader, file, offset: kept.size });
+      if (prefix === kept.sha256) offset = kept.size;
+      else restarted = true;
     }
     if (offset === 0) await this.#storage.call('readOpen', { reader, file, offset: 0 });
     if (restarted && !this.restarted.includes(this.entries[index].path)) this.restarted.push(this.entries[index].path);

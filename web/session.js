@@ -5,13 +5,13 @@ import { Peer } from './peer.js';
 import { Room } from './room.js';
 import { Sealer } from './seal.js';
 
-const OTHERS_MS = 3000;
 const FORGET_LEFT_MS = 8000;
 const MAX_PEERS = 32;
 
 /**
  * Handlers: `changed()`; `connected(peer)`; `gone(peer)` when one cannot be reached any more; `channel(peer, channel)`;
- * `notice(code)` for what passes by itself; `failed({ code, message })`, after which the session is over; `busy()` tells
+ * `notice(code)` for what is no end: `wrong_code` of a newcomer,
+ * `gone` and `taken` when it enters anew; `failed({ code, message })`, after which the session is over; `busy()` tells
  * whether files are moving, which puts off what would cut them.
  */
 export class Session {
@@ -27,7 +27,6 @@ export class Session {
   #self = '';
   #entered = false;
   #waiting = null;
-  #othersTimer = null;
 
   constructor({ code, mode, url, agent, on }) {
     this.code = code;
@@ -130,6 +129,7 @@ export class Session {
 
   #left(id) {
     this.peers.get(id)?.leftRoom();
+    this.#checkCode();
     this.#on.changed();
   }
 
@@ -139,28 +139,25 @@ export class Session {
     const { message, problem } = this.#sealer.open(from, data);
     if (message) {
       peer.verified = true;
-      clearTimeout(this.#othersTimer);
       peer.receive(message).catch(() => {});
       return;
     }
     if (problem !== 'closed' || peer.verified) return;
+    if (peer.first && peer.state !== 'wrong-code') this.#on.notice('wrong_code');
     peer.wrongCode();
-    if (!peer.first) this.#wrongCode();
+    this.#checkCode();
     this.#on.changed();
   }
 
-  /** The newcomer with a wrong code ends; but one stranger in a room of friends is no reason to. */
-  #wrongCode() {
+  /** The newcomer ends once everybody who was there before it holds another code: one stranger is no reason to. */
+  #checkCode() {
     const peers = [...this.peers.values()];
-    if (peers.some((peer) => peer.verified)) return;
-    const open = peers.some((peer) => !peer.first && peer.state === 'greeting');
-    clearTimeout(this.#othersTimer);
-    this.#othersTimer = setTimeout(() => {
-      if (this.over || [...this.peers.values()].some((peer) => peer.verified)) return;
-      this.#room.leave();
-      this.#end('wrong code');
-      this.#on.failed({ code: 'wrong_code', message: '' });
-    }, open ? OTHERS_MS : 0);
+    const before = peers.filter((peer) => !peer.first && peer.state !== 'left');
+    if (this.over || peers.some((peer) => peer.verified)) return;
+    if (before.length === 0 || before.some((peer) => peer.state !== 'wrong-code')) return;
+    this.#room.leave();
+    this.#end('wrong code');
+    this.#on.failed({ code: 'wrong_code', message: '' });
   }
 
   #say(peer, message) {
@@ -199,7 +196,6 @@ export class Session {
   }
 
   #end(reason) {
-    clearTimeout(this.#othersTimer);
     this.state = 'over';
     for (const peer of this.peers.values()) peer.close(reason);
     this.peers.clear();

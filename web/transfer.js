@@ -10,6 +10,8 @@ export const PROTOCOL = 'peerage.transfer.1';
 export const MAX_MESSAGE = 65536;
 /** Most entries that this page takes in one transfer. */
 export const MAX_ENTRIES = 10000;
+/** Most characters that their paths may have together. */
+export const MAX_PATHS = 4 * 1024 * 1024;
 /** Bytes that a sender may be ahead of what this page has stored. */
 export const WINDOW = 8 * 1024 * 1024;
 

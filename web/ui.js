@@ -145,7 +145,7 @@ export class Ui {
       this.codeError(error.message);
       return;
     }
-    if (code.server !== null && code.server.origin !== location.origin) {
+    if (code.server !== null && ![location.origin, new URL(this.#app.base).origin].includes(code.server.origin)) {
       this.codeError(`This link belongs to another server (${code.server.host}). Open it in the address bar of the browser.`);
       return;
     }
@@ -332,7 +332,7 @@ export class Ui {
   }
 
   #describePlace() {
-    const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
+    const loopback = /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(this.#app.base).hostname);
     if (loopback) {
       $('link-note').hidden = false;
       text($('link-note'), 'This page was opened by an address that only this computer knows, so the link and the QR code work only here. To invite other devices, open it by the network address of this computer.');

@@ -41,7 +41,7 @@ function setUp(mode = 'join') {
   for (const name of ['state', 'joined', 'resumed', 'peerJoined', 'peerLeft', 'signal', 'ended']) on[name] = note(name);
   const room = new Room({ url: 'ws://x/ws', room: 'k7m2xq', self: SELF, mode, on, WebSocket: Socket });
   room.connect();
-  return { room, sockets, log, of: (name) => log.filter(([other]) => other === name).map(([, ...values]) => values) };
+  return { room, sockets, log, on, of: (name) => log.filter(([other]) => other === name).map(([, ...values]) => values) };
 }
 
 function joined(setup, extra = {}) {
@@ -146,6 +146,20 @@ test('garbage from the server changes nothing', () => {
 test('what waits for a lost server is bounded', () => {
   const setup = setUp();
   joined(setup).lose();
-  for (let i = 0; i < 600; i += 1) setup.room.signal(P, 'x');
+  for (let i = 0; i < 300; i += 1) setup.room.signal(P, 'x');
   assert.deepEqual(setup.of('ended').map(([{ code }]) => code), ['gone']);
+  const large = setUp();
+  joined(large).lose();
+  for (let i = 0; i < 20; i += 1) large.room.signal(P, 'x'.repeat(60000));
+  assert.deepEqual(large.of('ended').map(([{ code }]) => code), ['gone']);
+});
+
+test('what is said on the news of having joined goes out once', () => {
+  const setup = setUp();
+  const [socket] = setup.sockets;
+  socket.open();
+  setup.on.joined = () => setup.room.signal(P, 'hello');
+  socket.hear({ type: 'joined', token: 'T', peers: [P], ice_servers: [] });
+  assert.deepEqual(socket.said.slice(1), [{ type: 'signal', seq: 1, to: P, data: 'hello' }]);
+  setup.room.leave();
 });

@@ -183,8 +183,9 @@ test('a sender never runs further ahead than the window', async () => {
   outgoing.start(s, { id: 'r' });
   await until(() => s.sent.length === 2);
   r.send(JSON.stringify({ type: 'accept', resume: outgoing.resume, window: 600_000 }));
-  await new Promise((resolve) => setTimeout(resolve, 100));
   const content = () => s.sent.filter((message) => typeof message !== 'string').reduce((sum, message) => sum + message.byteLength, 0);
+  await until(() => content() === 524_288);
+  await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(content(), 524_288);
   r.send(JSON.stringify({ type: 'ack', bytes: 262_144 }));
   await until(() => content() > 524_288);
@@ -222,6 +223,7 @@ test('what a hostile sender says ends in a reason and never in a stored file', a
     ['protocol', [offer(), entries([{ path: 'a', size: '3' }])]],
     ['protocol', [offer(), abc]],
     ['entries', [offer({ entries: 10001 })]],
+    ['entries', [offer({ entries: 2000 }), ...Array.from({ length: 150 }, (_, i) => entries(Array.from({ length: 10 }, (_, k) => ({ path: `${i}-${k}/${'x/'.repeat(40)}${'y'.repeat(250)}/${`${'z'.repeat(250)}/`.repeat(12)}a`, size: 0 }))))]],
     ['names', [offer(), entries([{ path: '../a', size: 3 }])]],
     ['names', [offer(), entries([null])]],
     ['names', [offer({ entries: 2 }), entries([{ path: 'a', size: 1 }, { path: 'A', size: 2 }])]],
@@ -283,7 +285,8 @@ test('what a hostile receiver says ends in a reason', async () => {
     () => [abc],
     () => ['{"type":"surprise"}'],
     (outgoing) => [accept(outgoing, { resume: RESUME })],
-    (outgoing) => [accept(outgoing, { window: 0 })],
+    (outgoing) => [accept(outgoing, { window: 65535 })],
+    () => [JSON.stringify({ type: 'have', list: [{ index: 0, size: 4, sha256: H }] })],
     (outgoing) => [accept(outgoing, { window: -5 })],
     (outgoing) => [accept(outgoing), accept(outgoing)],
     (outgoing) => [accept(outgoing), JSON.stringify({ type: 'ack', bytes: 1e9 })],
