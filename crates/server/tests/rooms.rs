@@ -70,6 +70,44 @@ async fn the_joined_event_names_the_servers_own_stun() {
 }
 
 #[tokio::test]
+async fn a_websocket_outlives_the_time_limits_of_http() {
+    let server = start(|c| {
+        c.http_timeout = Duration::from_millis(100);
+        c.head_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let (a, to_b, mut b, _) = pair(server.http, server.http).await;
+    sleep(Duration::from_millis(800)).await;
+    a.send(to_b, &candidate("late")).unwrap();
+    expect(&mut b, |e| match e {
+        RoomEvent::Candidate { .. } => Some(()),
+        RoomEvent::Reconnecting => panic!("the connection was cut"),
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nine_peers_do_not_fit_a_room() {
+    let server = start(|_| {}).await;
+    let code = code();
+    let mut rooms = vec![enter(server.http, &code, Intent::Open).await];
+    for _ in 1..8 {
+        rooms.push(enter(server.http, &code, Intent::Join).await);
+    }
+    let ninth = Room::connect(options(server.http, &code, Intent::Join)).await;
+    assert!(matches!(ninth, Err(ConnectError::Unavailable)));
+    // Everybody greets everybody, and of each pair exactly one was first.
+    let mut firsts = 0;
+    for room in &mut rooms {
+        for _ in 1..8 {
+            firsts += usize::from(expect(room, hello).await.1);
+        }
+    }
+    assert_eq!(firsts, 28);
+}
+
+#[tokio::test]
 async fn a_dropped_room_is_left() {
     let server = start(|_| {}).await;
     let (mut a, to_b, b, _) = pair(server.http, server.http).await;

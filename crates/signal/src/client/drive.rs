@@ -197,8 +197,9 @@ impl Driver {
             );
             match dialled.await {
                 Ok(Ok(socket)) => {
-                    self.shared.lock().handle_connected();
-                    return Some(socket);
+                    let mut machine = self.shared.lock();
+                    machine.handle_connected();
+                    return (!machine.is_over()).then_some(socket);
                 }
                 Ok(Err(e)) => tracing::debug!(error = %e, "cannot reconnect"),
                 Err(_) => tracing::debug!("cannot reconnect in time"),

@@ -145,7 +145,7 @@ impl Machine {
             Stay::In { token } | Stay::Away { token } => {
                 ClientMessage::Resume { room, peer, token: *token, received: self.received }
             }
-            Stay::Over => ClientMessage::Leave,
+            Stay::Over => return,
         };
         self.acked = self.received;
         self.frames.push_back(first.to_json());

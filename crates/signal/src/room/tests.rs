@@ -383,8 +383,9 @@ fn check(rooms: &Rooms) {
     assert_eq!(rooms.away.len(), members().filter(|m| m.conn().is_none()).count());
     assert_eq!(rooms.empty.len(), rooms.rooms.values().filter(|r| r.members.is_empty()).count());
     assert_eq!(rooms.empty.len(), rooms.rooms.values().filter(|r| r.expires.is_some()).count());
-    assert_eq!(rooms.seated(), members().filter(|m| m.conn().is_some()).count());
-    assert_eq!(rooms.silent.len() + rooms.seated(), rooms.conns.len());
+    let seated = rooms.conns.values().filter(|c| matches!(c.state, ConnState::Seated { .. })).count();
+    assert_eq!(seated, members().filter(|m| m.conn().is_some()).count());
+    assert_eq!(rooms.silent.len() + seated, rooms.conns.len());
     assert!(rooms.rooms.len() <= rooms.settings.rooms);
     assert!(rooms.rooms.values().all(|r| r.members.len() <= rooms.settings.peers_per_room));
     assert!(rooms.queued_bytes <= rooms.settings.total_queue_bytes);
@@ -458,7 +459,9 @@ proptest! {
             prop_assert!(world.rooms.poll_timeout().is_none_or(|at| at > world.now) || !waited);
         }
         world.wait(Duration::from_secs(10));
-        world.rooms.close_all(world.now);
+        for conn in conns {
+            world.rooms.handle_disconnect(world.now, conn);
+        }
         world.wait(Duration::from_secs(31));
         world.wait(Duration::from_secs(3601));
         check(&world.rooms);

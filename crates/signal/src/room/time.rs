@@ -1,6 +1,6 @@
 //! What happens by itself.
 
-use super::{ConnState, Output, Refusal, Rooms};
+use super::{Refusal, Rooms};
 use crate::message::ErrorCode;
 use peerage_base::time::{Instant, earliest};
 
@@ -47,19 +47,5 @@ impl Rooms {
             self.evict(now, &room, peer);
         }
         self.next_sweep = (self.queued_bytes > 0).then(|| now + timeout);
-    }
-
-    /// Closes every connection; members keep their seats for the grace period.
-    pub fn close_all(&mut self, now: Instant) {
-        let conns: Vec<_> = self.conns.keys().copied().collect();
-        for conn in conns {
-            self.handle_disconnect(now, conn);
-            self.output.push_back(Output::Close(conn));
-        }
-    }
-
-    /// How many connections have entered a room.
-    pub fn seated(&self) -> usize {
-        self.conns.values().filter(|c| matches!(c.state, ConnState::Seated { .. })).count()
     }
 }
