@@ -47,7 +47,6 @@ window.pump = async (label, size, piece) => {
   }
   return hex(await crypto.subtle.digest('SHA-256', all));
 };
-true
 "#;
 
 /// Serves an empty page and returns its URL. Ends with the runtime.

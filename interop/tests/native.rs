@@ -83,7 +83,7 @@ impl Pair {
     async fn connect(kind: Kind, offerer: Offerer) -> Result<Self> {
         let mut browser = Browser::start(kind).await?;
         browser.open(&page::blank().await?).await?;
-        browser.run(page::SCRIPT).await?;
+        browser.run(&format!("(() => {{ {} }})()", page::SCRIPT)).await?;
         browser.run("start({})").await?;
         let pc = endpoint()?.peer_connection(Configuration::default()).map_err(words)?;
         let data = match offerer {
@@ -288,7 +288,9 @@ async fn three_hundred_channels_with_firefox() {
 /// An ICE restart from either side keeps the channel and what is sent meanwhile.
 async fn restart(kind: Kind, by: Offerer) -> Result<()> {
     let mut pair = Pair::connect(kind, Offerer::Native).await?;
-    pair.browser.run("(channels.data.mode = 'echo', true)").await?;
+    pair.browser.run("(channels.data.mode = 'echo', candidates.length = 0, true)").await?;
+    // What is left to tell of the first generation is of no use any more.
+    while tokio::time::timeout(Duration::from_millis(200), pair.pc.next_event()).await.is_ok() {}
     match by {
         Offerer::Native => {
             pair.pc.restart_ice();
@@ -299,7 +301,7 @@ async fn restart(kind: Kind, by: Offerer) -> Result<()> {
             pair.pc.set_remote_description(description(&answer)?).await.map_err(words)?;
         }
         Offerer::Browser => {
-            pair.browser.run("(candidates.length = 0, pc.restartIce(), true)").await?;
+            pair.browser.run("(pc.restartIce(), true)").await?;
             let offer = pair.browser.run("pc.setLocalDescription().then(() => pc.localDescription.toJSON())").await?;
             pair.pc.set_remote_description(description(&offer)?).await.map_err(words)?;
             let answer = pair.pc.create_answer().await.map_err(words)?;
