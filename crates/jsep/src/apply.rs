@@ -205,15 +205,18 @@ impl Negotiation {
         // An answer without the attribute is that of a client (RFC 4145 §4, as RFC 9429 §5.3.1 recommends).
         let answerer_is_client = answer.setup != Some(Setup::Passive);
         let role = if answerer_is_client == (answerer == Side::Local) { DtlsRole::Client } else { DtlsRole::Server };
-        let next = Association {
+        // RFC 8842 §3.1 has a change of roles begin another association. Firefox answers every ICE restart as the client,
+        // whatever it was, and keeps its association; so certificates and `tls-id` decide alone.
+        if let Some(running) = self.association.as_ref().filter(|a| a.continues(&local.fingerprints, remote)) {
+            return Some(DtlsPlan { role: running.role, new_association: false });
+        }
+        self.association = Some(Association {
             role,
             local: local.fingerprints.clone(),
             remote: remote.fingerprints.clone(),
             remote_id: remote.tls_id.clone(),
-        };
-        let new_association = self.association.as_ref() != Some(&next);
-        self.association = Some(next);
-        Some(DtlsPlan { role, new_association })
+        });
+        Some(DtlsPlan { role, new_association: true })
     }
 
     /// The peer's side of the transport, without DTLS.

@@ -42,8 +42,8 @@ pub struct Negotiation {
     pub(crate) version: u64,
 }
 
-/// What makes one DTLS association another (RFC 8842 §3.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A DTLS association: our role, and what makes another of it (RFC 8842 §3.1).
+#[derive(Clone, Debug)]
 pub(crate) struct Association {
     pub(crate) role: DtlsRole,
     pub(crate) local: Vec<Fingerprint>,

@@ -65,8 +65,8 @@ pub struct TransportPlan {
 pub struct DtlsPlan {
     /// Our side.
     pub role: DtlsRole,
-    /// A handshake is due: the first one, or one that replaces the association because a fingerprint, a role or a `tls-id`
-    /// changed (RFC 8842 §3.1). `false` keeps what runs.
+    /// A handshake is due: the first one, or one that replaces the association because a fingerprint or a `tls-id` changed
+    /// (RFC 8842 §3.1). `false` keeps what runs, and its role.
     pub new_association: bool,
 }
 

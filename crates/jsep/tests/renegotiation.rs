@@ -221,6 +221,29 @@ fn another_certificate_begins_another_association() {
 }
 
 #[test]
+fn a_role_that_changes_alone_keeps_the_association() {
+    let (mut alice, mut bob) = connected();
+    alice.negotiation.want_ice_restart();
+    alice.renew("second");
+    bob.renew("reply");
+    let (answer, _, _) = bob.answer(alice.offer());
+    let reversed = swapped(&answer.sdp, "a=setup:active", "a=setup:passive");
+    let plan = alice.takes(Answer, &reversed).unwrap();
+    let dtls = plan.transport.unwrap().dtls.unwrap();
+    assert_eq!((dtls.role, dtls.new_association), (DtlsRole::Server, false), "Firefox says so after a restart");
+}
+
+#[test]
+fn another_tls_id_begins_another_association() {
+    let (mut alice, mut bob) = (Peer::with_data(1), Peer::new(2));
+    alice.transport.tls_id = Some("aaaaaaaaaaaaaaaaaaaa".into());
+    exchange(&mut alice, &mut bob);
+    alice.transport.tls_id = Some("cccccccccccccccccccc".into());
+    let (_, theirs) = exchange(&mut alice, &mut bob);
+    assert!(theirs.transport.unwrap().dtls.unwrap().new_association);
+}
+
+#[test]
 fn a_peer_that_refuses_data_closes_the_transport_and_is_not_asked_again() {
     let refusal = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n\
                    c=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:0\r\n";
