@@ -85,9 +85,10 @@ impl Negotiation {
         self.data_wanted = true;
     }
 
-    /// The next offer begins another ICE generation (W3C `restartIce`). Holds until an exchange has done so.
+    /// The next offer begins another ICE generation (W3C `restartIce`). Holds until an exchange has done so; without a
+    /// transport there is nothing to restart.
     pub fn want_ice_restart(&mut self) {
-        self.restart_wanted = self.local.current.is_some();
+        self.restart_wanted = self.local.current.as_ref().is_some_and(|held| held.facts.link.is_some());
     }
 
     /// Ends the negotiation; every later command fails with `InvalidStateError`.

@@ -251,7 +251,8 @@ fn a_peer_that_refuses_data_closes_the_transport_and_is_not_asked_again() {
     peer.offer();
     let plan = peer.takes(Answer, refusal).unwrap();
     assert!(plan.data_rejected && plan.transport_closed && plan.local_ufrag.is_none() && plan.transport.is_none());
-    assert!(!peer.negotiation.needs_negotiation());
+    peer.negotiation.want_ice_restart();
+    assert!(!peer.negotiation.needs_negotiation(), "there is nothing to restart either");
     peer.negotiation.want_data();
     peer.renew("another");
     let offer = peer.offer().sdp;
