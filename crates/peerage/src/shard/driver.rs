@@ -233,7 +233,14 @@ impl Driver {
         }
         let cell = entry.cell.clone();
         let mut state = cell.lock();
+        let now = self.clock.now();
+        // A check on the 4-tuple of the other connection is never answered, and ICE checks one pair at a time of those that
+        // are alike. So the fresh sockets come first; the shared ones, which the peer's fresh ones may reach, behind them.
+        for end in entry.locals.drain(..) {
+            state.session.remove_local(now, end.id);
+        }
         self.add_addresses(key, &mut state, true);
+        self.add_addresses(key, &mut state, false);
         drop(state);
         self.touch(key);
     }
@@ -270,11 +277,14 @@ impl Driver {
 
     fn add_address(&mut self, now: Instant, key: Key, state: &mut State, port: PortId, ip: IpAddr, rank: usize) {
         let Some(socket) = self.ports.get(port).map(|port| port.socket.local_addr()) else { return };
+        let own = self.ports.get(port).is_some_and(|port| port.owner.is_some());
+        let crowded = !own && self.connections.get(&key).is_some_and(|entry| entry.own_ports);
         let local = LocalAddress {
             address: (ip, socket.port()).into(),
             mdns_name: self.names.name(ip),
             // RFC 8445 §5.1.2.1: 65535 for the best; each further address is worth less.
-            preference: u16::MAX - u16::try_from(rank).unwrap_or(u16::MAX),
+            preference: (if crowded { u16::MAX / 2 } else { u16::MAX })
+                .saturating_sub(u16::try_from(rank).unwrap_or(u16::MAX)),
         };
         let id = state.session.add_local(now, local);
         if let Some(entry) = self.connections.get_mut(&key) {
