@@ -212,7 +212,8 @@ impl Table {
             Role::Client => 0,
             Role::Server => 1,
         };
-        (parity..limit.min(u16::MAX)).step_by(2).map(StreamId).find(|stream| !self.streams.contains_key(stream))
+        // The range ends before `limit`, so 65535 is never among them.
+        (parity..limit).step_by(2).map(StreamId).find(|stream| !self.streams.contains_key(stream))
     }
 }
 

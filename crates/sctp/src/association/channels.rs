@@ -1,5 +1,6 @@
 //! What the owner does with channels.
 
+use super::sender::OVERHEAD;
 use super::{Association, ChannelInfo, State};
 use crate::channel::{Channel, ChannelId, ChannelInit, ChannelState, OutgoingReset};
 use crate::dcep::{Dcep, Open, Reliability};
@@ -53,10 +54,10 @@ impl Association {
         if payload.len() > max {
             return Err(SendError::TooLarge { max });
         }
-        // A message larger than the buffer goes when it is the only one. An empty one costs as much as its byte.
-        if held > 0 && held + payload.len().max(1) > limit {
-            let refused = self.sender.refused.unwrap_or(0);
-            self.sender.refused = Some(refused.max(payload.len()));
+        // A message larger than the buffer goes when it is the only one.
+        let cost = payload.len() + OVERHEAD;
+        if held > 0 && held + cost > limit {
+            self.sender.refused = self.sender.refused.max(Some(cost));
             return Err(SendError::BufferFull { held, limit });
         }
         let limit = match channel.init.reliability() {
@@ -130,7 +131,7 @@ impl Association {
 
     /// Bytes that were given to `send` on any channel and have not left yet.
     pub fn total_buffered(&self) -> usize {
-        self.sender.queued
+        self.sender.queued.bytes
     }
 
     /// Most bytes of a message that the peer takes; `usize::MAX` if it set no limit.
@@ -195,7 +196,9 @@ impl Association {
             ssn: None,
         };
         if let Some(channel) = self.channels.get_mut(id) {
+            let load = channel.queue.load();
             channel.queue.push_front(message);
+            self.sender.requeued(load, channel.queue.load());
             self.activate(id);
         }
     }
@@ -204,8 +207,9 @@ impl Association {
         let message = Outgoing { id: self.sender.message_id(), ppid, payload, unordered, limit, counted, ssn: None };
         let known = self.knows_peer();
         let Some(channel) = self.channels.get_mut(id) else { return };
-        self.sender.queued += counted;
+        let load = channel.queue.load();
         channel.queue.push(message);
+        self.sender.requeued(load, channel.queue.load());
         if known && channel.stream.is_some() {
             self.activate(id);
         }
@@ -228,9 +232,10 @@ impl Association {
         if channel.queue.front().map(|m| m.id) != Some(message) {
             return;
         }
-        let before = channel.queue.buffered();
-        self.sender.queued -= channel.queue.drop_front();
-        self.message_done(id, before);
+        let load = channel.queue.load();
+        channel.queue.drop_front();
+        self.sender.requeued(load, channel.queue.load());
+        self.message_done(id, load.bytes);
     }
 
     /// The channel whose turn it is is done with its message: notes progress and passes the turn on.
@@ -264,7 +269,7 @@ impl Association {
         }
         channel.closing.outgoing = OutgoingReset::Requested;
         match channel.stream {
-            Some(stream) if reconfig => self.request_reset(stream),
+            Some(stream) if reconfig => self.request_reset(stream, Some(id)),
             // The peer cannot take part: closed for this end, and the stream is not used again.
             _ => self.retire_channel(id),
         }
@@ -279,7 +284,9 @@ impl Association {
     fn retire_channel(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.get_mut(id).filter(|c| c.state != ChannelState::Closed) else { return };
         channel.state = ChannelState::Closed;
-        self.sender.queued -= channel.queue.clear();
+        let load = channel.queue.load();
+        channel.queue.clear();
+        self.sender.requeued(load, channel.queue.load());
         let is_over = channel.inbox.is_empty();
         self.events.push_back(Event::Closed(id));
         if is_over {

@@ -113,7 +113,9 @@ impl Association {
             self.stats.drops.unwanted += 1;
             return;
         };
-        match self.channels.on_stream(stream) {
+        let id = self.channels.on_stream(stream);
+        // What follows the reset of a stream is for the next channel on it.
+        match id.filter(|id| self.channels.get(*id).is_none_or(|c| !c.closing.incoming_done)) {
             Some(id) => self.deliver_to(id, message),
             None => {
                 self.receiver.hold(&message);

@@ -27,6 +27,7 @@ impl Association {
     }
 
     fn on_open(&mut self, stream: StreamId, open: &Open<'_>) {
+        self.infer_outgoing_done(stream);
         if self.channels.on_stream(stream).is_some() {
             // An OPEN on a channel in use means nothing (and one end may have agreed on it by other means).
             self.stats.drops.unwanted += 1;
@@ -55,7 +56,7 @@ impl Association {
     /// Resets a stream that carries no channel here; what the peer does next is its matter.
     fn reject(&mut self, stream: StreamId) {
         if self.channels.on_stream(stream).is_none() && stream.0 < self.outbound_streams() {
-            self.request_reset(stream);
+            self.request_reset(stream, None);
         }
     }
 }

@@ -54,7 +54,8 @@ impl Association {
         }
         // RFC 9653 §5.2: only what belongs to a known association may go without.
         let may_lack_checksum = self.config.zero_checksum && !matches!(first.kind, chunk::INIT | chunk::COOKIE_ECHO);
-        if !(header.checksum == 0 && may_lack_checksum) && !packet.checksum_is_valid() {
+        let is_waived = header.checksum == 0 && may_lack_checksum;
+        if !is_waived && !packet.checksum_is_valid() {
             drops.checksum += 1;
             return false;
         }

@@ -2,7 +2,7 @@
 
 use super::Association;
 use super::timer::Repeat;
-use crate::channel::{ChannelState, OutgoingReset};
+use crate::channel::{ChannelId, ChannelState, OutgoingReset};
 use crate::chunk::RE_CONFIG;
 use crate::chunk::reconfig::{self, Outcome, Reconfig, StreamList};
 use crate::event::Event;
@@ -23,7 +23,7 @@ pub(crate) struct Resets {
     next: RequestNumber,
     outstanding: Option<Outstanding>,
     /// Outgoing streams to be reset next.
-    waiting: Vec<StreamId>,
+    waiting: Vec<Target>,
     /// The request that the peer makes next.
     expected: RequestNumber,
     /// What became of the peer's last request.
@@ -35,9 +35,12 @@ pub(crate) struct Resets {
 struct Outstanding {
     number: RequestNumber,
     last_tsn: Tsn,
-    streams: Vec<StreamId>,
+    streams: Vec<Target>,
     repeat: Repeat,
 }
+
+/// An outgoing stream to be reset, and the channel on it, unless none was accepted there.
+type Target = (StreamId, Option<ChannelId>);
 
 /// A request that waits for data sent before it (RFC 6525 §5.2.2 E2).
 #[derive(Debug)]
@@ -78,9 +81,22 @@ impl Resets {
 
 impl Association {
     /// Resets an outgoing stream as soon as no other request is under way.
-    pub(super) fn request_reset(&mut self, stream: StreamId) {
-        if self.peer.extensions.reconfig && !self.resets.waiting.contains(&stream) {
-            self.resets.waiting.push(stream);
+    pub(super) fn request_reset(&mut self, stream: StreamId, channel: Option<ChannelId>) {
+        let target = (stream, channel);
+        if self.peer.extensions.reconfig && !self.resets.waiting.contains(&target) {
+            self.resets.waiting.push(target);
+        }
+    }
+
+    /// A peer that opens a channel on a stream that it has reset must have reset the other direction, too: the answer that
+    /// says so is still on its way, or was lost.
+    pub(super) fn infer_outgoing_done(&mut self, stream: StreamId) {
+        if let Some(id) = self.channels.on_stream(stream)
+            && let Some(channel) = self.channels.get(id)
+            && channel.closing.incoming_done
+            && channel.closing.outgoing == OutgoingReset::Requested
+        {
+            self.outgoing_done(id);
         }
     }
 
@@ -137,8 +153,9 @@ impl Association {
         }
         let answered = resets.seen();
         let Some(request) = resets.outstanding.as_mut().filter(|o| o.repeat.is_due()) else { return };
-        let mut body = Vec::with_capacity(16 + 2 * request.streams.len());
-        reconfig::write_outgoing_reset(request.number, answered, request.last_tsn, &request.streams, &mut body);
+        let streams: Vec<StreamId> = request.streams.iter().map(|(stream, _)| *stream).collect();
+        let mut body = Vec::with_capacity(16 + 2 * streams.len());
+        reconfig::write_outgoing_reset(request.number, answered, request.last_tsn, &streams, &mut body);
         if let Some(room) = packet.chunk(RE_CONFIG, 0, body.len()) {
             room.copy_from_slice(&body);
             request.repeat.sent(now);
@@ -218,7 +235,9 @@ impl Association {
         if channel.state != ChannelState::Closing {
             channel.state = ChannelState::Closing;
             // Nobody is there to take what was not begun.
-            self.sender.queued -= channel.queue.clear();
+            let load = channel.queue.load();
+            channel.queue.clear();
+            self.sender.requeued(load, channel.queue.load());
             self.events.push_back(Event::Closing(id));
             self.announce_room();
             self.advance_closing(id);
@@ -245,13 +264,12 @@ impl Association {
             _ => {
                 let streams = core::mem::take(&mut outstanding.streams);
                 self.resets.outstanding = None;
-                streams.into_iter().for_each(|stream| self.outgoing_done(stream));
+                streams.into_iter().filter_map(|(_, id)| id).for_each(|id| self.outgoing_done(id));
             }
         }
     }
 
-    fn outgoing_done(&mut self, stream: StreamId) {
-        let Some(id) = self.channels.on_stream(stream) else { return };
+    fn outgoing_done(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.get_mut(id) else { return };
         if channel.closing.outgoing != OutgoingReset::Requested {
             return;

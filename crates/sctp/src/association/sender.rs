@@ -4,8 +4,12 @@ use crate::config::Config;
 use crate::congestion::Congestion;
 use crate::numbers::Tsn;
 use crate::outgoing::flight::{Flight, MessageId};
+use crate::outgoing::queue::Load;
 use crate::rto::Rto;
 use peerage_base::time::{Duration, Instant};
+
+/// What a queued message costs beside its bytes, so that a flood of tiny ones is bounded, too.
+pub(crate) const OVERHEAD: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Sender {
@@ -25,8 +29,8 @@ pub(crate) struct Sender {
     /// A FORWARD TSN is owed.
     pub(crate) forward_due: bool,
     pub(crate) forwarded_at: Option<Instant>,
-    /// The application's bytes in all queues.
-    pub(crate) queued: usize,
+    /// What all queues hold.
+    pub(crate) queued: Load,
     /// Size of the greatest message refused since the buffer was last writable.
     pub(crate) refused: Option<usize>,
     next_message: MessageId,
@@ -45,7 +49,7 @@ impl Sender {
             fast_retransmit: false,
             forward_due: false,
             forwarded_at: None,
-            queued: 0,
+            queued: Load::default(),
             refused: None,
             next_message: 0,
         }
@@ -75,9 +79,15 @@ impl Sender {
         self.flight.is_empty()
     }
 
-    /// Application bytes that are held, queued or on their way.
+    /// Bytes that are held, queued or on their way, with what queued messages cost beside their bytes.
     pub(crate) fn held(&self) -> usize {
-        self.queued + self.flight.held()
+        self.queued.bytes + self.queued.messages * OVERHEAD + self.flight.held()
+    }
+
+    /// A queue that held `before` holds `after`.
+    pub(crate) fn requeued(&mut self, before: Load, after: Load) {
+        self.queued.bytes = self.queued.bytes + after.bytes - before.bytes;
+        self.queued.messages = self.queued.messages + after.messages - before.messages;
     }
 
     /// An acknowledgement sooner than this after a retransmission cannot be for it.

@@ -16,6 +16,9 @@ const MIN_FRAGMENT: usize = 256;
 
 impl Association {
     /// Writes the next packet into the slot and answers its length; `None` if there is nothing to send now.
+    ///
+    /// The slot needs room for [`Config::max_packet`](crate::config::Config::max_packet), even on a smaller path: what was
+    /// sized for a larger one cannot be cut again. A length beyond `budget.max_packet` tells that this is such a packet.
     pub fn poll_transmit(&mut self, now: Instant, budget: &Budget, slot: &mut Slot<'_>) -> Option<usize> {
         let len = match self.replies.pop_packet() {
             Some(packet) => {
@@ -124,10 +127,8 @@ impl Association {
                     repeat.sent(now);
                 }
             }
-            State::ShutdownAckSent(repeat) if repeat.is_due() => {
-                if packet.chunk(chunk::SHUTDOWN_ACK, 0, 0).is_some() {
-                    repeat.sent(now);
-                }
+            State::ShutdownAckSent(repeat) if repeat.is_due() && packet.chunk(chunk::SHUTDOWN_ACK, 0, 0).is_some() => {
+                repeat.sent(now);
             }
             _ => {}
         }
@@ -250,7 +251,7 @@ impl Association {
         let limit = if honours_limits { front.limit } else { Limit::Never };
         let unordered = if begun { front.unordered } else { channel.front_is_unordered() };
         let ssn = if begun { channel.next_ssn } else { channel.take_ssn(unordered) };
-        let before = channel.queue.buffered();
+        let load = channel.queue.load();
         if let Some(front) = channel.queue.front_mut() {
             // The rest of the message goes the way of its first fragment.
             front.unordered = unordered;
@@ -258,7 +259,7 @@ impl Association {
         let Some(fragment) = channel.queue.cut(len, ssn) else { return };
         channel.sent_of_message += fragment.payload.len();
         let is_idle = channel.queue.is_empty();
-        self.sender.queued -= fragment.counted;
+        self.sender.requeued(load, channel.queue.load());
         let header = DataHeader {
             tsn,
             stream,
@@ -275,9 +276,9 @@ impl Association {
         self.sender.flight.push(now, chunk);
         if fragment.end {
             self.stats.messages_sent += u64::from(ppid != crate::numbers::Ppid::DCEP);
-            self.message_done(id, before);
+            self.message_done(id, load.bytes);
         } else {
-            self.note_drained(id, before);
+            self.note_drained(id, load.bytes);
         }
     }
 

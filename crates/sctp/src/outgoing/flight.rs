@@ -30,6 +30,9 @@ pub(crate) enum Limit {
     Until(Instant),
 }
 
+/// The greatest stream sequence number skipped, per ordered stream.
+pub(crate) type Skipped = SmallVec<[(StreamId, Ssn); 8]>;
+
 /// Names an outgoing message within an association.
 pub(crate) type MessageId = u64;
 
@@ -271,8 +274,8 @@ impl Flight {
 
     /// How far the peer can be told to go on, and the streams skipped on the way, at most `max_streams` of them
     /// (RFC 3758 §3.5 C2); `None` if the front of the ring is not abandoned.
-    pub(crate) fn forward(&self, max_streams: usize) -> Option<(Tsn, SmallVec<[(StreamId, Ssn); 8]>)> {
-        let mut streams: SmallVec<[(StreamId, Ssn); 8]> = SmallVec::new();
+    pub(crate) fn forward(&self, max_streams: usize) -> Option<(Tsn, Skipped)> {
+        let mut streams = Skipped::new();
         let mut to = None;
         for chunk in self.ring.iter().take_while(|c| c.state == State::Abandoned) {
             let header = chunk.header;
@@ -349,10 +352,8 @@ impl Flight {
 
     fn settle_front(&mut self, tally: &mut Tally) {
         let tsn = self.first;
-        if let Some(chunk) = self.get(tsn) {
-            if matches!(chunk.state, State::InFlight | State::Lost) {
-                tally.count(chunk);
-            }
+        if let Some(chunk) = self.get(tsn).filter(|c| matches!(c.state, State::InFlight | State::Lost)) {
+            tally.count(chunk);
         }
         self.land(tsn, State::Acked);
         self.held -= self.ring.pop_front().map_or(0, |chunk| chunk.payload.len());

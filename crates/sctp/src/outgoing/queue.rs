@@ -27,8 +27,14 @@ pub(crate) struct Fragment {
     pub(crate) ssn: Ssn,
     pub(crate) begin: bool,
     pub(crate) end: bool,
-    /// The application's bytes in it.
-    pub(crate) counted: usize,
+}
+
+/// What queues hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// The application's bytes.
+    pub(crate) bytes: usize,
+    pub(crate) messages: usize,
 }
 
 #[derive(Debug, Default)]
@@ -64,22 +70,18 @@ impl Queue {
         if end {
             self.messages.pop_front();
         }
-        Some(Fragment { payload, ssn, begin, end, counted })
+        Some(Fragment { payload, ssn, begin, end })
     }
 
-    /// Drops the front message, begun or not; answers how many of the application's bytes went with it.
-    pub(crate) fn drop_front(&mut self) -> usize {
-        let counted = self.messages.pop_front().map_or(0, |m| m.counted);
-        self.buffered -= counted;
-        counted
+    /// Drops the front message, begun or not.
+    pub(crate) fn drop_front(&mut self) {
+        self.buffered -= self.messages.pop_front().map_or(0, |m| m.counted);
     }
 
-    /// Drops every message that has not been begun; answers how many of the application's bytes went with them.
-    pub(crate) fn clear(&mut self) -> usize {
-        let before = self.buffered;
+    /// Drops every message that has not been begun.
+    pub(crate) fn clear(&mut self) {
         self.messages.truncate(usize::from(self.messages.front().is_some_and(Outgoing::begun)));
         self.buffered = self.messages.front().map_or(0, |m| m.counted);
-        before - self.buffered
     }
 
     pub(crate) fn front(&self) -> Option<&Outgoing> {
@@ -88,6 +90,10 @@ impl Queue {
 
     pub(crate) fn front_mut(&mut self) -> Option<&mut Outgoing> {
         self.messages.front_mut()
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        Load { bytes: self.buffered, messages: self.messages.len() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -126,8 +132,8 @@ mod tests {
         let mut queue = Queue::default();
         queue.push(message(1, b"abcdefg"));
         let cuts: alloc::vec::Vec<_> = core::iter::from_fn(|| queue.cut(3, Ssn(5))).collect();
-        let seen: alloc::vec::Vec<_> = cuts.iter().map(|f| (&f.payload[..], f.begin, f.end, f.counted)).collect();
-        assert_eq!(seen, [(&b"abc"[..], true, false, 3), (&b"def"[..], false, false, 3), (&b"g"[..], false, true, 1)]);
+        let seen: alloc::vec::Vec<_> = cuts.iter().map(|f| (&f.payload[..], f.begin, f.end)).collect();
+        assert_eq!(seen, [(&b"abc"[..], true, false), (&b"def"[..], false, false), (&b"g"[..], false, true)]);
         assert_eq!(queue.buffered(), 0);
     }
 
@@ -137,9 +143,9 @@ mod tests {
         queue.push(message(1, b"abc"));
         queue.push(message(2, b"defg"));
         queue.cut(1, Ssn(0));
-        assert_eq!(queue.clear(), 4);
-        assert_eq!(queue.buffered(), 2);
-        assert_eq!(queue.drop_front(), 2);
-        assert!(queue.is_empty());
+        queue.clear();
+        assert_eq!(queue.load(), Load { bytes: 2, messages: 1 });
+        queue.drop_front();
+        assert_eq!(queue.load(), Load::default());
     }
 }

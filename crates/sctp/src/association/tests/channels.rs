@@ -271,3 +271,25 @@ fn a_peer_without_stream_reset_gets_no_request_and_its_stream_is_not_used_again(
     let next = w.open(0, ChannelInit::new("y"));
     assert_eq!(w.ends[0].sctp.stream_id(next), Some(2));
 }
+
+#[test]
+fn a_stream_is_used_again_although_the_answer_to_the_peers_reset_was_lost() {
+    let mut w = World::connected(Link::default(), 17);
+    let id = w.open(0, ChannelInit::new("old"));
+    w.settle(MINUTE);
+    w.filter = |_, to, p| {
+        let packet = crate::packet::Packet::parse(p).unwrap();
+        to == 1 && packet.chunks().any(|c| c.is_ok_and(|c| c.kind == crate::chunk::RE_CONFIG && c.body[1] == 16))
+    };
+    let now = w.now;
+    w.ends[0].sctp.close(now, id);
+    w.run_until(MINUTE, |w| closed(&w.ends[0], id));
+    let again = w.open(0, ChannelInit::new("new"));
+    w.send(0, again, &b"anew"[..]);
+    w.run_until(MINUTE, |w| w.ends[1].peer_channel("new").is_some());
+    let theirs = w.ends[1].peer_channel("new").unwrap();
+    w.filter = |_, _, _| false;
+    w.settle(MINUTE);
+    assert_eq!(w.ends[1].texts(theirs), ["anew"]);
+    assert_eq!(w.ends[1].sctp.channel(theirs).unwrap().state, ChannelState::Open, "the late answer is for the old one");
+}

@@ -155,7 +155,7 @@ fn reset_requests_are_performed_once_and_answered_as_often_as_asked() {
     let theirs = w.ends[1].peer_channel("x").unwrap();
     let number = w.ends[0].sctp.local_tsn.0;
     let last = w.ends[1].sctp.receiver.tracker.cumulative();
-    let mut ask = |w: &mut World, number: u32| {
+    let ask = |w: &mut World, number: u32| {
         let mut body = Vec::new();
         reconfig::write_outgoing_reset(RequestNumber(number), RequestNumber(0), last, &[StreamId(0)], &mut body);
         forge(w, |p| p.chunk(chunk::RE_CONFIG, 0, body.len()).unwrap().copy_from_slice(&body));

@@ -5,6 +5,7 @@ mod handshake;
 mod hostile;
 mod limits;
 mod loss;
+mod operations;
 mod transfer;
 
 use super::*;

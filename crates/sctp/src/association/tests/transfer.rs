@@ -137,11 +137,11 @@ fn the_send_buffer_refuses_and_tells_when_it_has_room() {
     w.connect();
     let id = w.open(0, ChannelInit::new("x"));
     for n in 0..10 {
-        w.send(0, id, pattern(n, 10_000));
+        w.send(0, id, pattern(n, 9_000));
     }
     let now = w.now;
     let refused = w.ends[0].sctp.send(now, id, Kind::Binary, pattern(10, 30_000));
-    assert_eq!(refused, Err(crate::error::SendError::BufferFull { held: 100_000, limit: 100_000 }));
+    assert_eq!(refused, Err(crate::error::SendError::BufferFull { held: 90_704, limit: 100_000 }));
     w.run_until(MINUTE, |w| w.ends[0].has(&Event::Writable));
     w.send(0, id, pattern(10, 30_000));
     w.settle(MINUTE);
