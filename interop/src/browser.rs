@@ -12,6 +12,9 @@ use tokio::process::{Child, Command};
 
 use crate::bidi::{Bidi, Result};
 
+/// A name for this machine that browsers do not take for loopback: over plain HTTP its pages have no secure context.
+pub const INSECURE_HOST: &str = "peerage.test";
+
 /// How long a browser may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -154,6 +157,7 @@ async fn chromium() -> Result<(Group, TempDir, Bidi)> {
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--disable-features=WebRtcHideLocalIpsWithMdns", "--allow-loopback-in-peer-connection",
+            format!("--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1"),
             format!("--user-data-dir={}", user_data.display()),
         ]},
     }}});
@@ -170,6 +174,7 @@ async fn firefox() -> Result<(Group, TempDir, Bidi)> {
     let prefs = [
         ("media.peerconnection.ice.loopback", "true"),
         ("media.peerconnection.ice.obfuscate_host_addresses", "false"),
+        ("network.dns.localDomains", &format!("\"{INSECURE_HOST}\"")),
         ("network.captive-portal-service.enabled", "false"),
         ("network.connectivity-service.enabled", "false"),
         ("app.update.disabledForTesting", "true"),

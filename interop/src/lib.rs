@@ -6,3 +6,4 @@ pub mod bidi;
 pub mod browser;
 pub mod expect;
 pub mod page;
+pub mod program;

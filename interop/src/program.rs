@@ -1,0 +1,144 @@
+//! The `peerage` binary as the tests run it: a server, and commands with JSON output.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::OnceCell;
+
+use crate::bidi::Result;
+use crate::browser::INSECURE_HOST;
+
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(20);
+
+/// Builds the binary once per test program, into the folder that this program was built in.
+pub async fn binary() -> Result<PathBuf> {
+    static BUILT: OnceCell<Result<PathBuf>> = OnceCell::const_new();
+    BUILT.get_or_init(build).await.clone()
+}
+
+async fn build() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace above")?;
+    // target/debug/deps/this-test: two up is the profile's folder, three the target folder.
+    let here = std::env::current_exe().map_err(|e| e.to_string())?;
+    let profile = here.ancestors().nth(2).ok_or("not run by cargo")?;
+    let target = profile.parent().ok_or("not run by cargo")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root).args(["build", "--quiet", "--package", "peerage-cli"]).env("CARGO_TARGET_DIR", target);
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.status().await.map_err(|e| e.to_string())?;
+    if status.success() { Ok(profile.join("peerage")) } else { Err(format!("cargo build: {status}")) }
+}
+
+/// A running `peerage serve` on loopback. Ends when dropped.
+pub struct Server {
+    /// Where it serves.
+    pub url: String,
+    address: String,
+    _process: Child,
+}
+
+impl Server {
+    /// Starts one on free ports.
+    pub async fn start() -> Result<Self> {
+        let mut server = Self::start_with(&["--listen", "127.0.0.1:0"]).await?;
+        server.url = format!("http://{}", server.address);
+        Ok(server)
+    }
+
+    /// Starts one that is reached by a name which gives no secure context.
+    pub async fn start_insecure() -> Result<Self> {
+        // Free at this moment; nothing else on this machine asks for ports by number.
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(|e| e.to_string())?.port();
+        let url = format!("http://{INSECURE_HOST}:{port}");
+        let mut server = Self::start_with(&["--listen", &format!("127.0.0.1:{port}"), "--public-url", &url]).await?;
+        server.url = url;
+        Ok(server)
+    }
+
+    async fn start_with(args: &[&str]) -> Result<Self> {
+        let mut process = Command::new(binary().await?)
+            .arg("serve")
+            .args(args)
+            .args(["--stun", "127.0.0.1:0"])
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        let mut lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+        let find = async {
+            while let Some(line) = lines.next_line().await.map_err(|e| e.to_string())? {
+                if let Some((_, rest)) = line.split_once("HTTP and WebSocket on ") {
+                    return Ok(rest.split_whitespace().next().unwrap_or_default().to_owned());
+                }
+            }
+            Err("the server ended".to_owned())
+        };
+        let address = tokio::time::timeout(START, find).await.map_err(|_| "the server did not start".to_owned())??;
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { url: String::new(), address, _process: process })
+    }
+}
+
+/// A running command with `--json`. Ends when dropped.
+pub struct Run {
+    process: Child,
+    events: Lines<BufReader<ChildStdout>>,
+}
+
+impl Run {
+    /// Starts `peerage ARGS --json` with a state folder and a working folder of its own.
+    pub async fn start(args: &[&str], home: &Path) -> Result<Self> {
+        let mut process = Command::new(binary().await?)
+            .args(args)
+            .arg("--json")
+            .current_dir(home)
+            .env("HOME", home)
+            .env("XDG_STATE_HOME", home.join("state"))
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        let events = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+        Ok(Self { process, events })
+    }
+
+    /// The next event of a kind; an `error` event fails, others are passed over.
+    pub async fn event(&mut self, kind: &str, limit: Duration) -> Result<Value> {
+        let find = async {
+            while let Some(line) = self.events.next_line().await.map_err(|e| e.to_string())? {
+                let event: Value = serde_json::from_str(&line).map_err(|e| format!("{e}: {line}"))?;
+                if event["event"] == kind {
+                    return Ok(event);
+                }
+                if event["event"] == "error" {
+                    return Err(line);
+                }
+            }
+            Err(format!("it ended without {kind:?}"))
+        };
+        tokio::time::timeout(limit, find).await.map_err(|_| format!("no {kind:?} within {limit:?}"))?
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub async fn end(mut self, limit: Duration) -> Result<i32> {
+        let wait = async {
+            while let Ok(Some(_)) = self.events.next_line().await {}
+            self.process.wait().await.map_err(|e| e.to_string())
+        };
+        let status = tokio::time::timeout(limit, wait).await.map_err(|_| "it did not end".to_owned())??;
+        status.code().ok_or_else(|| status.to_string())
+    }
+}

@@ -1,0 +1,222 @@
+//! The page and the command line, in every combination: real files through a real server on this machine.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use peerage_crypto::hash::Sha256;
+use peerage_interop::bidi::Result;
+use peerage_interop::browser::{Browser, Kind};
+use peerage_interop::expect;
+use peerage_interop::program::{Run, Server};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(120);
+const SIZE: usize = 64 << 20;
+
+/// A file of `SIZE` bytes that do not repeat, and its hash.
+fn file(folder: &Path) -> Result<(PathBuf, String)> {
+    let mut state = 0x9E37_79B9_7F4A_7C15u64;
+    let mut bytes = Vec::with_capacity(SIZE);
+    while bytes.len() < SIZE {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    let path = folder.join("64 MiB.bin");
+    std::fs::write(&path, &bytes).map_err(|e| e.to_string())?;
+    Ok((path, hash(&bytes)))
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(bytes);
+    hash.finish().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn folder() -> Result<TempDir> {
+    tempfile::tempdir().map_err(|e| e.to_string())
+}
+
+fn text(value: &Value) -> Result<&str> {
+    value.as_str().ok_or_else(|| format!("no text: {value}"))
+}
+
+/// Opens the page and, with a code, joins its room.
+async fn page(kind: Kind, server: &Server, code: Option<&str>) -> Result<Browser> {
+    let mut browser = Browser::start(kind).await?;
+    browser.open(&server.url).await?;
+    browser.until("window.peeragePage", LIMIT).await?;
+    if let Some(code) = code {
+        join(&mut browser, code).await?;
+    }
+    Ok(browser)
+}
+
+async fn join(browser: &mut Browser, code: &str) -> Result<()> {
+    let script = format!(
+        "(() => {{ const e = document.querySelector('[data-testid=code-input]'); e.value = '{code}'; \
+         e.dispatchEvent(new Event('input', {{bubbles: true}})); \
+         document.querySelector('[data-testid=join-button]').click(); return true }})()"
+    );
+    browser.run(&script).await?;
+    browser.run(ACCEPT).await.map(drop)
+}
+
+/// Opens a room in the page and returns its code.
+async fn create(browser: &mut Browser) -> Result<String> {
+    browser.run("(document.querySelector('[data-testid=create-room]').click(), true)").await?;
+    let code = browser.until("peeragePage.code", LIMIT).await?;
+    browser.run(ACCEPT).await?;
+    Ok(text(&code)?.to_owned())
+}
+
+/// Flips the visible switch "accept files without asking".
+const ACCEPT: &str = "(() => { const e = document.querySelector('[data-testid=auto-accept]'); \
+                      if (!e.checked) e.click(); return true })()";
+
+async fn connected(browser: &mut Browser) -> Result<()> {
+    browser.until("peeragePage.peers.some(p => p.state === 'connected')", LIMIT).await.map(drop)
+}
+
+async fn received(browser: &mut Browser, hash: &str) -> Result<()> {
+    let found = browser.until("peeragePage.received[0]", LIMIT).await?;
+    if found["sha256"] == hash && found["size"] == SIZE as u64 { Ok(()) } else { Err(format!("received {found}")) }
+}
+
+async fn command_line_sends(kind: Kind) -> Result<()> {
+    let (server, home) = (Server::start().await?, folder()?);
+    let (path, hash) = file(home.path())?;
+    let mut send = Run::start(&["send", &path.to_string_lossy(), "--server", &server.url], home.path()).await?;
+    let code = send.event("code", LIMIT).await?;
+    let mut browser = page(kind, &server, Some(text(&code["code"])?)).await?;
+    received(&mut browser, &hash).await?;
+    let done = send.event("done", LIMIT).await?;
+    if done["sha256"] != hash.as_str() {
+        return Err(format!("the sender says {done}"));
+    }
+    match send.end(LIMIT).await? {
+        0 => Ok(()),
+        code => Err(format!("exit code {code}")),
+    }
+}
+
+async fn command_line_receives(kind: Kind) -> Result<()> {
+    let (server, home, source) = (Server::start().await?, folder()?, folder()?);
+    let (path, hash) = file(source.path())?;
+    let mut browser = page(kind, &server, None).await?;
+    let code = create(&mut browser).await?;
+    let mut receive = Run::start(&["receive", &code, "--server", &server.url, "--out", "got"], home.path()).await?;
+    connected(&mut browser).await?;
+    browser.set_files("[data-testid=file-input]", &[&path]).await?;
+    let done = receive.event("done", LIMIT).await?;
+    if receive.end(LIMIT).await? != 0 {
+        return Err("the receiver failed".to_owned());
+    }
+    let got = std::fs::read(home.path().join("got").join("64 MiB.bin")).map_err(|e| e.to_string())?;
+    if self::hash(&got) == hash && done["sha256"] == hash.as_str() { Ok(()) } else { Err(format!("received {done}")) }
+}
+
+async fn page_to_page(from: Kind, to: Kind) -> Result<()> {
+    exchange(&Server::start().await?, from, to).await
+}
+
+/// A file one way, words both ways.
+async fn exchange(server: &Server, from: Kind, to: Kind) -> Result<()> {
+    let source = folder()?;
+    let (path, hash) = file(source.path())?;
+    let mut sender = page(from, server, None).await?;
+    let code = create(&mut sender).await?;
+    let mut receiver = page(to, server, Some(&code)).await?;
+    connected(&mut sender).await?;
+    connected(&mut receiver).await?;
+    sender.set_files("[data-testid=file-input]", &[&path]).await?;
+    received(&mut receiver, &hash).await?;
+    for (browser, words) in [(&mut sender, "from the first"), (&mut receiver, "from the second")] {
+        let script = format!(
+            "(() => {{ const e = document.querySelector('[data-testid=chat-input]'); e.value = '{words}'; \
+             e.dispatchEvent(new Event('input', {{bubbles: true}})); \
+             document.querySelector('[data-testid=chat-send]').click(); return true }})()"
+        );
+        browser.run(&script).await?;
+    }
+    sender.until("peeragePage.messages.some(m => !m.own && m.text === 'from the second')", LIMIT).await?;
+    receiver.until("peeragePage.messages.some(m => !m.own && m.text === 'from the first')", LIMIT).await?;
+    Ok(())
+}
+
+/// Over plain HTTP there is no secure context; the page connects, chats and moves files all the same.
+async fn insecure(from: Kind, to: Kind) -> Result<()> {
+    let server = Server::start_insecure().await?;
+    let mut browser = page(from, &server, None).await?;
+    if browser.run("peeragePage.secure").await? != false {
+        return Err("the context is secure, which proves nothing".to_owned());
+    }
+    drop(browser);
+    exchange(&server, from, to).await
+}
+
+async fn phone(kind: Kind) -> Result<()> {
+    let server = Server::start().await?;
+    let mut browser = page(kind, &server, None).await?;
+    browser.set_viewport(360, 740).await?;
+    create(&mut browser).await?;
+    let sizes = browser
+        .run(
+            "({ wide: document.documentElement.scrollWidth, small: [...document.querySelectorAll('button, .button, input:not(.visually-hidden), a')]\
+             .filter(e => e.offsetParent !== null && e.type !== 'checkbox').map(e => [e.dataset.testid ?? e.textContent.trim(), e.getBoundingClientRect().height])\
+             .filter(([, h]) => h > 0 && h < 24) })",
+        )
+        .await?;
+    if sizes["wide"].as_u64().unwrap_or(u64::MAX) > 360 {
+        return Err(format!("the page is wider than the phone: {sizes}"));
+    }
+    // WCAG 2.2 §2.5.8: a target has at least 24 pixels.
+    if sizes["small"].as_array().is_none_or(|small| !small.is_empty()) {
+        return Err(format!("too small to touch: {sizes}"));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_sends_to_chromium() {
+    expect::judge("cli-page/Chromium", command_line_sends(Kind::Chromium).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_sends_to_firefox() {
+    expect::judge("cli-page/Firefox", command_line_sends(Kind::Firefox).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_receives_from_chromium() {
+    expect::judge("page-cli/Chromium", command_line_receives(Kind::Chromium).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_receives_from_firefox() {
+    expect::judge("page-cli/Firefox", command_line_receives(Kind::Firefox).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chromium_sends_to_firefox_through_the_page() {
+    expect::judge("page-page/Chromium-Firefox", page_to_page(Kind::Chromium, Kind::Firefox).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn firefox_sends_to_chromium_through_the_page() {
+    expect::judge("page-page/Firefox-Chromium", page_to_page(Kind::Firefox, Kind::Chromium).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_secure_context_the_page_does_the_same() {
+    expect::judge("insecure/Chromium-Firefox", insecure(Kind::Chromium, Kind::Firefox).await);
+    expect::judge("insecure/Firefox-Chromium", insecure(Kind::Firefox, Kind::Chromium).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_fits_a_phone() {
+    expect::judge("page-phone/Chromium", phone(Kind::Chromium).await);
+    expect::judge("page-phone/Firefox", phone(Kind::Firefox).await);
+}
