@@ -27,6 +27,11 @@ impl Association {
         self.stats.packets_received += 1;
         self.stats.bytes_received += packet.len() as u64;
         self.stats.congestion_marks += u64::from(ecn == Ecn::Ce);
+        if let State::Down = self.state
+            && !matches!(first.kind, chunk::SHUTDOWN_ACK)
+        {
+            return self.answer_from_beyond(&packet_in, first.kind);
+        }
         let mut had_data = false;
         for raw in packet_in.chunks() {
             let Ok(raw) = raw else {
@@ -99,6 +104,17 @@ impl Association {
             _ => return self.on_unknown(raw),
         }
         !matches!(self.state, State::Down)
+    }
+
+    /// A peer that goes on has missed the ABORT: it is told again, under its own tag (RFC 9260 §8.4 case 8).
+    fn answer_from_beyond(&mut self, packet: &Packet<'_>, first: u8) {
+        self.stats.drops.state += 1;
+        let needs_none =
+            matches!(first, chunk::INIT | chunk::ABORT | chunk::ERROR | chunk::COOKIE_ACK | chunk::SHUTDOWN_COMPLETE);
+        if !needs_none {
+            let abort = self.lone_packet(packet.header.tag, chunk::ABORT, chunk::FLAG_T, &[]);
+            self.replies.push_packet(abort);
+        }
     }
 
     fn on_abort(&mut self, body: &[u8]) {

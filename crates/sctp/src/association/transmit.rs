@@ -33,6 +33,12 @@ impl Association {
         Some(len)
     }
 
+    /// Whether user data could leave if the path's budget allowed it: poll again when it does.
+    pub fn wants_budget(&self) -> bool {
+        let can_probe = self.sender.flight.in_flight() == 0;
+        self.has_data_to_send() && (self.sender.flight.has_lost() || can_probe || self.sender.peer_room() > 0)
+    }
+
     fn write_packet(&mut self, now: Instant, budget: &Budget, room: &mut [u8]) -> Option<usize> {
         match &self.state {
             State::Idle | State::Down => return None,

@@ -55,6 +55,8 @@ pub(crate) struct Chunk {
     state: State,
     misses: u8,
     transmissions: u32,
+    /// Acknowledged before, and taken back: being acknowledged again, it tells nothing of when it arrived.
+    taken_back: bool,
     sent_at: Instant,
     /// Number of the packet in which it left last.
     departure: u64,
@@ -79,6 +81,7 @@ impl Chunk {
             state: State::InFlight,
             misses: 0,
             transmissions: 0,
+            taken_back: false,
             sent_at: Instant::ORIGIN,
             departure: 0,
             earlier: None,
@@ -309,14 +312,22 @@ impl Flight {
         self.ring.get_mut(index)
     }
 
-    /// Puts a chunk at the end of the departure list.
+    /// A chunk leaves in this packet.
     fn depart(&mut self, tsn: Tsn, now: Instant) {
+        if let Some(chunk) = self.get_mut(tsn) {
+            chunk.taken_back = false;
+            chunk.transmissions += 1;
+            chunk.sent_at = now;
+            self.join(tsn);
+        }
+    }
+
+    /// Puts a chunk at the end of the departure list.
+    fn join(&mut self, tsn: Tsn) {
         let (tail, departure) = (self.tail, self.departures);
         let Some(chunk) = self.get_mut(tsn) else { return };
         chunk.state = State::InFlight;
         chunk.misses = 0;
-        chunk.transmissions += 1;
-        chunk.sent_at = now;
         chunk.departure = departure;
         (chunk.earlier, chunk.later) = (tail, None);
         let (wire, payload) = (chunk.wire_len(), chunk.payload.len());
@@ -377,7 +388,7 @@ impl Flight {
             blocks::difference(&told, &known, cumulative, |from, to| {
                 self.each(from, to, |flight, tsn| flight.settle_gap(tsn, tally));
             });
-            // A receiver may take back a gap report; honest ones hardly ever do (RFC 9260 §6.2.1).
+            // A gap report may be taken back (RFC 9260 §6.2.1). Mostly that is an older SACK which was overtaken.
             blocks::difference(&known, &told, cumulative, |from, to| self.each(from, to, Self::renege));
         }
         self.acked = told;
@@ -399,8 +410,9 @@ impl Flight {
     }
 
     fn renege(&mut self, tsn: Tsn) {
-        if self.get(tsn).is_some_and(|c| c.state == State::Acked) {
-            self.set_lost(tsn);
+        if let Some(chunk) = self.get_mut(tsn).filter(|c| c.state == State::Acked) {
+            chunk.taken_back = true;
+            self.join(tsn);
         }
     }
 
@@ -474,6 +486,9 @@ struct Tally {
 impl Tally {
     fn count(&mut self, chunk: &Chunk) {
         self.outcome.bytes += chunk.wire_len();
+        if chunk.taken_back {
+            return;
+        }
         if chunk.transmissions == 1 {
             self.outcome.sent_at = self.outcome.sent_at.max(Some(chunk.sent_at));
         } else if self.now.since(chunk.sent_at) < self.plausible {
@@ -601,11 +616,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_takes_back_is_sent_again() {
+    fn what_a_peer_takes_back_is_in_flight_again_and_an_overtaken_sack_repairs_itself() {
         let mut f = flight(5, Limit::Never);
         sack(&mut f, 0, &[(2, 3)]).unwrap();
+        assert!(!sack(&mut f, 0, &[(3, 3)]).unwrap().lost);
+        assert_eq!(f.in_flight(), 4 * 116);
+        let again = sack(&mut f, 0, &[(2, 3)]).unwrap();
+        assert_eq!((f.in_flight(), again.sent_at), (3 * 116, None));
         sack(&mut f, 0, &[(3, 3)]).unwrap();
-        assert_eq!(lost(&mut f), [2]);
+        f.lose_all();
+        assert_eq!(lost(&mut f), [1, 2, 4, 5]);
         assert!(sack(&mut f, 5, &[]).is_some());
         assert_eq!(f.in_flight(), 0);
     }

@@ -92,6 +92,8 @@ struct World {
     /// Packets under way: arrival, order, receiver.
     wire: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
     sent: u64,
+    /// When each direction takes its next packet.
+    free_at: [Instant; 2],
     /// Told of each packet that is sent, and whether to drop it.
     filter: fn(u64, usize, &[u8]) -> bool,
     log: Vec<Vec<u8>>,
@@ -117,6 +119,7 @@ impl World {
             rng,
             wire: BTreeMap::new(),
             sent: 0,
+            free_at: [Instant::ORIGIN; 2],
             filter: |_, _, _| false,
             log: Vec::new(),
         }
@@ -158,13 +161,15 @@ impl World {
     fn post(&mut self, to: usize, packet: Vec<u8>) {
         self.sent += 1;
         self.log.push(packet.clone());
+        let leaves = self.now.max(self.free_at[to]);
+        self.free_at[to] = leaves + PER_PACKET;
         let copies = 1 + u32::from(self.rng.unit() < self.link.duplicate);
         for copy in 0..copies {
             if self.rng.unit() < self.link.loss || (self.filter)(self.sent, to, &packet) {
                 continue;
             }
             let jitter = self.rng.below(self.link.jitter.as_nanos() as u64 + 1);
-            let at = self.now + self.link.delay + Duration::from_nanos(jitter);
+            let at = leaves + self.link.delay + Duration::from_nanos(jitter);
             self.wire.insert((at, self.sent * 2 + u64::from(copy)), (to, packet.clone()));
         }
     }
@@ -211,6 +216,9 @@ impl World {
         self.ends[end].sctp.send(self.now, id, Kind::Binary, payload.into()).unwrap();
     }
 }
+
+/// How long a packet occupies its direction of the link.
+const PER_PACKET: Duration = Duration::from_micros(1);
 
 /// A payload that tells its number and has `len` bytes that depend on it.
 fn pattern(n: usize, len: usize) -> Bytes {

@@ -81,9 +81,11 @@ fn a_lone_loss_is_repaired_without_a_timeout() {
 
 #[test]
 fn mere_reordering_within_two_packets_causes_no_retransmission() {
-    let link = Link { jitter: Duration::from_micros(2), ..Link::default() };
-    let w = transfer(link, 5, 1, 20_000, MINUTE);
-    assert!(w.ends[0].sctp.stats().timeouts == 0);
+    let link = Link { jitter: PER_PACKET * 2, ..Link::default() };
+    let w = transfer(link, 5, 20, 100_000, MINUTE);
+    assert_eq!(w.ends[0].sctp.stats().retransmissions, 0);
+    let w = transfer(Link { jitter: PER_PACKET * 20, ..Link::default() }, 5, 20, 100_000, MINUTE);
+    assert!(w.ends[0].sctp.stats().retransmissions > 0, "reordering as such is seen");
 }
 
 #[test]
@@ -188,9 +190,12 @@ fn a_budget_of_the_path_holds_data_back_but_not_acknowledgements() {
     let tight = Budget { bytes: 1000, max_packet: 1191 };
     let now = w.now;
     assert_eq!(w.ends[0].sctp.poll_transmit(now, &tight, &mut Slot::new(&mut buf, 0, 0, 1500)), None);
+    assert!(w.ends[0].sctp.wants_budget());
     let granted = Budget { bytes: 1191, max_packet: 1000 };
     let len = w.ends[0].sctp.poll_transmit(now, &granted, &mut Slot::new(&mut buf, 0, 0, 1500));
     assert_eq!(len, Some(1000));
+    w.settle(MINUTE);
+    assert!(!w.ends[0].sctp.wants_budget());
 }
 
 #[test]
