@@ -7,6 +7,9 @@
 //! Out of scope: TCP and TLS, port mapping, and any decision about what to send.
 
 pub mod clock;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod interfaces;
 pub mod mdns;
 pub mod resolve;

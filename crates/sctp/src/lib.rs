@@ -22,6 +22,9 @@ pub mod config;
 pub mod dcep;
 pub mod error;
 pub mod event;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod numbers;
 pub mod packet;
 pub mod stats;

@@ -14,6 +14,9 @@ extern crate alloc;
 pub mod attribute;
 pub mod description;
 pub mod error;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod limits;
 pub mod line;
 pub mod media;

@@ -19,6 +19,9 @@ pub mod demux;
 pub mod error;
 pub mod event;
 pub mod face;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod ice_server;
 pub mod path;
 pub mod session;

@@ -17,6 +17,9 @@ extern crate alloc;
 pub mod attribute;
 pub mod credentials;
 mod integrity;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod message;
 pub mod server;
 pub mod transaction;

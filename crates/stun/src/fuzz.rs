@@ -1,0 +1,48 @@
+//! Bodies of fuzz targets.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::attribute::Attribute;
+use crate::credentials::Key;
+use crate::message::{HEADER, Message};
+use crate::server::respond_binding;
+use crate::write::Writer;
+
+/// A message as it arrives: read, answered, and written again attribute by attribute.
+pub fn message(data: &[u8]) {
+    let mut out = [0; 2048];
+    let source = SocketAddr::from(([192, 0, 2, 1], 5000));
+    if let Some(len) = respond_binding(data, source, Some("fuzz"), &mut out) {
+        let answer = Message::parse(&out[..len]).expect("answers can be read");
+        let request = Message::parse(data).expect("what was answered was read");
+        assert_eq!(answer.transaction_id(), request.transaction_id());
+    }
+    let Ok(message) = Message::parse(data) else { return };
+    assert!(message.as_bytes().len() >= HEADER && message.as_bytes().len() <= data.len());
+    assert!(!message.check_fingerprint() || message.has_fingerprint());
+    let signed = message.has_integrity() || message.has_integrity_sha256();
+    assert!(message.check_integrity(&Key::short_term("password")).is_none() || signed);
+    assert!(message.unknown_required().all(|kind| kind < 0x8000));
+    rewrite(&message);
+}
+
+/// Every attribute that can be written comes back as it was.
+fn rewrite(message: &Message<'_>) {
+    let mut buf = [0; 8192];
+    let mut writer = Writer::new(&mut buf, message.class(), message.method(), message.transaction_id());
+    let written: Vec<Attribute<'_>> =
+        message.attributes().filter(|attribute| writer.attribute(attribute).is_ok()).collect();
+    let len = writer.finish();
+    let again = Message::parse(&buf[..len]).expect("what was written can be read");
+    assert_eq!(again.transaction_id(), message.transaction_id());
+    assert!(again.attributes().eq(written));
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn messages() {
+        peerage_testkit::replay::replay(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus"), super::message);
+    }
+}
