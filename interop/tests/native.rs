@@ -36,9 +36,7 @@ fn words(error: impl std::fmt::Display) -> String {
 }
 
 fn endpoint() -> Result<Endpoint> {
-    let mut settings = Settings::default();
-    settings.include_loopback = Some(true);
-    Endpoint::new(settings).map_err(words)
+    Endpoint::new(Settings::default()).map_err(words)
 }
 
 fn description(value: &Value) -> Result<SessionDescription> {
@@ -331,6 +329,30 @@ async fn ice_restarts_with_both_browsers_from_both_sides() {
     for kind in [Kind::Chromium, Kind::Firefox] {
         for by in [Offerer::Native, Offerer::Browser] {
             expect::judge(&format!("restart/{kind:?}/{by:?}"), restart(kind, by).await);
+        }
+    }
+}
+
+/// A browser may nominate another pair after a while: nothing that is sent then is lost.
+async fn idle(kind: Kind, offerer: Offerer) -> Result<()> {
+    let mut pair = Pair::connect(kind, offerer).await?;
+    pair.browser.run("(channels.data.mode = 'echo', true)").await?;
+    for n in 0..12 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        pair.data.send_text(format!("{n}")).await.map_err(words)?;
+        let back = tokio::time::timeout(Duration::from_secs(5), pair.data.recv()).await;
+        if back != Ok(Some(Message::Text(format!("{n}")))) {
+            return Err(format!("sent {n}, got {back:?}"));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_connection_survives_later_nominations() {
+    for kind in [Kind::Chromium, Kind::Firefox] {
+        for offerer in [Offerer::Native, Offerer::Browser] {
+            expect::judge(&format!("idle/{kind:?}/{offerer:?}"), idle(kind, offerer).await);
         }
     }
 }
