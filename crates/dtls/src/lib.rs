@@ -23,6 +23,9 @@ mod engine;
 pub mod event;
 pub mod fingerprint;
 mod first_flight;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod inbox;
 mod record;
 pub mod suite;

@@ -42,6 +42,9 @@ pub mod config;
 pub mod credentials;
 pub mod error;
 pub mod event;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gather;
 mod generation;
 pub mod local;

@@ -44,6 +44,9 @@ pub mod config;
 pub mod description;
 pub mod error;
 mod facts;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod held;
 pub mod local;
 pub mod negotiation;

@@ -13,6 +13,9 @@
 pub mod client;
 pub mod code;
 pub mod entropy;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod id;
 pub mod limit;
 pub mod link;

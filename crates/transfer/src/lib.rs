@@ -5,6 +5,9 @@
 //! to go on. The wire is described in `docs/transfer.md`. Channels and connections are the caller's.
 
 pub mod failure;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod manifest;
 pub mod path;
 pub mod protocol;
