@@ -159,17 +159,3 @@ impl fmt::Debug for Cell {
         write!(f, "Cell({:?})", self.key)
     }
 }
-
-/// Keeps a connection alive: dropped with the last handle, it closes the session.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) cell: Arc<Cell>,
-    /// The endpoint must outlive its connections.
-    pub(crate) _endpoint: Arc<crate::endpoint::Inner>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.cell.command(Session::close);
-    }
-}

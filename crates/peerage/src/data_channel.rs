@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use peerage_session::face::{ChannelId, ChannelInit, ChannelState, Kind, SendError};
 
-use crate::cell::{ChannelWaiters, Connection};
+use crate::cell::ChannelWaiters;
+use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A stream of messages to and from the peer (W3C `RTCDataChannel`).

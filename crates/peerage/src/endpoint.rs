@@ -1,44 +1,31 @@
 //! Endpoints: the sockets and the driver that connections share.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use peerage_base::rng::Rng;
 use peerage_net::clock::Clock;
-use peerage_session::config::Config;
-use peerage_session::face::{Certificate, seed};
-use peerage_session::session::Session;
+use peerage_session::face::seed;
 
-use crate::cell::{Cell, Connection};
-use crate::configuration::{Configuration, Settings};
+use crate::configuration::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::peer_connection::PeerConnection;
+use crate::shard::arrivals::Arrivals;
 use crate::shard::driver::Driver;
 use crate::shard::ports::Ports;
-use crate::shard::ready::{Key, Ready};
+use crate::shard::ready::Ready;
+use crate::shared::Shared;
 
 /// Sockets and a driver task, shared by any number of connections.
 ///
 /// Clones are handles to one endpoint. It ends when the last handle and the last connection are gone.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    inner: Arc<Inner>,
-}
-
-/// What an endpoint's connections hold on to.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    settings: Settings,
-    clock: Clock,
-    ready: Arc<Ready>,
-    rng: Mutex<Rng>,
-    next_key: AtomicU64,
-    local: Vec<SocketAddr>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// The endpoint of those who made none.
-static SHARED: Mutex<Weak<Inner>> = Mutex::new(Weak::new());
+static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
 impl Endpoint {
     /// Opens sockets for both families and starts the driver on the present tokio runtime.
@@ -53,10 +40,13 @@ impl Endpoint {
         let ready = Arc::new(Ready::default());
         let (ports, local) = bind(&settings)?;
         let rng = Rng::new(seed());
-        let driver = Driver::new(settings.clone(), clock, ready.clone(), ports, rng.split("names"));
+        let arrivals = Arc::new(Arrivals::new(ready.clone()));
+        let driver = Driver::new(settings.clone(), clock, ready.clone(), arrivals.clone(), ports, rng.split("names"));
         tokio::spawn(driver.run());
         let rng = Mutex::new(rng);
-        Ok(Self { inner: Arc::new(Inner { settings, clock, ready, rng, next_key: AtomicU64::new(0), local }) })
+        Ok(Self {
+            shared: Arc::new(Shared { settings, clock, ready, arrivals, rng, next_key: AtomicU64::new(0), local }),
+        })
     }
 
     /// The endpoint that the process shares, opened when it is first wanted and closed with its last connection.
@@ -66,56 +56,17 @@ impl Endpoint {
     pub fn shared() -> Result<Self> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         // The driver lives on the runtime that opened it; once that is gone, a new one is due.
-        if let Some(inner) = shared.upgrade().filter(|inner| !inner.ready.is_abandoned()) {
-            return Ok(Self { inner });
+        if let Some(shared) = shared.upgrade().filter(|shared| !shared.ready.is_abandoned()) {
+            return Ok(Self { shared });
         }
         let endpoint = Self::new(Settings::default())?;
-        *shared = Arc::downgrade(&endpoint.inner);
+        *shared = Arc::downgrade(&endpoint.shared);
         Ok(endpoint)
-    }
-
-    /// A connection on this endpoint.
-    ///
-    /// # Errors
-    /// `Syntax` for a bad server URL, `Operation` if no certificate can be made.
-    pub fn peer_connection(&self, configuration: Configuration) -> Result<PeerConnection> {
-        let inner = &self.inner;
-        let key = Key(inner.next_key.fetch_add(1, Ordering::Relaxed));
-        let mut rng = {
-            let mut rng = inner.rng.lock().unwrap_or_else(PoisonError::into_inner);
-            Rng::new(rng.bytes())
-        };
-        let mut config = Config::default();
-        for url in configuration.ice_servers.iter().flat_map(|server| &server.urls) {
-            config.servers.push(url.parse().map_err(|e| Error::new(ErrorKind::Syntax, e))?);
-        }
-        config.max_datagram = inner.settings.max_datagram.clamp(576, 9000);
-        config.receive_window = inner.settings.receive_window;
-        config.send_buffer = inner.settings.send_buffer;
-        config.max_message_size = inner.settings.max_message_size;
-        let certificate = match configuration.certificate {
-            Some(certificate) => certificate,
-            None => {
-                let unix = inner.clock.wall().unix.as_secs();
-                let made = Certificate::generate(&mut rng, unix);
-                Arc::new(made.map_err(|e| Error::new(ErrorKind::Operation, e.to_string()))?)
-            }
-        };
-        let session = Session::new(config, certificate, rng, inner.clock.now());
-        let cell = Cell::new(key, session, inner.clock, inner.ready.clone());
-        inner.ready.register(key, cell.clone());
-        Ok(PeerConnection::from_connection(Connection { cell, _endpoint: inner.clone() }))
     }
 
     /// The addresses that the sockets are bound to; unspecified ones stand for all of this machine's.
     pub fn local_addrs(&self) -> &[SocketAddr] {
-        &self.inner.local
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.ready.stop();
+        &self.shared.local
     }
 }
 

@@ -18,8 +18,10 @@ pub mod event;
 pub mod peer_connection;
 
 mod cell;
+mod connection;
 mod resolve;
 mod shard;
+mod shared;
 
 pub use configuration::{Configuration, IceServer, Settings};
 pub use data_channel::{DataChannel, DataChannelInit, DataChannelState, Message};

@@ -1,23 +1,29 @@
 //! Peer connections.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
+use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
+use peerage_session::config::Config;
 use peerage_session::error::SessionError;
 use peerage_session::event::{
     CloseReason, ConnectionState, Event as SessionEvent, IceConnectionState, IceGatheringState,
 };
+use peerage_session::face::Certificate;
 use peerage_session::face::{ChannelInit, SignalingState};
 pub use peerage_session::face::{OfferOptions, SdpType, SessionDescription};
 use peerage_session::session::Session;
 use peerage_session::stats::Stats;
 
-use crate::cell::Connection;
+use crate::cell::Cell;
 use crate::configuration::Configuration;
+use crate::connection::Connection;
 use crate::data_channel::{DataChannel, DataChannelInit};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, IceCandidate};
+use crate::shard::ready::Key;
 
 /// A connection to one peer (W3C `RTCPeerConnection`).
 ///
@@ -37,10 +43,6 @@ impl PeerConnection {
     /// Outside a tokio runtime.
     pub fn new(configuration: Configuration) -> Result<Self> {
         Endpoint::shared()?.peer_connection(configuration)
-    }
-
-    pub(crate) fn from_connection(connection: Connection) -> Self {
-        Self { connection: Arc::new(connection) }
     }
 
     /// Opens a channel. It is usable at once: what is sent before the connection stands is queued.
@@ -242,6 +244,41 @@ impl PeerConnection {
             SessionEvent::Closed(reason) => Event::Closed(reason),
             _ => return None,
         })
+    }
+}
+
+impl Endpoint {
+    /// A connection on this endpoint.
+    ///
+    /// # Errors
+    /// `Syntax` for a bad server URL, `Operation` if no certificate can be made.
+    pub fn peer_connection(&self, configuration: Configuration) -> Result<PeerConnection> {
+        let shared = &self.shared;
+        let key = Key(shared.next_key.fetch_add(1, Ordering::Relaxed));
+        let mut rng = {
+            let mut rng = shared.rng.lock().unwrap_or_else(PoisonError::into_inner);
+            Rng::new(rng.bytes())
+        };
+        let mut config = Config::default();
+        for url in configuration.ice_servers.iter().flat_map(|server| &server.urls) {
+            config.servers.push(url.parse().map_err(|e| Error::new(ErrorKind::Syntax, e))?);
+        }
+        config.max_datagram = shared.settings.max_datagram.clamp(576, 9000);
+        config.receive_window = shared.settings.receive_window;
+        config.send_buffer = shared.settings.send_buffer;
+        config.max_message_size = shared.settings.max_message_size;
+        let certificate = match configuration.certificate {
+            Some(certificate) => certificate,
+            None => {
+                let unix = shared.clock.wall().unix.as_secs();
+                let made = Certificate::generate(&mut rng, unix);
+                Arc::new(made.map_err(|e| Error::new(ErrorKind::Operation, e.to_string()))?)
+            }
+        };
+        let session = Session::new(config, certificate, rng, shared.clock.now());
+        let cell = Cell::new(key, session, shared.clock, shared.ready.clone());
+        shared.arrivals.push(key, cell.clone());
+        Ok(PeerConnection { connection: Arc::new(Connection { cell, _endpoint: shared.clone() }) })
     }
 }
 

@@ -14,6 +14,7 @@ use peerage_session::config::LocalAddress;
 use peerage_session::event::{Event, Need};
 
 use super::addresses;
+use super::arrivals::Arrivals;
 use super::ports::{PortId, Ports, Sent};
 use super::ready::{Inbox, Key, Ready};
 use super::routes::{Routes, Tuple};
@@ -34,6 +35,7 @@ pub(crate) struct Driver {
     settings: Settings,
     clock: Clock,
     ready: Arc<Ready>,
+    arrivals: Arc<Arrivals>,
     inbox: Inbox,
     ports: Ports,
     routes: Routes,
@@ -71,7 +73,14 @@ struct LocalEnd {
 }
 
 impl Driver {
-    pub(crate) fn new(settings: Settings, clock: Clock, ready: Arc<Ready>, ports: Ports, rng: Rng) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        clock: Clock,
+        ready: Arc<Ready>,
+        arrivals: Arc<Arrivals>,
+        ports: Ports,
+        rng: Rng,
+    ) -> Self {
         let addresses = addresses::usable(&settings);
         let loopback = addresses.iter().any(IpAddr::is_loopback);
         Self {
@@ -80,6 +89,7 @@ impl Driver {
             settings,
             clock,
             ready,
+            arrivals,
             inbox: Inbox::default(),
             ports,
             routes: Routes::default(),
@@ -146,7 +156,7 @@ impl Driver {
     fn take_inbox(&mut self) -> bool {
         let mut inbox = std::mem::take(&mut self.inbox);
         self.ready.swap(&mut inbox);
-        for (key, cell) in inbox.new.drain(..) {
+        for (key, cell) in self.arrivals.take() {
             let ufrag = cell.lock().session.local_ufrag().to_owned();
             self.routes.add_ufrag(ufrag.clone(), key);
             let entry = Entry {

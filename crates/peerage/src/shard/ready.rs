@@ -1,10 +1,8 @@
 //! The ready queue: connections that want to be served.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-
-use crate::cell::Cell;
 
 /// Names a connection of an endpoint. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,8 +18,6 @@ pub(crate) struct Ready {
 /// What waits for the driver.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    /// New connections.
-    pub(crate) new: Vec<(Key, Arc<Cell>)>,
     /// Connections to serve.
     pub(crate) ready: Vec<Key>,
     /// Set when the endpoint is dropped.
@@ -31,13 +27,13 @@ pub(crate) struct Inbox {
 }
 
 impl Ready {
-    pub(crate) fn register(&self, key: Key, cell: Arc<Cell>) {
-        self.lock().new.push((key, cell));
+    pub(crate) fn push(&self, key: Key) {
+        self.lock().ready.push(key);
         self.notify.notify_one();
     }
 
-    pub(crate) fn push(&self, key: Key) {
-        self.lock().ready.push(key);
+    /// Wakes the driver without naming a connection.
+    pub(crate) fn wake(&self) {
         self.notify.notify_one();
     }
 
