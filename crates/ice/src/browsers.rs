@@ -12,7 +12,8 @@ use peerage_base::rng::Rng;
 use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant};
 use peerage_stun::credentials::Key;
-use peerage_stun::message::{Class, Message};
+use peerage_stun::header::Class;
+use peerage_stun::message::Message;
 
 use crate::agent::Agent;
 use crate::config::{Config, Role};

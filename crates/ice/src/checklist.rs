@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use peerage_base::path::Path;
-use peerage_stun::message::TransactionId;
+use peerage_stun::header::TransactionId;
 
 use crate::config::Role;
 use crate::pair::{Check, End, Foundation, Pair, PairId};

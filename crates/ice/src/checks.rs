@@ -4,7 +4,7 @@ use peerage_base::datagram::Transmit;
 use peerage_base::path::Path;
 use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant, earliest};
-use peerage_stun::message::TransactionId;
+use peerage_stun::header::TransactionId;
 
 use crate::agent::Agent;
 use crate::config::{Nomination, Role};

@@ -8,7 +8,8 @@ use peerage_base::path::{LocalId, Path};
 use peerage_base::redact::Redacted;
 use peerage_base::slot::Slot;
 use peerage_base::time::{Instant, earliest};
-use peerage_stun::message::{Class, Message, TransactionId};
+use peerage_stun::header::{Class, TransactionId};
+use peerage_stun::message::Message;
 
 use crate::agent::Agent;
 use crate::candidate::{CandidateKind, canonical, is_usable};

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use peerage_base::path::Path;
 use peerage_base::time::{Duration, Instant, earliest};
-use peerage_stun::message::TransactionId;
+use peerage_stun::header::TransactionId;
 use smallvec::SmallVec;
 
 use crate::candidate::CandidateKind;

@@ -6,7 +6,8 @@ use peerage_base::datagram::Datagram;
 use peerage_base::path::Path;
 use peerage_base::redact::Redacted;
 use peerage_base::time::{Duration, Instant};
-use peerage_stun::message::{Authentic, Class, Message, Method};
+use peerage_stun::header::{Class, Method};
+use peerage_stun::message::{Authentic, Message};
 
 use crate::agent::Agent;
 use crate::candidate::{CandidateKind, canonical, is_usable};

@@ -5,7 +5,8 @@ use core::net::SocketAddr;
 use peerage_base::path::Path;
 use peerage_base::redact::Redacted;
 use peerage_base::time::Instant;
-use peerage_stun::message::{Class, Message};
+use peerage_stun::header::Class;
+use peerage_stun::message::Message;
 
 use crate::agent::Agent;
 use crate::candidate::{CandidateKind, canonical, is_usable};

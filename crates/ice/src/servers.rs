@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use peerage_base::path::LocalId;
 use peerage_base::time::{Duration, Instant};
-use peerage_stun::message::TransactionId;
+use peerage_stun::header::TransactionId;
 
 use crate::config::Config;
 

@@ -8,7 +8,7 @@ use peerage_stun::attribute::error_code::ErrorCode;
 use peerage_stun::attribute::kind::AttributeType;
 use peerage_stun::attribute::lists::UnknownAttributes;
 use peerage_stun::credentials::Key;
-use peerage_stun::message::{Class, Method, TransactionId};
+use peerage_stun::header::{Class, Method, TransactionId};
 use peerage_stun::write::{Misuse, Writer};
 use smallvec::SmallVec;
 

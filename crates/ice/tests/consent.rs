@@ -7,7 +7,8 @@ use peerage_base::path::{LocalId, PathChange};
 use peerage_base::time::Duration;
 use peerage_ice::config::Role;
 use peerage_ice::event::{Event, State};
-use peerage_stun::message::{Class, Message};
+use peerage_stun::header::Class;
+use peerage_stun::message::Message;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -14,7 +14,8 @@ use peerage_ice::stats::PairState;
 use peerage_stun::attribute::Attribute;
 use peerage_stun::attribute::error_code::ErrorCode;
 use peerage_stun::credentials::Key;
-use peerage_stun::message::{Class, Message, Method, TransactionId};
+use peerage_stun::header::{Class, Method, TransactionId};
+use peerage_stun::message::Message;
 use peerage_stun::write::Writer;
 use proptest::prelude::*;
 

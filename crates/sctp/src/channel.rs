@@ -1,7 +1,7 @@
 //! Data channels as the owner sees them, and their table (RFC 8831 §6).
 
 use crate::dcep::Reliability;
-use crate::event::Message;
+use crate::message::Message;
 use crate::numbers::{Ssn, StreamId};
 use crate::outgoing::queue::Queue;
 use alloc::collections::{BTreeMap, VecDeque};

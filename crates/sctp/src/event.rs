@@ -2,7 +2,6 @@
 
 use crate::channel::ChannelId;
 use crate::error::CloseReason;
-use bytes::Bytes;
 
 /// A fact for the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,22 +25,4 @@ pub enum Event {
     Closed(ChannelId),
     /// The association is over; every channel was closed before.
     Down(CloseReason),
-}
-
-/// Whether a message is text or binary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Text; its bytes ought to be UTF-8, which is not checked here.
-    Text,
-    /// Binary.
-    Binary,
-}
-
-/// A message of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Text or binary.
-    pub kind: Kind,
-    /// The bytes; may be empty.
-    pub payload: Bytes,
 }

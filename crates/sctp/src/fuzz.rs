@@ -16,7 +16,8 @@ use crate::association::Association;
 use crate::budget::Budget;
 use crate::channel::{ChannelId, ChannelInit, ChannelState, Role};
 use crate::config::Config;
-use crate::event::{Event, Kind};
+use crate::event::Event;
+use crate::message::Kind;
 use crate::packet::{HEADER_LEN, Packet};
 
 const MTU: usize = 1191;

@@ -25,6 +25,7 @@ pub mod event;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
+pub mod message;
 pub mod numbers;
 pub mod packet;
 pub mod stats;

@@ -9,7 +9,8 @@ use peerage_sctp::association::Association;
 use peerage_sctp::budget::Budget;
 use peerage_sctp::channel::{ChannelId, ChannelInit, Role};
 use peerage_sctp::config::Config;
-use peerage_sctp::event::{Event, Kind};
+use peerage_sctp::event::Event;
+use peerage_sctp::message::Kind;
 
 /// A batch of packets in one buffer, as a driver has it.
 struct Batch {

@@ -15,7 +15,8 @@ use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState, Role};
 use peerage_sctp::config::Config;
 use peerage_sctp::dcep::{Dcep, Open, Reliability};
 use peerage_sctp::error::CloseReason;
-use peerage_sctp::event::{Event, Kind};
+use peerage_sctp::event::Event;
+use peerage_sctp::message::Kind;
 use std::collections::BTreeMap;
 
 const DCEP: u32 = 50;

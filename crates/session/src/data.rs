@@ -1,26 +1,34 @@
 //! Data channels: the association, from the first channel on.
 
 use alloc::boxed::Box;
+use alloc::string::ToString as _;
 
 use bytes::Bytes;
 use peerage_base::time::Instant;
 use peerage_sctp::association::{Association, ChannelInfo};
 use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState};
 use peerage_sctp::config::Config as SctpConfig;
-use peerage_sctp::error::SendError;
-use peerage_sctp::event::{Kind, Message};
+use peerage_sctp::error::{Misuse, SendError};
+use peerage_sctp::event::Event as SctpEvent;
+use peerage_sctp::message::{Kind, Message};
 
 use crate::error::SessionError;
+use crate::event::Event;
+use crate::path::{LEAST_DATAGRAM, MOST_DATAGRAM};
 use crate::session::Session;
+
+/// Bytes that a DTLS 1.3 record adds to a packet. One of DTLS 1.2 adds more, which the budget of each poll allows for.
+const RECORD_OVERHEAD: usize = 22;
 
 impl Session {
     /// Opens a channel. What is sent on it before the connection stands is queued.
     ///
     /// # Errors
-    /// `InvalidState` if the session is closed, `Type` if the options exclude each other or are out of range.
+    /// `InvalidState` if the session is closed, `Type` if the options exclude each other or are out of range, `Operation` if
+    /// the stream is taken or none is left (W3C WebRTC §6.1).
     pub fn create_data_channel(&mut self, now: Instant, init: ChannelInit) -> Result<ChannelId, SessionError> {
         self.open()?;
-        let id = self.association_mut().open(now, init).map_err(|e| SessionError::Type(alloc::format!("{e}")))?;
+        let id = self.association_mut().open(now, init).map_err(refused)?;
         self.negotiation.want_data();
         self.after_sctp(now);
         self.tell_needed();
@@ -92,6 +100,7 @@ impl Session {
             sctp.receive_window = config.receive_window;
             sctp.send_buffer = config.send_buffer;
             sctp.max_message_size = config.max_message_size;
+            sctp.max_packet = config.max_datagram.clamp(LEAST_DATAGRAM, MOST_DATAGRAM) - RECORD_OVERHEAD;
             let mut association = Box::new(Association::new(sctp, rng.split("sctp"), Instant::ORIGIN));
             if let Some(role) = role {
                 association.set_role(role);
@@ -112,15 +121,35 @@ impl Session {
     /// The peer refuses data: every channel closes.
     pub(crate) fn refuse_data(&mut self, now: Instant) {
         self.data_agreed = false;
+        self.drop_association(now);
+    }
+
+    /// The association is void, by refusal or because another one takes its place: every channel closes.
+    pub(crate) fn drop_association(&mut self, now: Instant) {
         if let Some(association) = &mut self.association {
-            association.abort(now, "the data section was refused");
-            while let Some(event) = association.poll_event() {
-                if let peerage_sctp::event::Event::Closed(id) = event {
-                    self.events.push_back(crate::event::Event::ChannelClosed(id));
-                }
-            }
+            association.abort(now, "replaced");
         }
+        self.tell_closed_channels();
         self.association = None;
         self.data_started = false;
+    }
+
+    /// Takes over the last events of an association that was aborted here.
+    pub(crate) fn tell_closed_channels(&mut self) {
+        let Some(association) = &mut self.association else { return };
+        while let Some(event) = association.poll_event() {
+            if let SctpEvent::Closed(id) = event {
+                self.events.push_back(Event::ChannelClosed(id));
+            }
+        }
+    }
+}
+
+fn refused(misuse: Misuse) -> SessionError {
+    let reason = misuse.to_string();
+    match misuse {
+        Misuse::StreamInUse(_) | Misuse::NoStreamLeft => SessionError::Operation(reason),
+        Misuse::Closed => SessionError::InvalidState(reason),
+        _ => SessionError::Type(reason),
     }
 }

@@ -1,7 +1,8 @@
 //! Which protocol a datagram belongs to, by its first byte (RFC 7983 §7, RFC 9443 §3), and which session.
 
-pub use peerage_stun::message::TransactionId;
-use peerage_stun::message::{Class, Message, is_stun};
+pub use peerage_stun::header::TransactionId;
+use peerage_stun::header::{Class, is_stun};
+use peerage_stun::message::Message;
 
 /// The protocols that share one 5-tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

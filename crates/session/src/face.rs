@@ -9,4 +9,4 @@ pub use peerage_jsep::signaling::SignalingState;
 pub use peerage_sctp::association::ChannelInfo;
 pub use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState};
 pub use peerage_sctp::error::SendError;
-pub use peerage_sctp::event::{Kind, Message};
+pub use peerage_sctp::message::{Kind, Message};

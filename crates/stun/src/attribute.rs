@@ -9,8 +9,8 @@ use crate::attribute::address::AddressFamily;
 use crate::attribute::error_code::ErrorCode;
 use crate::attribute::kind::AttributeType;
 use crate::attribute::lists::{PasswordAlgorithm, PasswordAlgorithms, UnknownAttributes};
-use crate::message::TransactionId;
-use crate::write::Room;
+use crate::header::TransactionId;
+use crate::room::Room;
 use core::net::SocketAddr;
 use peerage_base::reader::Reader;
 
@@ -386,7 +386,7 @@ fn response_port(value: &[u8]) -> Option<u16> {
 mod tests {
     use super::Attribute;
     use crate::attribute::kind::AttributeType;
-    use crate::message::TransactionId;
+    use crate::header::TransactionId;
 
     const ID: TransactionId = TransactionId([7; 12]);
 

@@ -5,7 +5,8 @@ use core::net::SocketAddr;
 
 use crate::attribute::Attribute;
 use crate::credentials::Key;
-use crate::message::{HEADER, Message};
+use crate::header::HEADER;
+use crate::message::Message;
 use crate::server::respond_binding;
 use crate::write::Writer;
 

@@ -1,7 +1,7 @@
 //! The three attributes that are computed over what stands before them (RFC 8489 §14.5 to §14.7).
 
 use crate::credentials::Key;
-use crate::message::HEADER;
+use crate::header::HEADER;
 use peerage_base::crc::crc32;
 use peerage_crypto::hmac;
 

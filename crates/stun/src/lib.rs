@@ -16,11 +16,14 @@ extern crate alloc;
 
 pub mod attribute;
 pub mod credentials;
-mod integrity;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
+pub mod header;
 pub mod message;
 pub mod server;
 pub mod transaction;
 pub mod write;
+
+mod integrity;
+mod room;

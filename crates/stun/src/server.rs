@@ -4,8 +4,9 @@ use crate::attribute::error_code::ErrorCode;
 use crate::attribute::kind::AttributeType;
 use crate::attribute::lists::UnknownAttributes;
 use crate::attribute::{Attribute, MAX_TEXT};
+use crate::header::{Class, Method};
 use crate::integrity::FINGERPRINT;
-use crate::message::{Class, Message, Method};
+use crate::message::Message;
 use crate::write::{Misuse, Writer};
 use core::net::SocketAddr;
 
@@ -75,7 +76,8 @@ mod tests {
     use super::respond_binding;
     use crate::attribute::Attribute;
     use crate::attribute::kind::AttributeType;
-    use crate::message::{Class, Message, Method, TransactionId};
+    use crate::header::{Class, Method, TransactionId};
+    use crate::message::Message;
     use crate::write::Writer;
     use alloc::vec;
     use alloc::vec::Vec;

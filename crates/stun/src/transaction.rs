@@ -1,6 +1,7 @@
 //! The client's side of one request: when to send it again and when to give up (RFC 8489 §6.2).
 
-use crate::message::{Class, Message, Method, TransactionId};
+use crate::header::{Class, Method, TransactionId};
+use crate::message::Message;
 use peerage_base::time::{Duration, Instant};
 
 /// How often and how long a request is tried.
@@ -125,7 +126,8 @@ impl Transaction {
 #[cfg(test)]
 mod tests {
     use super::{Duration, Instant, Step, Timing, Transaction};
-    use crate::message::{Class, Message, Method, TransactionId};
+    use crate::header::{Class, Method, TransactionId};
+    use crate::message::Message;
     use crate::write::Writer;
     use alloc::vec::Vec;
 

@@ -3,8 +3,9 @@
 use crate::attribute::Attribute;
 use crate::attribute::kind::AttributeType;
 use crate::credentials::Key;
+use crate::header::{Class, HEADER, MAGIC_COOKIE, Method, TransactionId, type_bits};
 use crate::integrity::{self, INTEGRITY_SHA256};
-use crate::message::{Class, HEADER, MAGIC_COOKIE, Method, TransactionId, type_bits};
+use crate::room::Room;
 use core::fmt;
 
 /// What a caller of [`Writer`] did wrong.
@@ -171,27 +172,6 @@ impl fmt::Debug for Writer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The bytes carry addresses and credentials.
         f.debug_struct("Writer").field("id", &self.id).field("len", &self.room.len).finish_non_exhaustive()
-    }
-}
-
-/// A buffer that fills from the front.
-pub(crate) struct Room<'b> {
-    buf: &'b mut [u8],
-    len: usize,
-}
-
-impl Room<'_> {
-    /// Appends `bytes`, or nothing if they do not fit.
-    pub(crate) fn put(&mut self, bytes: &[u8]) -> Option<()> {
-        let end = self.len.checked_add(bytes.len())?;
-        self.buf.get_mut(self.len..end)?.copy_from_slice(bytes);
-        self.len = end;
-        Some(())
-    }
-
-    fn set(&mut self, at: usize, value: u16) -> Option<()> {
-        self.buf.get_mut(at..at + 2)?.copy_from_slice(&value.to_be_bytes());
-        Some(())
     }
 }
 

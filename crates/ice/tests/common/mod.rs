@@ -16,7 +16,8 @@ use peerage_ice::config::{Config, Role};
 use peerage_ice::event::{Event, Need, NeedId, Selected, State};
 use peerage_ice::local::LocalKind;
 use peerage_stun::attribute::Attribute;
-use peerage_stun::message::{Class, Message};
+use peerage_stun::header::Class;
+use peerage_stun::message::Message;
 use peerage_stun::write::Writer;
 
 pub const SERVER: &str = "198.51.100.1:3478";

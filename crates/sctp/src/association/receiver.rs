@@ -1,9 +1,9 @@
 //! State of the receiving half: what has arrived, what is held, and when to say so.
 
 use crate::config::Config;
-use crate::event::Message;
 use crate::incoming::reassembly::{OVERHEAD, Reassembly};
 use crate::incoming::tracker::Tracker;
+use crate::message::Message;
 use crate::numbers::{StreamId, Tsn};
 use alloc::collections::{BTreeMap, VecDeque};
 use peerage_base::time::{Duration, Instant};

@@ -4,8 +4,8 @@
 //! | 0 (8) | family (8) | port (16) | address (32 or 128) |
 //! ```
 
-use crate::message::{MAGIC_COOKIE, TransactionId};
-use crate::write::Room;
+use crate::header::{MAGIC_COOKIE, TransactionId};
+use crate::room::Room;
 use core::net::{IpAddr, SocketAddr};
 use peerage_base::reader::Reader;
 
@@ -82,7 +82,7 @@ fn xor<const N: usize>(mut bytes: [u8; N], mask: &[u8; 16]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::{parse, parse_xor};
-    use crate::message::TransactionId;
+    use crate::header::TransactionId;
 
     const ID: TransactionId = TransactionId(*b"abcdefghijkl");
 

@@ -5,7 +5,7 @@
 //! ```
 
 use crate::attribute::address::AddressFamily;
-use crate::write::Room;
+use crate::room::Room;
 use core::fmt;
 use peerage_base::reader::Reader;
 

@@ -1,9 +1,10 @@
 //! Vectors of RFC 5769 and RFC 8489 appendix B.1, hostile input, and the seeds in `corpus/`.
 
-use super::{Class, Message, Method, ParseError, TransactionId, is_stun, split_type, type_bits};
+use super::{Message, ParseError};
 use crate::attribute::kind::AttributeType;
 use crate::attribute::{Attribute, NetworkInfo};
 use crate::credentials::{Algorithm, Key, userhash};
+use crate::header::{Class, Method, TransactionId, is_stun, split_type, type_bits};
 use crate::write::Writer;
 use alloc::vec::Vec;
 use peerage_crypto::hmac;

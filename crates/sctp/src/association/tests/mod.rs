@@ -11,7 +11,7 @@ mod transfer;
 use super::*;
 use crate::budget::Budget;
 use crate::channel::ChannelId;
-use crate::event::{Kind, Message};
+use crate::message::{Kind, Message};
 use alloc::collections::BTreeMap;
 use bytes::Bytes;
 use peerage_base::ecn::Ecn;
