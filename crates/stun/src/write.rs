@@ -35,7 +35,7 @@ enum Stage {
 ///
 /// The length field is right after every step, so that the bytes written so far always are a message.
 /// ```
-/// # use peerage_stun::{attribute::Attribute, message::{Class, Method, TransactionId}, write::Writer};
+/// # use peerage_stun::{attribute::Attribute, header::{Class, Method, TransactionId}, write::Writer};
 /// let mut buf = [0; 548];
 /// let mut writer = Writer::new(&mut buf, Class::Request, Method::BINDING, TransactionId([7; 12]));
 /// writer.attribute(&Attribute::Priority(1))?.attribute(&Attribute::UseCandidate)?.fingerprint()?;
