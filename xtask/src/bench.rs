@@ -5,24 +5,22 @@ use std::path::Path;
 use crate::process::{cargo, check};
 use crate::{Failure, tree};
 
-/// Builds a benchmark with optimisation and runs it.
+/// Builds a benchmark with optimisation and runs it with the options given.
 pub fn run(args: &[&str]) -> Result<(), Failure> {
     let folder = tree::root().join("bench");
     let known = names(&folder);
     let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    let (name, json) = match args {
-        [name] => (*name, false),
-        [name, "--json"] | ["--json", name] => (*name, true),
-        _ => return Err(Failure::Usage(format!("bench takes one name; there are: {list}"))),
+    let Some((name, options)) = args.split_first().filter(|(name, _)| !name.starts_with('-')) else {
+        return Err(Failure::Usage(format!("bench takes a name; there are: {list}")));
     };
     if !known.iter().any(|k| k == name) {
         return Err(Failure::Usage(format!("there is no benchmark '{name}'; there are: {list}")));
     }
     let mut command = cargo(&["run", "--quiet", "--release", "--bin", name, "--manifest-path"]);
-    command.arg(folder.join("Cargo.toml")).env("CARGO_TARGET_DIR", tree::target());
-    if json {
+    command.arg(folder.join("Cargo.toml")).arg("--").args(options).env("CARGO_TARGET_DIR", tree::target());
+    if options.contains(&"--json") {
         // A reader of JSON wants nothing else on the standard output.
-        let status = command.args(["--", "--json"]).status().map_err(|e| format!("{name} does not start: {e}"))?;
+        let status = command.status().map_err(|e| format!("{name} does not start: {e}"))?;
         return if status.success() { Ok(()) } else { Err(format!("{name} failed").into()) };
     }
     Ok(check(name, &mut command)?)

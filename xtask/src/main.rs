@@ -14,7 +14,8 @@ const USAGE: &str = "\
 usage: cargo xtask test [--all]        every test; --all includes the long ones
        cargo xtask ci                  format, clippy, layers, documentation, then every test
        cargo xtask check-layers        the rules of ARCHITECTURE.md
-       cargo xtask bench NAME [--json] one benchmark of bench/";
+       cargo xtask bench NAME [--json] [OPTIONS]
+                                       one benchmark of bench/, with options of its own";
 
 /// What a command comes to.
 enum Failure {

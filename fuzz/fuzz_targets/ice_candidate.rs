@@ -1,0 +1,4 @@
+//! `peerage_ice::fuzz::candidate`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| peerage_ice::fuzz::candidate(data));
