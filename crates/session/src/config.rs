@@ -15,6 +15,7 @@ pub struct Config {
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
     pub ufrag_prefix: String,
     /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
+    /// Kept within 548 to 60 000.
     pub max_datagram: usize,
     /// Unread bytes held before the peer must wait. Default: 4 MiB.
     pub receive_window: usize,

@@ -30,8 +30,8 @@ pub(crate) struct Gather {
     pub(crate) candidates: Vec<String>,
     /// Whether the present generation has no more to come.
     pub(crate) ended: bool,
-    /// Candidates of a generation that no applied description names yet.
-    held: Vec<Candidate>,
+    /// Candidates of a generation that no applied description names yet, as they will be signalled.
+    held: Vec<String>,
     /// Whether some names must be hidden, and with them the related addresses.
     hidden: bool,
 }
@@ -116,16 +116,27 @@ impl Session {
             let id = self.gather.need(Waiting::Addresses);
             self.events.push_back(Event::Need(id, Need::LocalAddresses));
         }
-        for candidate in core::mem::take(&mut self.gather.held) {
-            self.local_candidate(&candidate);
+        if self.has_fresh_credentials() {
+            return;
         }
-        self.gathering_state(self.ice.gathering_state());
+        let state = self.ice.gathering_state();
+        if state == GatheringState::Complete && !self.gather.ended {
+            // A generation that was complete before a description named it has gathered nonetheless.
+            self.set_gathering(IceGatheringState::Gathering);
+        }
+        for text in core::mem::take(&mut self.gather.held) {
+            self.tell_candidate(text);
+        }
+        self.gathering_state(state);
     }
 
     /// Starts the list of candidates anew, for a new generation.
     pub(crate) fn forget_candidates(&mut self) {
         self.gather.candidates.clear();
+        self.gather.held.clear();
         self.gather.ended = false;
+        // ICE ignores answers that concern an earlier generation.
+        self.gather.waiting.retain(|(_, waiting)| !matches!(waiting, Waiting::Ice(_)));
     }
 
     /// Tells of a candidate, unless no applied description names its generation yet.
@@ -134,11 +145,15 @@ impl Session {
         if candidate.ufrag().is_some_and(|of| of != ufrag) {
             return;
         }
-        if self.pending.applied_ufrag.as_deref() != Some(ufrag) {
-            self.gather.held.push(candidate.clone());
-            return;
-        }
         let text = self.signalled(candidate).to_string();
+        if self.pending.applied_ufrag.as_deref() == Some(ufrag) {
+            self.tell_candidate(text);
+        } else if !self.gather.held.contains(&text) {
+            self.gather.held.push(text);
+        }
+    }
+
+    fn tell_candidate(&mut self, text: String) {
         if self.gather.candidates.contains(&text) {
             return;
         }

@@ -16,7 +16,7 @@ use peerage_ice::config::Role as IceRole;
 use peerage_ice::credentials::Credentials;
 use peerage_jsep::candidate::{CandidateInit, RemoteCandidate};
 use peerage_jsep::config::Config as JsepConfig;
-use peerage_jsep::description::SessionDescription;
+use peerage_jsep::description::{SdpType, SessionDescription};
 use peerage_jsep::error::{Error as JsepError, ErrorKind};
 use peerage_jsep::local::LocalTransport;
 use peerage_jsep::negotiation::{Negotiation, OfferOptions};
@@ -34,6 +34,14 @@ use crate::session::Session;
 pub(crate) struct Pending {
     /// The ICE generation that an applied local description names.
     pub(crate) applied_ufrag: Option<String>,
+    /// Our side of the transport as of the last complete exchange, once a restart was begun that may be taken back.
+    agreed: Option<LocalTransport>,
+    /// The generation that it belongs to.
+    agreed_ufrag: Option<String>,
+    /// The peer's generation that ICE was told of last.
+    remote_ufrag: Option<String>,
+    /// Whether the remote offer begins another ICE generation.
+    answer_restarts: bool,
     /// Whether `restart_ice` was called and no applied description names new credentials yet.
     restart: bool,
     /// Whether `NegotiationNeeded` was told and not yet acted on.
@@ -70,10 +78,12 @@ impl Session {
     /// `InvalidState` if there is no remote offer to answer.
     pub fn create_answer(&mut self, _now: Instant) -> Result<SessionDescription, SessionError> {
         self.open()?;
-        Ok(self.negotiation.create_answer(&self.local_transport())?)
+        let running = if self.pending.answer_restarts { None } else { self.running_transport() };
+        let local = running.unwrap_or_else(|| self.local_transport());
+        Ok(self.negotiation.create_answer(&local)?)
     }
 
-    /// Brings a local description into effect; `None`: the one that fits the signalling state.
+    /// Brings a local description into effect; `None`, or one without text: the one that fits the signalling state.
     ///
     /// # Errors
     /// As [`Negotiation::set_local`] says.
@@ -83,10 +93,13 @@ impl Session {
         description: Option<SessionDescription>,
     ) -> Result<(), SessionError> {
         self.open()?;
-        let offer = matches!(self.signaling_state(), SignalingState::Stable | SignalingState::HaveLocalOffer);
-        if description.is_none() && offer && self.pending.restart {
-            self.freshen_credentials(now);
-        }
+        let kind = description.as_ref().map_or_else(|| self.implicit_kind(), |description| description.kind);
+        let implicit = kind != SdpType::Rollback && description.as_ref().is_none_or(|given| given.sdp.is_empty());
+        let description = match kind {
+            _ if !implicit => description,
+            SdpType::Offer => Some(self.create_offer(now, OfferOptions::default())?),
+            kind => Some(SessionDescription::new(kind, self.create_answer(now)?.sdp)),
+        };
         let plan = self.negotiation.set_local(description, &self.local_transport())?;
         self.apply(now, plan);
         Ok(())
@@ -103,8 +116,11 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.open()?;
         let plan = self.negotiation.set_remote(description)?;
-        if plan.remote_ice_restart && plan.signaling_state == SignalingState::HaveRemoteOffer {
-            self.renew_credentials(now);
+        if plan.signaling_state == SignalingState::HaveRemoteOffer {
+            self.pending.answer_restarts = plan.remote_ice_restart;
+            if plan.remote_ice_restart {
+                self.renew_credentials(now);
+            }
         }
         self.apply(now, plan);
         Ok(())
@@ -123,6 +139,7 @@ impl Session {
             ufrag: candidate.username_fragment.clone(),
         };
         match self.negotiation.add_remote_candidate(&init)? {
+            Some(RemoteCandidate { ufrag, .. }) if self.is_past_generation(&ufrag) => {}
             Some(RemoteCandidate { candidate: Some(text), ufrag }) => self.add_remote(now, &text, &ufrag)?,
             Some(RemoteCandidate { candidate: None, .. }) => self.ice.end_of_remote_candidates(now),
             None => {}
@@ -163,7 +180,7 @@ impl Session {
     }
 
     /// Whether ICE has begun a generation that no applied description names.
-    fn has_fresh_credentials(&self) -> bool {
+    pub(crate) fn has_fresh_credentials(&self) -> bool {
         self.pending.applied_ufrag.as_deref().is_some_and(|applied| applied != self.local_ufrag())
     }
 
@@ -175,10 +192,31 @@ impl Session {
     }
 
     fn renew_credentials(&mut self, now: Instant) {
+        if self.pending.agreed_ufrag.as_deref() == Some(self.local_ufrag()) {
+            self.pending.agreed = Some(self.local_transport());
+        }
         self.ice.restart(now);
         self.forget_candidates();
         self.events.push_back(Event::LocalUfrags);
         self.after_ice(now);
+    }
+
+    /// Our side of the generation in use, where ICE has begun another one that was taken back.
+    fn running_transport(&self) -> Option<LocalTransport> {
+        let agreed = self.pending.agreed.as_ref().filter(|_| self.has_fresh_credentials())?;
+        (Some(agreed.ufrag.as_str()) == self.pending.agreed_ufrag.as_deref()).then(|| agreed.clone())
+    }
+
+    /// Whether the peer's generation is one that the restart begun here leaves behind.
+    fn is_past_generation(&self, ufrag: &str) -> bool {
+        self.ice.remote_credentials().is_none() && self.pending.remote_ufrag.as_deref() == Some(ufrag)
+    }
+
+    fn implicit_kind(&self) -> SdpType {
+        match self.signaling_state() {
+            SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPrAnswer => SdpType::Answer,
+            _ => SdpType::Offer,
+        }
     }
 
     fn local_transport(&self) -> LocalTransport {
@@ -199,10 +237,21 @@ impl Session {
             self.states.signaling = plan.signaling_state;
             self.events.push_back(Event::SignalingState(plan.signaling_state));
         }
+        if plan.rolled_back && plan.local_ufrag.is_none() {
+            // Candidates wait until a description names their generation again.
+            self.pending.applied_ufrag = None;
+        }
         if plan.local_ufrag.is_some() {
             self.pending.restart &= plan.local_ufrag == self.pending.applied_ufrag;
             self.pending.applied_ufrag = plan.local_ufrag;
+            if plan.signaling_state == SignalingState::Stable {
+                self.pending.agreed_ufrag.clone_from(&self.pending.applied_ufrag);
+            }
             self.start_gathering(now);
+        }
+        if plan.data.is_some_and(|data| data.new_association) && self.data_started {
+            // Channels live on one DTLS association (RFC 8841 §10.2).
+            self.drop_association(now);
         }
         if let Some(transport) = plan.transport {
             self.apply_transport(now, &transport);
@@ -225,6 +274,15 @@ impl Session {
             self.ice.set_role(now, role);
         }
         self.ice.set_remote_lite(plan.remote_lite);
+        if !self.has_fresh_credentials() {
+            self.apply_peer(now, plan);
+        }
+        self.apply_dtls(now, dtls, &plan.fingerprints);
+    }
+
+    /// Hands ICE the peer's side of the present generation.
+    fn apply_peer(&mut self, now: Instant, plan: &TransportPlan) {
+        self.pending.remote_ufrag = Some(plan.remote_ufrag.clone());
         match Credentials::new(plan.remote_ufrag.as_str(), plan.remote_pwd.as_str()) {
             Ok(credentials) => {
                 if let Err(error) = self.ice.set_remote_credentials(now, credentials) {
@@ -240,7 +298,6 @@ impl Session {
         if plan.end_of_candidates || !plan.remote_trickle {
             self.ice.end_of_remote_candidates(now);
         }
-        self.apply_dtls(now, dtls, &plan.fingerprints);
     }
 
     fn apply_dtls(&mut self, now: Instant, plan: DtlsPlan, fingerprints: &[String]) {

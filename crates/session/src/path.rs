@@ -8,6 +8,10 @@ use peerage_base::path::Path;
 const MAX_SEGMENTS: usize = 64;
 /// Largest run, in bytes: the length field of UDP covers the whole run before the kernel splits it.
 const MAX_RUN: usize = 60_000;
+/// Least length of a datagram, in bytes of UDP payload: what every IPv4 host takes (RFC 791 §3.1).
+pub(crate) const LEAST_DATAGRAM: usize = 576 - 28;
+/// Greatest length of a datagram: a run must have room for one.
+pub(crate) const MOST_DATAGRAM: usize = MAX_RUN;
 
 /// What a poll may write at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +34,9 @@ pub struct PathState {
 }
 
 impl PathState {
-    /// No path yet; datagrams of at most `max_datagram` bytes of UDP payload.
+    /// No path yet; datagrams of at most `max_datagram` bytes of UDP payload, within 548 to 60 000.
     pub fn new(max_datagram: usize) -> Self {
-        Self { selected: None, rtt: None, max_datagram }
+        Self { selected: None, rtt: None, max_datagram: max_datagram.clamp(LEAST_DATAGRAM, MOST_DATAGRAM) }
     }
 
     /// Takes over another pair. Returns whether packets leave by another way than before.

@@ -107,7 +107,8 @@ impl Session {
         }
     }
 
-    /// Closes the session: tells the peer, frees everything, keeps only what is still to be sent.
+    /// Closes the session and every channel: tells the peer by what `poll_transmit` still hands out. What was received can
+    /// still be read.
     pub fn close(&mut self, now: Instant) {
         self.end(now, CloseReason::Local);
     }
@@ -196,6 +197,11 @@ impl Session {
     /// The user-name fragments that checks for this session name: the present one, then an earlier one.
     pub fn local_ufrag(&self) -> &str {
         &self.ice.local_credentials().ufrag
+    }
+
+    /// Whether this side decides which pair carries packets (RFC 8445 §6.1.1).
+    pub fn is_controlling(&self) -> bool {
+        self.ice.role() == IceRole::Controlling
     }
 
     pub(crate) fn open(&self) -> Result<(), SessionError> {
@@ -322,7 +328,9 @@ impl Session {
             return;
         }
         if self.claimed.len() == MAX_CLAIMED {
-            let old = self.claimed.remove(0);
+            // The path in use must stay, however many others the peer sends checks over.
+            let oldest = usize::from(self.claimed.first() == self.path.selected().as_ref());
+            let old = self.claimed.remove(oldest);
             self.events.push_back(Event::Released(old));
         }
         self.claimed.push(path);
@@ -336,6 +344,8 @@ impl Session {
             return;
         }
         self.farewell(now);
+        self.early = Vec::new();
+        self.gather = Gather::default();
         self.close_reason = Some(reason.clone());
         self.negotiation.close();
         self.update_states();

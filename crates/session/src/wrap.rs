@@ -1,6 +1,7 @@
 //! The wrapping of packets: SCTP in DTLS in datagrams, equal-sized datagrams in runs.
 
 use peerage_base::datagram::Transmit;
+use peerage_base::ecn::Ecn;
 use peerage_base::slot::Slot;
 use peerage_base::time::Instant;
 use peerage_sctp::budget::Budget as SctpBudget;
@@ -23,7 +24,10 @@ impl Session {
         if let Some(len) = self.write_handshake(now, buf) {
             return Some(Transmit::single(path, len));
         }
-        let (len, segment) = self.write_run(now, buf)?;
+        let run = self.write_run(now, buf);
+        // What has left may have emptied a buffer or completed the closing of a channel.
+        self.after_sctp(now);
+        let (len, segment) = run?;
         let dont_fragment = segment.is_some() || len <= max;
         Some(Transmit { segment, dont_fragment, ..Transmit::single(path, len) })
     }
@@ -32,8 +36,8 @@ impl Session {
     pub(crate) fn farewell(&mut self, now: Instant) {
         if let Some(association) = &mut self.association {
             association.abort(now, "closed");
-            while association.poll_event().is_some() {}
         }
+        self.tell_closed_channels();
         if let Some(dtls) = &mut self.dtls {
             // The abort must be sealed before the keys go.
             let mut packet = [0; 256];
@@ -74,7 +78,7 @@ impl Session {
         let overhead = dtls.overhead();
         let wrapping = overhead.head + overhead.tail;
         let mut max_packet = budget.max_packet - wrapping;
-        let (mut len, mut segment) = (0, None);
+        let (mut len, mut segment, mut failed) = (0, None, false);
         for _ in 0..budget.max_segments {
             let room = &mut buf[len..budget.bytes];
             if room.len() < max_packet + wrapping {
@@ -90,6 +94,7 @@ impl Session {
             let plain = slot.len();
             if let Err(error) = dtls.seal(&mut slot) {
                 tracing::debug!(%error, "a packet was lost before it was sent");
+                failed = true;
                 break;
             }
             let packet = slot.range();
@@ -108,6 +113,10 @@ impl Session {
                 Some(size) if packet.len() < size => break,
                 Some(_) => {}
             }
+        }
+        if failed {
+            // DTLS may have ended over it, which no later input would tell.
+            self.after_dtls(now, Ecn::NotEct, &mut []);
         }
         (len > 0).then(|| (len, segment.filter(|size| *size < len)))
     }
