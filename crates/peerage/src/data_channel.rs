@@ -273,13 +273,8 @@ impl std::fmt::Debug for DataChannel {
 
 impl From<DataChannelInit> for ChannelInit {
     fn from(init: DataChannelInit) -> Self {
-        let mut out = Self::default();
-        out.ordered = init.ordered;
-        out.max_retransmits = init.max_retransmits;
-        out.max_packet_life_time = init.max_packet_life_time;
-        out.protocol = init.protocol;
-        out.negotiated = init.negotiated;
-        out
+        let DataChannelInit { ordered, max_retransmits, max_packet_life_time, protocol, negotiated } = init;
+        Self { ordered, max_retransmits, max_packet_life_time, protocol, negotiated, ..Self::default() }
     }
 }
 

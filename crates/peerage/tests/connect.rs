@@ -1,69 +1,11 @@
 //! Two connections in one process, over real sockets on loopback.
 
-use std::time::Duration;
+mod common;
 
 use bytes::Bytes;
+use common::{connect, endpoint, within};
+use peerage::Message;
 use peerage::event::ConnectionState;
-use peerage::{Configuration, DataChannel, DataChannelInit, Endpoint, Event, Message, PeerConnection, Settings};
-
-const LIMIT: Duration = Duration::from_secs(20);
-
-fn endpoint() -> Endpoint {
-    let mut settings = Settings::default();
-    settings.addresses = vec!["127.0.0.1".parse().unwrap()];
-    Endpoint::new(settings).unwrap()
-}
-
-/// Lets two connections negotiate and trickle until both are connected; returns the channels that `b` was told of.
-async fn negotiate(a: &PeerConnection, b: &PeerConnection) {
-    let offer = a.create_offer().await.unwrap();
-    a.set_local_description(offer.clone()).await.unwrap();
-    b.set_remote_description(offer).await.unwrap();
-    let answer = b.create_answer().await.unwrap();
-    b.set_local_description(answer.clone()).await.unwrap();
-    a.set_remote_description(answer).await.unwrap();
-}
-
-/// Carries candidates from one to the other; hands on every other event.
-async fn trickle(from: PeerConnection, to: PeerConnection, events: tokio::sync::mpsc::UnboundedSender<Event>) {
-    while let Some(event) = from.next_event().await {
-        match event {
-            Event::IceCandidate(Some(candidate)) => {
-                to.add_ice_candidate(candidate).await.unwrap_or_else(|e| panic!("{e}"))
-            }
-            other => drop(events.send(other)),
-        }
-    }
-}
-
-struct Pair {
-    a: PeerConnection,
-    b: PeerConnection,
-    at_a: DataChannel,
-    at_b: DataChannel,
-}
-
-async fn connect(left: &Endpoint, right: &Endpoint) -> Pair {
-    let a = left.peer_connection(Configuration::default()).unwrap();
-    let b = right.peer_connection(Configuration::default()).unwrap();
-    let at_a = a.create_data_channel("data", DataChannelInit::default()).unwrap();
-    let (events_a, _keep) = tokio::sync::mpsc::unbounded_channel();
-    let (events_b, mut from_b) = tokio::sync::mpsc::unbounded_channel();
-    negotiate(&a, &b).await;
-    tokio::spawn(trickle(a.clone(), b.clone(), events_a));
-    tokio::spawn(trickle(b.clone(), a.clone(), events_b));
-    let at_b = loop {
-        if let Event::DataChannel(channel) = from_b.recv().await.expect("b lives") {
-            break channel;
-        }
-    };
-    at_a.opened().await.unwrap();
-    Pair { a, b, at_a, at_b }
-}
-
-async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LIMIT, what).await.expect("took too long")
-}
 
 #[tokio::test]
 async fn messages_go_both_ways_and_closing_is_seen() {

@@ -77,16 +77,12 @@ pub struct Session {
 impl Session {
     /// A session that does nothing yet.
     pub fn new(config: Config, certificate: Arc<Certificate>, rng: Rng, now: Instant) -> Self {
-        let mut ice = IceConfig::default();
-        ice.ufrag_prefix = (!config.ufrag_prefix.is_empty()).then(|| config.ufrag_prefix.clone());
-        // The offerer controls; until the first offer goes one way or the other, the role has no effect.
-        let ice = Agent::new(ice, IceRole::Controlling, rng.split("ice"), now);
         Self {
+            ice: agent(&config, rng.split("ice"), now),
             negotiation: Self::negotiation(&config, &rng),
             pending: Pending::default(),
             gather: Gather::default(),
             path: PathState::new(config.max_datagram),
-            ice,
             config,
             certificate,
             rng,
@@ -338,6 +334,19 @@ impl Session {
         tracing::trace!(%now, "claimed a path");
     }
 
+    /// No section uses the transport any more: the next one that does begins with nothing.
+    pub(crate) fn close_transport(&mut self, now: Instant) {
+        (self.dtls, self.secure, self.data_role) = (None, None, None);
+        self.early.clear();
+        self.path.select(None, None);
+        self.events.extend(self.claimed.drain(..).map(Event::Released));
+        // A label of its own, or the credentials would come again.
+        self.ice = agent(&self.config, self.rng.split(self.local_ufrag()), now);
+        self.pending.forget_transport();
+        self.events.push_back(Event::LocalUfrags);
+        self.gather_again(now);
+    }
+
     /// Ends the session, once.
     pub(crate) fn end(&mut self, now: Instant, reason: CloseReason) {
         if self.close_reason.is_some() {
@@ -351,6 +360,13 @@ impl Session {
         self.update_states();
         self.events.push_back(Event::Closed(reason));
     }
+}
+
+fn agent(config: &Config, rng: Rng, now: Instant) -> Agent {
+    let mut ice = IceConfig::default();
+    ice.ufrag_prefix = (!config.ufrag_prefix.is_empty()).then(|| config.ufrag_prefix.clone());
+    // The offerer controls; until the first offer goes one way or the other, the role has no effect.
+    Agent::new(ice, IceRole::Controlling, rng, now)
 }
 
 impl fmt::Debug for Session {

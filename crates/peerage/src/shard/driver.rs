@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard};
 use peerage_base::datagram::Datagram;
 use peerage_base::path::{LocalId, Path, PathChange};
 use peerage_base::rng::Rng;
-use peerage_base::time::Instant;
+use peerage_base::time::{Duration, Instant};
 use peerage_net::clock::Clock;
 use peerage_net::udp::RecvBatch;
 use peerage_session::config::LocalAddress;
@@ -27,6 +27,8 @@ use crate::resolve::Names;
 const RECEIVES: usize = 4;
 /// Runs that one connection may send before others have their turn.
 const RUNS: usize = 16;
+/// How long the peer has to move a second connection between the same endpoints to another port.
+const CROWDED_PATIENCE: Duration = Duration::from_secs(2);
 /// Room for the longest run.
 const SEND_BUFFER: usize = 64 << 10;
 
@@ -63,6 +65,8 @@ struct Entry {
     gathering: bool,
     /// Whether it has sockets of its own, because another connection has its 4-tuple.
     own_ports: bool,
+    /// When a check for it first came over another connection's 4-tuple.
+    crowded_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +171,7 @@ impl Driver {
                 touched: false,
                 gathering: false,
                 own_ports: false,
+                crowded_since: None,
             };
             self.connections.insert(key, entry);
             self.touch(key);
@@ -236,14 +241,23 @@ impl Driver {
     }
 
     /// Gives a connection sockets that no other one uses, once.
+    ///
+    /// The controlling side moves at once. The other one stays on the port that it was reached at, unless that does not
+    /// help: then the controlling side is another stack.
     fn give_own_ports(&mut self, key: Key) {
+        let now = self.clock.now();
         let Some(entry) = self.connections.get_mut(&key) else { return };
-        if !entry.gathering || std::mem::replace(&mut entry.own_ports, true) {
+        // With another path claimed already, the crowded one is not needed.
+        if !entry.gathering || entry.own_ports || !entry.tuples.is_empty() {
             return;
         }
         let cell = entry.cell.clone();
         let mut state = cell.lock();
-        let now = self.clock.now();
+        let since = *entry.crowded_since.get_or_insert(now);
+        if !state.session.is_controlling() && now.since(since) < CROWDED_PATIENCE {
+            return;
+        }
+        entry.own_ports = true;
         // A check on the 4-tuple of the other connection is never answered, and ICE checks one pair at a time of those that
         // are alike. So the fresh sockets come first; the shared ones, which the peer's fresh ones may reach, behind them.
         for end in entry.locals.drain(..) {
