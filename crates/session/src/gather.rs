@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use peerage_base::path::LocalId;
 use peerage_base::time::Instant;
@@ -23,6 +23,8 @@ pub(crate) struct Gather {
     next_local: u32,
     /// Whether local addresses were asked for.
     asked: bool,
+    /// Addresses of the STUN servers.
+    servers: Vec<SocketAddr>,
     /// Needs that were not met yet.
     waiting: Vec<(NeedId, Waiting)>,
     next_need: u64,
@@ -87,7 +89,7 @@ impl Session {
             Waiting::Ice(need) => self.ice.supply(now, need, address),
             Waiting::Server { port } => {
                 if let Some(ip) = address {
-                    self.ice.add_stun_server(now, (ip, port).into());
+                    self.add_server(now, (ip, port).into());
                 }
                 self.servers_done(now);
             }
@@ -106,7 +108,7 @@ impl Session {
                     continue;
                 }
                 match server.host {
-                    Host::Ip(ip) => self.ice.add_stun_server(now, (ip, server.port).into()),
+                    Host::Ip(ip) => self.add_server(now, (ip, server.port).into()),
                     Host::Name(name) => {
                         let id = self.gather.need(Waiting::Server { port: server.port });
                         self.events.push_back(Event::Need(id, Need::ResolveHost(name)));
@@ -128,6 +130,26 @@ impl Session {
             self.tell_candidate(text);
         }
         self.gathering_state(state);
+    }
+
+    /// Tells a new agent what the one before it knew.
+    pub(crate) fn gather_again(&mut self, now: Instant) {
+        self.forget_candidates();
+        for (id, local) in &self.gather.locals {
+            self.ice.add_local(now, *id, local.address, LocalKind::Host, local.preference);
+        }
+        for server in &self.gather.servers {
+            self.ice.add_stun_server(now, *server);
+        }
+        if self.gather.asked {
+            self.servers_done(now);
+        }
+        self.after_ice(now);
+    }
+
+    fn add_server(&mut self, now: Instant, server: SocketAddr) {
+        self.gather.servers.push(server);
+        self.ice.add_stun_server(now, server);
     }
 
     /// Starts the list of candidates anew, for a new generation.
@@ -191,12 +213,9 @@ impl Session {
     }
 
     pub(crate) fn ice_need(&mut self, id: IceNeedId, need: IceNeed) {
-        match need {
-            IceNeed::Resolve(name) => {
-                let id = self.gather.need(Waiting::Ice(id));
-                self.events.push_back(Event::Need(id, Need::ResolveMdns(name)));
-            }
-            _ => {}
+        if let IceNeed::Resolve(name) = need {
+            let id = self.gather.need(Waiting::Ice(id));
+            self.events.push_back(Event::Need(id, Need::ResolveMdns(name)));
         }
     }
 

@@ -48,6 +48,13 @@ pub(crate) struct Pending {
     told: bool,
 }
 
+impl Pending {
+    /// No description names a transport any more.
+    pub(crate) fn forget_transport(&mut self) {
+        *self = Self { told: self.told, ..Self::default() };
+    }
+}
+
 impl Session {
     pub(crate) fn negotiation(config: &Config, rng: &Rng) -> Negotiation {
         let mut jsep = JsepConfig::new(rng.split("sdp").u64());
@@ -221,13 +228,14 @@ impl Session {
 
     fn local_transport(&self) -> LocalTransport {
         let credentials = self.ice.local_credentials();
-        let mut local = LocalTransport::default();
-        local.ufrag = credentials.ufrag.clone();
-        local.pwd = credentials.pwd.clone();
-        local.fingerprints = vec![alloc::format!("{}", self.certificate.fingerprint(HashAlgorithm::Sha256))];
-        local.candidates = self.gather.candidates.clone();
-        local.end_of_candidates = self.gather.ended;
-        local
+        LocalTransport {
+            ufrag: credentials.ufrag.clone(),
+            pwd: credentials.pwd.clone(),
+            fingerprints: vec![alloc::format!("{}", self.certificate.fingerprint(HashAlgorithm::Sha256))],
+            candidates: self.gather.candidates.clone(),
+            end_of_candidates: self.gather.ended,
+            ..LocalTransport::default()
+        }
     }
 
     /// Carries a plan out.
@@ -263,6 +271,9 @@ impl Session {
         if plan.data_rejected {
             self.refuse_data(now);
         }
+        if plan.transport_closed && self.dtls.is_some() {
+            self.close_transport(now);
+        }
         self.after_ice(now);
         self.tell_needed();
     }
@@ -282,6 +293,11 @@ impl Session {
 
     /// Hands ICE the peer's side of the present generation.
     fn apply_peer(&mut self, now: Instant, plan: &TransportPlan) {
+        if self.ice.remote_credentials().is_some_and(|known| known.ufrag != plan.remote_ufrag) {
+            // Another peer than the one that answered provisionally; ICE would begin a generation that no description names.
+            tracing::debug!("the peer's ICE credentials changed without a restart");
+            return;
+        }
         self.pending.remote_ufrag = Some(plan.remote_ufrag.clone());
         match Credentials::new(plan.remote_ufrag.as_str(), plan.remote_pwd.as_str()) {
             Ok(credentials) => {

@@ -46,6 +46,13 @@ impl Pair {
         let answer = ends[1].create_answer(now).unwrap();
         ends[1].set_local_description(now, Some(answer.clone())).unwrap();
         ends[0].set_remote_description(now, answer).unwrap();
+        for n in 0..2 {
+            while let Some(event) = ends[n].poll_event() {
+                if let Event::IceCandidate(Some(candidate)) = event {
+                    ends[1 - n].add_ice_candidate(now, &candidate).unwrap();
+                }
+            }
+        }
         let mut pair = Self { now, ends, buf: vec![0; RUN].into(), received: 0, packets: 0 };
         for _ in 0..500 {
             pair.exchange();
@@ -164,7 +171,8 @@ fn a_packet_costs_hardly_more_than_what_the_dtls_engine_allocates() {
         println!(
             "{len} bytes a message: {cost:.3} allocations per packet, {engine:.3} of them for sealing and opening"
         );
-        assert!(cost - engine < 0.6, "{cost} of which {engine} for sealing and opening");
+        // Sealing is the engine's to improve; what stands above it is ours: arenas, growing messages, acknowledgements.
+        assert!(cost - engine < 0.35, "{cost} of which {engine} for sealing and opening");
     }
     assert!(engine < 10.0, "{engine}");
 }

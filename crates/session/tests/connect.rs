@@ -22,6 +22,13 @@ fn talk(duo: &mut Duo, opener: usize) {
     duo.expect(opener, id, &back, 5 * SEC);
 }
 
+/// The description with its data section rejected.
+fn rejected(sdp: &str) -> String {
+    let line = sdp.lines().find(|line| line.starts_with("m=application ")).unwrap();
+    let port = line.split(' ').nth(1).unwrap();
+    sdp.replace(line, &line.replacen(port, "0", 1))
+}
+
 #[test]
 fn either_side_may_offer_and_each_open_channels() {
     for offerer in [A, B] {
@@ -185,13 +192,19 @@ fn candidates_need_a_description_and_must_belong_to_it() {
 fn the_answerers_handshake_may_overtake_its_answer() {
     // The answerer is the DTLS client, and its checks reach the offerer long before its description does.
     let mut duo = Duo::new(9);
-    duo.tamper = Box::new(|_, signal| Some(signal));
     duo.open(A, "first");
     duo.offer(A);
-    assert!(duo.until(SEC, |duo| duo.peer(B).session.signaling_state() == SignalingState::Stable));
-    duo.signal_delay = 20 * MS;
-    // The answer is under way; checks of B need the candidates of A, which it has. A cannot answer DTLS yet.
+    duo.signal_delay = 500 * MS;
+    let claimed = |duo: &Duo| duo.peer(A).count(|e| matches!(e, Event::Claimed(_))) == 1;
+    assert!(duo.until(200 * MS, claimed), "by a check that names the offer");
+    duo.run(100 * MS);
+    assert_eq!(duo.peer(A).session.signaling_state(), SignalingState::HaveLocalOffer);
+    let received = duo.peer(A).session.stats().traffic.packets_received;
+    assert!(received >= 2, "a check and a hello: {received}");
     duo.connect();
+    // What came early was kept: nobody had to wait for the hello to be repeated.
+    let connected = duo.now().since(Instant::ORIGIN);
+    assert!(connected < 600 * MS, "{connected:?}");
     assert_eq!(duo.peer(A).session.stats().drops.early, 0);
     talk(&mut duo, A);
 }
@@ -224,7 +237,7 @@ fn a_refused_data_section_closes_the_channels() {
     let id = duo.open(A, "first");
     duo.tamper = Box::new(|from, signal| match signal {
         Signal::Description(mut description) if from == B => {
-            description.sdp = description.sdp.replace("m=application 9 ", "m=application 0 ");
+            description.sdp = rejected(&description.sdp);
             Some(Signal::Description(description))
         }
         signal => Some(signal),
@@ -239,6 +252,38 @@ fn a_refused_data_section_closes_the_channels() {
     duo.open(A, "second");
     duo.run(SEC);
     assert_eq!(duo.peer(A).count(|e| *e == Event::NegotiationNeeded), 2);
+}
+
+#[test]
+fn a_data_section_that_is_rejected_later_can_be_had_again() {
+    for rejecter in [A, B] {
+        let (mut duo, id) = Duo::connected(Setup::new(15, Link::with_delay(10 * MS)));
+        duo.run(SEC);
+        let ids = [id, duo.incoming(B)];
+        duo.tamper = Box::new(move |from, signal| match signal {
+            Signal::Description(mut description) if from == rejecter => {
+                description.sdp = rejected(&description.sdp);
+                Some(Signal::Description(description))
+            }
+            signal => Some(signal),
+        });
+        // Only an answer rejects here; the rejecter itself believes to have accepted, as one does that was tampered with.
+        duo.offer(1 - rejecter);
+        duo.run(SEC);
+        let heard = 1 - rejecter;
+        assert_eq!(duo.peer(heard).count(|e| *e == Event::ChannelClosed(ids[heard])), 1);
+        assert_eq!(duo.peer(heard).session.connection_state(), ConnectionState::New);
+        assert_eq!(duo.peer(heard).session.stats().pairs.len(), 0);
+        assert_eq!(duo.peer(heard).closed(), None);
+        duo.open(heard, "again");
+        let now = duo.now();
+        let offer = duo.session(heard).create_offer(now, Default::default()).unwrap();
+        duo.session(heard).set_local_description(now, Some(offer.clone())).unwrap();
+        assert!(offer.sdp.contains("m=application 9 "), "{}", offer.sdp);
+        duo.run(SEC);
+        let description = duo.peer(heard).session.local_description().unwrap().sdp;
+        assert!(description.contains("a=candidate:"), "gathered anew: {description}");
+    }
 }
 
 #[test]

@@ -343,7 +343,6 @@ impl Duo {
                     return;
                 }
                 if let Err(error) = self.session(to).set_remote_description(now, description) {
-                    eprintln!("to {to} at {now}: {error}");
                     return self.errors.push(error);
                 }
                 for candidate in std::mem::take(&mut self.early[to]) {
@@ -364,10 +363,7 @@ impl Duo {
                 Err(SessionError::InvalidState(_)) if self.session(to).remote_description().is_none() => {
                     self.early[to].push(candidate);
                 }
-                Err(error) => {
-                    eprintln!("to {to} at {now}: {error}");
-                    self.errors.push(error);
-                }
+                Err(error) => self.errors.push(error),
             },
         }
     }
