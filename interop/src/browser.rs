@@ -27,6 +27,13 @@ pub enum Kind {
     Firefox,
 }
 
+/// What is not as usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Host addresses are hidden behind `.local` names and loopback is not used, as people have it.
+    pub hide_addresses: bool,
+}
+
 /// A running browser with one tab.
 pub struct Browser {
     kind: Kind,
@@ -38,12 +45,17 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one.
+    /// Starts one that offers its addresses, loopback among them.
     pub async fn start(kind: Kind) -> Result<Self> {
+        Self::start_with(kind, Options::default()).await
+    }
+
+    /// Starts one with options.
+    pub async fn start_with(kind: Kind, options: Options) -> Result<Self> {
         let start = async {
             match kind {
-                Kind::Chromium => chromium().await,
-                Kind::Firefox => firefox().await,
+                Kind::Chromium => chromium(options).await,
+                Kind::Firefox => firefox(options).await,
             }
         };
         let (process, profile, mut bidi) = tokio::time::timeout(START_TIMEOUT, start)
@@ -109,6 +121,16 @@ impl Browser {
         self.bidi.command("input.setFiles", params).await.map(drop)
     }
 
+    /// Ends the tab's page at once, as closing the tab does; the browser stays.
+    pub async fn leave_page(&mut self) -> Result<()> {
+        self.open("about:blank").await
+    }
+
+    /// The processes of the browser.
+    pub fn process_group(&self) -> Option<u32> {
+        self._process.0.id()
+    }
+
     /// Sets the size of the page in CSS pixels.
     pub async fn set_viewport(&mut self, width: u32, height: u32) -> Result<()> {
         let params = json!({"context": self.context, "viewport": {"width": width, "height": height}});
@@ -135,7 +157,7 @@ impl Drop for Group {
     }
 }
 
-async fn chromium() -> Result<(Group, TempDir, Bidi)> {
+async fn chromium(options: Options) -> Result<(Group, TempDir, Bidi)> {
     let binary = find(&["chromium", "chromium-browser", "google-chrome"])?;
     let driver = find(&["chromedriver"])?;
     let profile = tempfile::tempdir().map_err(|e| e.to_string())?;
@@ -150,16 +172,27 @@ async fn chromium() -> Result<(Group, TempDir, Bidi)> {
     let port = line_with(out, "successfully on port ").await?;
     let port: u16 = port.trim_end_matches('.').parse().map_err(|_| format!("no port in {port:?}"))?;
     let user_data = profile.path().join("profile");
+    let mut args = vec![
+        "--headless=new".to_owned(),
+        "--no-sandbox".into(),
+        "--disable-gpu".into(),
+        "--disable-dev-shm-usage".into(),
+        "--disable-quic".into(),
+        "--no-first-run".into(),
+        "--disable-background-networking".into(),
+        "--disable-component-update".into(),
+        "--disable-sync".into(),
+        format!("--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1"),
+        format!("--user-data-dir={}", user_data.display()),
+    ];
+    if !options.hide_addresses {
+        args.push("--disable-features=WebRtcHideLocalIpsWithMdns".into());
+        args.push("--allow-loopback-in-peer-connection".into());
+    }
     let capabilities = json!({"capabilities": {"alwaysMatch": {
         "webSocketUrl": true,
         "unhandledPromptBehavior": "accept",
-        "goog:chromeOptions": {"binary": binary, "args": [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-features=WebRtcHideLocalIpsWithMdns", "--allow-loopback-in-peer-connection",
-            format!("--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1"),
-            format!("--user-data-dir={}", user_data.display()),
-        ]},
+        "goog:chromeOptions": {"binary": binary, "args": args},
     }}});
     let reply = post(port, "/session", &capabilities).await?;
     let url = reply["value"]["capabilities"]["webSocketUrl"]
@@ -168,12 +201,14 @@ async fn chromium() -> Result<(Group, TempDir, Bidi)> {
     Ok((process, profile, Bidi::connect(url).await?))
 }
 
-async fn firefox() -> Result<(Group, TempDir, Bidi)> {
+async fn firefox(options: Options) -> Result<(Group, TempDir, Bidi)> {
     let binary = find(&["firefox-esr", "firefox"])?;
     let profile = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let visible = if options.hide_addresses { "false" } else { "true" };
+    let hidden = if options.hide_addresses { "true" } else { "false" };
     let prefs = [
-        ("media.peerconnection.ice.loopback", "true"),
-        ("media.peerconnection.ice.obfuscate_host_addresses", "false"),
+        ("media.peerconnection.ice.loopback", visible),
+        ("media.peerconnection.ice.obfuscate_host_addresses", hidden),
         ("network.dns.localDomains", &format!("\"{INSECURE_HOST}\"")),
         ("network.captive-portal-service.enabled", "false"),
         ("network.connectivity-service.enabled", "false"),

@@ -7,3 +7,4 @@ pub mod browser;
 pub mod expect;
 pub mod page;
 pub mod program;
+pub mod visit;

@@ -5,9 +5,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::sync::OnceCell;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::{OnceCell, mpsc};
 
 use crate::bidi::Result;
 use crate::browser::INSECURE_HOST;
@@ -141,4 +141,97 @@ impl Run {
         let status = tokio::time::timeout(limit, wait).await.map_err(|_| "it did not end".to_owned())??;
         status.code().ok_or_else(|| status.to_string())
     }
+}
+
+/// A running `peerage pipe --json`: data on standard input and output, events on standard error. Ends when dropped.
+pub struct Pipe {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: ChildStdout,
+    events: mpsc::UnboundedReceiver<Value>,
+}
+
+impl Pipe {
+    /// Starts `peerage pipe ARGS --json`.
+    pub async fn start(args: &[&str], home: &Path) -> Result<Self> {
+        let mut process = Command::new(binary().await?)
+            .arg("pipe")
+            .args(args)
+            .arg("--json")
+            .current_dir(home)
+            .env("HOME", home)
+            .env("XDG_STATE_HOME", home.join("state"))
+            .kill_on_drop(true)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        let output = process.stdout.take().ok_or("no output")?;
+        let events = events_of(process.stderr.take().ok_or("no events")?);
+        Ok(Self { input: process.stdin.take(), process, output, events })
+    }
+
+    /// The next event of a kind; an `error` event fails, others and logs are passed over.
+    pub async fn event(&mut self, kind: &str, limit: Duration) -> Result<Value> {
+        let find = async {
+            while let Some(event) = self.events.recv().await {
+                if event["event"] == kind {
+                    return Ok(event);
+                }
+                if event["event"] == "error" {
+                    return Err(event.to_string());
+                }
+            }
+            Err(format!("it ended without {kind:?}"))
+        };
+        tokio::time::timeout(limit, find).await.map_err(|_| format!("no {kind:?} within {limit:?}"))?
+    }
+
+    /// Feeds standard input.
+    pub async fn write(&mut self, bytes: &[u8], limit: Duration) -> Result<()> {
+        let input = self.input.as_mut().ok_or("standard input is closed")?;
+        let write = async { input.write_all(bytes).await.map_err(|e| e.to_string()) };
+        tokio::time::timeout(limit, write).await.map_err(|_| format!("nothing taken within {limit:?}"))?
+    }
+
+    /// Ends standard input.
+    pub fn end_input(&mut self) {
+        self.input = None;
+    }
+
+    /// Reads exactly so many bytes of standard output.
+    pub async fn read(&mut self, length: usize, limit: Duration) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let read = async { self.output.read_exact(&mut bytes).await.map_err(|e| e.to_string()) };
+        tokio::time::timeout(limit, read).await.map_err(|_| format!("no {length} bytes within {limit:?}"))??;
+        Ok(bytes)
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub async fn end(mut self, limit: Duration) -> Result<i32> {
+        self.input = None;
+        let wait = async {
+            let _ = tokio::io::copy(&mut self.output, &mut tokio::io::sink()).await;
+            self.process.wait().await.map_err(|e| e.to_string())
+        };
+        let status = tokio::time::timeout(limit, wait).await.map_err(|_| "it did not end".to_owned())??;
+        status.code().ok_or_else(|| status.to_string())
+    }
+}
+
+/// The JSON objects among the lines; everything else is a log, which goes where the test's own output goes.
+fn events_of(stderr: ChildStderr) -> mpsc::UnboundedReceiver<Value> {
+    let (to_test, events) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            match serde_json::from_str(&line) {
+                // The test may have heard enough.
+                Ok(event) => drop(to_test.send(event)),
+                Err(_) => eprintln!("{line}"),
+            }
+        }
+    });
+    events
 }

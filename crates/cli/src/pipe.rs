@@ -219,7 +219,8 @@ fn write_stdout() -> (mpsc::Sender<Bytes>, oneshot::Receiver<std::io::Result<()>
     let (output, mut todo) = mpsc::channel::<Bytes>(QUEUE);
     let (done, written) = oneshot::channel();
     std::thread::spawn(move || {
-        let mut stdout = std::io::stdout().lock();
+        // Locked for each write alone: whoever else touches standard output must not wait for the end of the pipe.
+        let mut stdout = std::io::stdout();
         let result = (|| {
             while let Some(content) = todo.blocking_recv() {
                 stdout.write_all(&content)?;

@@ -216,7 +216,9 @@ impl Report {
     fn emit(&self, event: &Event<'_>) {
         let text = serde_json::to_string(event).expect("an event holds strings and numbers only");
         self.line(&text);
-        let _ = stdout().flush();
+        if !self.data_on_stdout {
+            let _ = stdout().flush();
+        }
     }
 }
 
