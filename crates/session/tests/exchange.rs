@@ -3,10 +3,11 @@
 mod common;
 
 use bytes::Bytes;
-use common::{A, B, Duo, MS, SEC, Setup, messages};
-use peerage_session::event::Event;
+use common::{A, B, Duo, MS, SEC, Setup, local, messages};
+use peerage_session::event::{Event, IceCandidate};
 use peerage_session::face::{OfferOptions, SdpType, SessionDescription, SignalingState};
 use peerage_sim::link::Link;
+use peerage_testkit::fixtures;
 
 fn rollback(duo: &mut Duo, side: usize) {
     let now = duo.now();
@@ -166,4 +167,47 @@ fn a_late_end_of_candidates_belongs_to_its_own_generation() {
     duo.errors.clear();
     works(&mut duo, "late candidates");
     assert!(duo.are_connected());
+}
+
+#[test]
+fn a_late_candidate_belongs_to_its_own_generation() {
+    let (mut duo, _) = Duo::connected(Setup::new(7, Link::with_delay(10 * MS)));
+    duo.run(SEC);
+    let late = IceCandidate {
+        candidate: "candidate:9 1 udp 2130706431 192.0.2.77 5000 typ host".into(),
+        sdp_mid: Some("0".into()),
+        username_fragment: Some(duo.peer(B).session.local_ufrag().into()),
+        ..IceCandidate::default()
+    };
+    duo.restart(A);
+    let now = duo.now();
+    duo.session(A).add_ice_candidate(now, &late).unwrap();
+    duo.run(2 * SEC);
+    let pairs = duo.peer(A).session.stats().pairs;
+    assert!(pairs.iter().all(|pair| pair.path.remote != fixtures::v4(77, 5000)), "{pairs:?}");
+    works(&mut duo, "after a late candidate");
+}
+
+#[test]
+fn candidates_found_while_nothing_names_them_are_told_by_and_by() {
+    let mut setup = Setup::new(8, Link::with_delay(10 * MS));
+    setup.hosts[A].clear();
+    let mut duo = setup.build();
+    duo.open(A, "of a");
+    duo.open(B, "of b");
+    let now = duo.now();
+    duo.session(A).set_local_description(now, None).unwrap();
+    let offer = duo.session(B).create_offer(now, OfferOptions::default()).unwrap();
+    duo.session(A).set_remote_description(now, offer).unwrap();
+    let answer = duo.session(A).create_answer(now).unwrap();
+    duo.session(A).add_local(now, local(fixtures::v4(1, 5000)));
+    duo.run(MS);
+    let told = |duo: &Duo| {
+        duo.peer(A).count(|e| matches!(e, Event::IceCandidate(Some(c)) if c.candidate.contains("192.0.2.1")))
+    };
+    assert_eq!(told(&duo), 0, "the offer is taken back and the answer not yet given");
+    let now = duo.now();
+    duo.session(A).set_local_description(now, Some(answer)).unwrap();
+    duo.run(MS);
+    assert_eq!(told(&duo), 1);
 }
