@@ -6,5 +6,6 @@ pub mod bidi;
 pub mod browser;
 pub mod expect;
 pub mod page;
+pub mod pair;
 pub mod program;
 pub mod visit;

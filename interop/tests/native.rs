@@ -3,165 +3,43 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use peerage::event::IceCandidate;
-use peerage::peer_connection::SdpType;
-use peerage::{
-    Configuration, DataChannel, DataChannelInit, Endpoint, Event, Message, PeerConnection, SessionDescription, Settings,
-};
+use peerage::{DataChannelInit, Event, Message};
 use peerage_crypto::hash::Sha256;
 use peerage_interop::bidi::Result;
-use peerage_interop::browser::{Browser, Kind};
-use peerage_interop::{expect, page};
-use serde_json::{Value, json};
+use peerage_interop::browser::Kind;
+use peerage_interop::expect;
+use peerage_interop::pair::{Offerer, Pair, description, give_candidate, set_remote, take_candidates, words};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const SIZE: usize = 64 << 20;
 
-/// Who makes the offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Offerer {
-    Native,
-    Browser,
-}
-
-/// A native connection and a browser's, connected, with a channel `data` open on both sides.
-struct Pair {
-    browser: Browser,
-    pc: PeerConnection,
-    data: DataChannel,
-}
-
-fn words(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
-fn endpoint() -> Result<Endpoint> {
-    Endpoint::new(Settings::default()).map_err(words)
-}
-
-fn description(value: &Value) -> Result<SessionDescription> {
-    let kind: SdpType = value["type"].as_str().unwrap_or_default().parse().map_err(words)?;
-    Ok(SessionDescription::new(kind, value["sdp"].as_str().unwrap_or_default()))
-}
-
-async fn set_remote(browser: &mut Browser, description: &SessionDescription) -> Result<()> {
-    let init = json!({"type": description.kind.as_str(), "sdp": description.sdp});
-    browser.run(&format!("pc.setRemoteDescription({init}).then(() => true)")).await.map(drop)
-}
-
-/// Takes the browser's candidates from `seen` on to the native side.
-async fn take_candidates(browser: &mut Browser, pc: &PeerConnection, seen: &mut usize) -> Result<()> {
-    let all = browser.run(&format!("candidates.slice({seen})")).await?;
-    for candidate in all.as_array().into_iter().flatten() {
-        *seen += 1;
-        if candidate.is_null() {
-            continue;
-        }
-        let mut init = IceCandidate::default();
-        init.candidate = candidate["candidate"].as_str().unwrap_or_default().to_owned();
-        init.sdp_mid = candidate["sdpMid"].as_str().map(str::to_owned);
-        init.username_fragment = candidate["usernameFragment"].as_str().map(str::to_owned);
-        pc.add_ice_candidate(init).await.map_err(words)?;
+/// 64 MiB each way, one after the other, compared by hash.
+async fn exchange(pair: &mut Pair) -> Result<()> {
+    pair.browser.run("(channels.data.mode = 'sink', true)").await?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0u8; 64 << 10];
+    for n in 0..SIZE / piece.len() {
+        piece.iter_mut().enumerate().for_each(|(i, b)| *b = (i.wrapping_mul(31) ^ n) as u8);
+        hash.update(&piece);
+        pair.data.send(Bytes::copy_from_slice(&piece)).await.map_err(words)?;
     }
-    Ok(())
-}
-
-async fn give_candidate(browser: &mut Browser, candidate: Option<IceCandidate>) -> Result<()> {
-    let init = match candidate {
-        Some(c) => json!({
-            "candidate": c.candidate, "sdpMid": c.sdp_mid, "sdpMLineIndex": c.sdp_mline_index,
-            "usernameFragment": c.username_fragment,
-        }),
-        None => return Ok(()),
-    };
-    browser.run(&format!("pc.addIceCandidate({init}).then(() => true)")).await.map(drop)
-}
-
-impl Pair {
-    async fn connect(kind: Kind, offerer: Offerer) -> Result<Self> {
-        let mut browser = Browser::start(kind).await?;
-        browser.open(&page::blank().await?).await?;
-        browser.run(&format!("(() => {{ {} }})()", page::SCRIPT)).await?;
-        browser.run("start({})").await?;
-        let pc = endpoint()?.peer_connection(Configuration::default()).map_err(words)?;
-        let data = match offerer {
-            Offerer::Native => {
-                let data = pc.create_data_channel("data", DataChannelInit::default()).map_err(words)?;
-                let offer = pc.create_offer().await.map_err(words)?;
-                pc.set_local_description(offer.clone()).await.map_err(words)?;
-                set_remote(&mut browser, &offer).await?;
-                let answer = browser.run("pc.setLocalDescription().then(() => pc.localDescription.toJSON())").await?;
-                pc.set_remote_description(description(&answer)?).await.map_err(words)?;
-                Some(data)
-            }
-            Offerer::Browser => {
-                browser.run("open('data')").await?;
-                let offer = browser.run("pc.setLocalDescription().then(() => pc.localDescription.toJSON())").await?;
-                pc.set_remote_description(description(&offer)?).await.map_err(words)?;
-                let answer = pc.create_answer().await.map_err(words)?;
-                pc.set_local_description(answer.clone()).await.map_err(words)?;
-                set_remote(&mut browser, &answer).await?;
-                None
-            }
-        };
-        let data = Self::trickle(&mut browser, &pc, data).await?;
-        browser.until("opened('data')", LIMIT).await?;
-        data.opened().await.map_err(words)?;
-        Ok(Self { browser, pc, data })
+    let ours = hex(&hash.finish());
+    let theirs = pair.browser.until(&format!("sinkHash('data', {SIZE})"), LIMIT).await?;
+    if theirs != ours.as_str() {
+        return Err(format!("the browser received {theirs}, sent was {ours}"));
     }
-
-    /// Carries candidates both ways until the native side has its channel and is connected.
-    async fn trickle(browser: &mut Browser, pc: &PeerConnection, mut data: Option<DataChannel>) -> Result<DataChannel> {
-        let mut seen = 0;
-        let run = async {
-            loop {
-                take_candidates(browser, pc, &mut seen).await?;
-                let event = tokio::time::timeout(Duration::from_millis(50), pc.next_event()).await;
-                match event {
-                    Ok(Some(Event::IceCandidate(candidate))) => give_candidate(browser, candidate).await?,
-                    Ok(Some(Event::DataChannel(channel))) => data = Some(channel),
-                    Ok(Some(Event::Closed(reason))) => return Err(format!("closed: {reason}")),
-                    Ok(None) => return Err("closed".to_owned()),
-                    _ => {}
-                }
-                if pc.connection_state() == peerage::event::ConnectionState::Connected
-                    && let Some(data) = &data
-                {
-                    return Ok(data.clone());
-                }
-            }
-        };
-        tokio::time::timeout(LIMIT, run).await.map_err(|_| "not connected in time".to_owned())?
+    pair.browser.run(&format!("(window.sent = pump('data', {SIZE}, 65536), true)")).await?;
+    let mut hash = Sha256::new();
+    let mut received = 0;
+    while received < SIZE {
+        let message = tokio::time::timeout(LIMIT, pair.data.recv()).await.map_err(|_| "nothing came".to_owned())?;
+        let Some(Message::Binary(bytes)) = message else { return Err(format!("expected bytes, got {message:?}")) };
+        hash.update(&bytes);
+        received += bytes.len();
     }
-
-    /// 64 MiB each way, one after the other, compared by hash.
-    async fn exchange(&mut self) -> Result<()> {
-        self.browser.run("(channels.data.mode = 'sink', true)").await?;
-        let mut hash = Sha256::new();
-        let mut piece = vec![0u8; 64 << 10];
-        for n in 0..SIZE / piece.len() {
-            piece.iter_mut().enumerate().for_each(|(i, b)| *b = (i.wrapping_mul(31) ^ n) as u8);
-            hash.update(&piece);
-            self.data.send(Bytes::copy_from_slice(&piece)).await.map_err(words)?;
-        }
-        let ours = hex(&hash.finish());
-        let theirs = self.browser.until(&format!("sinkHash('data', {SIZE})"), LIMIT).await?;
-        if theirs != ours.as_str() {
-            return Err(format!("the browser received {theirs}, sent was {ours}"));
-        }
-        self.browser.run(&format!("(window.sent = pump('data', {SIZE}, 65536), true)")).await?;
-        let mut hash = Sha256::new();
-        let mut received = 0;
-        while received < SIZE {
-            let message = tokio::time::timeout(LIMIT, self.data.recv()).await.map_err(|_| "nothing came".to_owned())?;
-            let Some(Message::Binary(bytes)) = message else { return Err(format!("expected bytes, got {message:?}")) };
-            hash.update(&bytes);
-            received += bytes.len();
-        }
-        let theirs = self.browser.run("sent").await?;
-        let ours = hex(&hash.finish());
-        if theirs == ours.as_str() { Ok(()) } else { Err(format!("received {ours}, the browser sent {theirs}")) }
-    }
+    let theirs = pair.browser.run("sent").await?;
+    let ours = hex(&hash.finish());
+    if theirs == ours.as_str() { Ok(()) } else { Err(format!("received {ours}, the browser sent {theirs}")) }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -173,7 +51,7 @@ async fn case(kind: Kind, offerer: Offerer) {
         let mut pair = Pair::connect(kind, offerer).await?;
         let stats = pair.pc.get_stats();
         eprintln!("{kind:?}, {offerer:?} offers: {:?}, rtt {:?}", stats.security, stats.rtt);
-        pair.exchange().await?;
+        exchange(&mut pair).await?;
         pair.pc.close().await;
         pair.browser.until("log.includes('disconnected') || log.includes('failed') || log.includes('closed') || channels.data.readyState === 'closed'", LIMIT).await.map(drop)
     };

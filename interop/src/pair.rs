@@ -1,0 +1,253 @@
+//! The library and a browser, without any signalling server: descriptions and candidates go by hand.
+
+use std::time::Duration;
+
+use peerage::event::{CloseReason, ConnectionState, IceCandidate};
+use peerage::peer_connection::SdpType;
+use peerage::{
+    Configuration, DataChannel, DataChannelInit, Endpoint, Event, PeerConnection, SessionDescription, Settings,
+};
+use serde_json::{Value, json};
+
+use crate::bidi::Result;
+use crate::browser::{Browser, Kind, Options};
+use crate::page;
+
+/// How long a connection may take to stand.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Who makes the offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offerer {
+    /// The library.
+    Native,
+    /// The browser.
+    Browser,
+}
+
+/// What somebody between the two makes of a description.
+pub type Tamper = fn(&str) -> String;
+
+/// Which candidates get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carry {
+    /// All.
+    Both,
+    /// Those of the browser.
+    ToNative,
+    /// Those of the library.
+    ToBrowser,
+}
+
+/// Who is connected, and how.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Which browser.
+    pub kind: Kind,
+    /// Who makes the offer.
+    pub offerer: Offerer,
+    /// How the browser is started.
+    pub options: Options,
+    /// How the library is set.
+    pub settings: Settings,
+    /// Which candidates get through.
+    pub carry: Carry,
+    /// What becomes of descriptions on the way to the library.
+    pub to_native: Tamper,
+    /// What becomes of descriptions on the way to the browser.
+    pub to_browser: Tamper,
+}
+
+impl Setup {
+    /// Everything as usual, nobody in between.
+    pub fn new(kind: Kind, offerer: Offerer) -> Self {
+        let (options, settings) = (Options::default(), Settings::default());
+        Self {
+            kind,
+            offerer,
+            options,
+            settings,
+            carry: Carry::Both,
+            to_native: str::to_owned,
+            to_browser: str::to_owned,
+        }
+    }
+}
+
+/// A native connection and a browser's, with a channel `data`.
+pub struct Pair {
+    /// The browser, whose page has [`page::SCRIPT`].
+    pub browser: Browser,
+    /// The library's side.
+    pub pc: PeerConnection,
+    /// The channel; the browser's is `channels.data`.
+    pub data: DataChannel,
+}
+
+/// Descriptions are exchanged; nothing need ever come of it.
+pub struct Attempt {
+    /// The browser, whose page has [`page::SCRIPT`].
+    pub browser: Browser,
+    /// The library's side.
+    pub pc: PeerConnection,
+    /// All candidates that the library offered.
+    pub offered: Vec<String>,
+    carry: Carry,
+    data: Option<DataChannel>,
+    seen: usize,
+}
+
+impl Pair {
+    /// Connects; the channel is open on both sides.
+    pub async fn connect(kind: Kind, offerer: Offerer) -> Result<Self> {
+        Self::connect_with(Setup::new(kind, offerer)).await
+    }
+
+    /// Connects with a setup of its own.
+    pub async fn connect_with(setup: Setup) -> Result<Self> {
+        let mut attempt = Attempt::begin(setup).await?;
+        attempt.trickle().await?;
+        attempt.pair().await
+    }
+}
+
+impl Attempt {
+    /// Starts both sides and exchanges descriptions.
+    pub async fn begin(setup: Setup) -> Result<Self> {
+        let mut browser = Browser::start_with(setup.kind, setup.options).await?;
+        browser.open(&page::blank().await?).await?;
+        browser.run(&format!("(() => {{ {} }})()", page::SCRIPT)).await?;
+        browser.run("start({})").await?;
+        let endpoint = Endpoint::new(setup.settings).map_err(words)?;
+        let pc = endpoint.peer_connection(Configuration::default()).map_err(words)?;
+        let local = "pc.setLocalDescription().then(() => pc.localDescription.toJSON())";
+        let altered =
+            |found: SessionDescription, tamper: Tamper| SessionDescription::new(found.kind, tamper(&found.sdp));
+        let data = match setup.offerer {
+            Offerer::Native => {
+                let data = pc.create_data_channel("data", DataChannelInit::default()).map_err(words)?;
+                let offer = pc.create_offer().await.map_err(words)?;
+                pc.set_local_description(offer.clone()).await.map_err(words)?;
+                set_remote(&mut browser, &altered(offer, setup.to_browser)).await?;
+                let answer = description(&browser.run(local).await?)?;
+                pc.set_remote_description(altered(answer, setup.to_native)).await.map_err(words)?;
+                Some(data)
+            }
+            Offerer::Browser => {
+                browser.run("open('data')").await?;
+                let offer = description(&browser.run(local).await?)?;
+                pc.set_remote_description(altered(offer, setup.to_native)).await.map_err(words)?;
+                let answer = pc.create_answer().await.map_err(words)?;
+                pc.set_local_description(answer.clone()).await.map_err(words)?;
+                set_remote(&mut browser, &altered(answer, setup.to_browser)).await?;
+                None
+            }
+        };
+        Ok(Self { browser, pc, offered: Vec::new(), carry: setup.carry, data, seen: 0 })
+    }
+
+    /// Carries candidates both ways until the library has its channel and is connected.
+    pub async fn trickle(&mut self) -> Result<()> {
+        let run = async {
+            loop {
+                if let Some(reason) = self.step().await? {
+                    return Err(format!("closed: {reason}"));
+                }
+                if self.pc.connection_state() == ConnectionState::Connected && self.data.is_some() {
+                    return Ok(());
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, run).await.map_err(|_| "not connected in time".to_owned())?
+    }
+
+    /// Carries candidates both ways until the library gives up; says why it did.
+    pub async fn until_closed(&mut self) -> Result<CloseReason> {
+        let run = async {
+            loop {
+                if let Some(reason) = self.step().await? {
+                    return Ok(reason);
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, run).await.map_err(|_| "not closed in time".to_owned())?
+    }
+
+    /// Waits until the channel is open on both sides.
+    pub async fn pair(mut self) -> Result<Pair> {
+        let data = self.data.ok_or("there is no channel")?;
+        self.browser.until("opened('data')", LIMIT).await?;
+        data.opened().await.map_err(words)?;
+        Ok(Pair { browser: self.browser, pc: self.pc, data })
+    }
+
+    async fn step(&mut self) -> Result<Option<CloseReason>> {
+        if self.carry != Carry::ToBrowser {
+            take_candidates(&mut self.browser, &self.pc, &mut self.seen).await?;
+        }
+        match tokio::time::timeout(Duration::from_millis(50), self.pc.next_event()).await {
+            Ok(Some(Event::IceCandidate(candidate))) => {
+                self.offered.extend(candidate.as_ref().map(|c| c.candidate.clone()));
+                if self.carry != Carry::ToNative {
+                    give_candidate(&mut self.browser, candidate).await?;
+                }
+            }
+            Ok(Some(Event::DataChannel(channel))) => self.data = Some(channel),
+            Ok(Some(Event::Closed(reason))) => return Ok(Some(reason)),
+            Ok(None) => return Err("closed without a reason".to_owned()),
+            _ => {}
+        }
+        Ok(None)
+    }
+}
+
+/// An error in words.
+pub fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// A description as the browser's `toJSON` gives it.
+pub fn description(value: &Value) -> Result<SessionDescription> {
+    let kind: SdpType = value["type"].as_str().unwrap_or_default().parse().map_err(words)?;
+    Ok(SessionDescription::new(kind, value["sdp"].as_str().unwrap_or_default()))
+}
+
+/// Hands a description to the browser.
+pub async fn set_remote(browser: &mut Browser, description: &SessionDescription) -> Result<()> {
+    let init = json!({"type": description.kind.as_str(), "sdp": description.sdp});
+    browser.run(&format!("pc.setRemoteDescription({init}).then(() => true)")).await.map(drop)
+}
+
+/// Takes the browser's candidates from `seen` on to the library.
+pub async fn take_candidates(browser: &mut Browser, pc: &PeerConnection, seen: &mut usize) -> Result<()> {
+    let all = browser.run(&format!("candidates.slice({seen})")).await?;
+    for candidate in all.as_array().into_iter().flatten() {
+        *seen += 1;
+        if candidate.is_null() {
+            continue;
+        }
+        let mut init = IceCandidate::default();
+        init.candidate = candidate["candidate"].as_str().unwrap_or_default().to_owned();
+        init.sdp_mid = candidate["sdpMid"].as_str().map(str::to_owned);
+        init.username_fragment = candidate["usernameFragment"].as_str().map(str::to_owned);
+        // A connection that has ended takes none; why it ended is told by its event.
+        if let Err(error) = pc.add_ice_candidate(init).await
+            && pc.connection_state() != ConnectionState::Closed
+        {
+            return Err(words(error));
+        }
+    }
+    Ok(())
+}
+
+/// Hands a candidate of the library to the browser.
+pub async fn give_candidate(browser: &mut Browser, candidate: Option<IceCandidate>) -> Result<()> {
+    let init = match candidate {
+        Some(c) => json!({
+            "candidate": c.candidate, "sdpMid": c.sdp_mid, "sdpMLineIndex": c.sdp_mline_index,
+            "usernameFragment": c.username_fragment,
+        }),
+        None => return Ok(()),
+    };
+    browser.run(&format!("pc.addIceCandidate({init}).then(() => true)")).await.map(drop)
+}
