@@ -24,6 +24,8 @@ const QUEUE_TX: usize = 64;
 const DEFAULT_RTO: Duration = Duration::from_millis(400);
 const MIN_RTO: Duration = Duration::from_millis(50);
 const MAX_RTO: Duration = Duration::from_secs(1);
+/// Pause before a deadline that was acted on, and is still there, is acted on again. Well below a retransmission timeout.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The engine says "no deadline" by one that lies ten years ahead.
 const IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Room for one record: what a sender may put into it and its wrapping.
@@ -51,6 +53,8 @@ pub(crate) struct Engine {
     setup: Setup,
     scratch: Vec<u8>,
     deadline: Option<Instant>,
+    /// When time was acted on last, unless a datagram came since.
+    woken: Option<Instant>,
 }
 
 /// What it takes to begin again.
@@ -88,7 +92,7 @@ impl Engine {
         #[allow(clippy::disallowed_methods, reason = "an origin for base::Instant; the clock is never read again")]
         let origin = std::time::Instant::now();
         let inner = setup.start(at(origin, now));
-        Ok(Self { inner, origin, setup, scratch: alloc::vec![0; SCRATCH], deadline: None })
+        Ok(Self { inner, origin, setup, scratch: alloc::vec![0; SCRATCH], deadline: None, woken: None })
     }
 
     /// Begins the handshake again, as if nothing had arrived.
@@ -98,10 +102,12 @@ impl Engine {
 
     pub(crate) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<(), CloseReason> {
         self.handle_timeout(now)?;
+        self.woken = None;
         self.inner.handle_packet(datagram).map_err(close_reason)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), CloseReason> {
+        self.woken = Some(now);
         self.inner.handle_timeout(at(self.origin, now)).map_err(close_reason)
     }
 
@@ -133,7 +139,7 @@ impl Engine {
         let needed = match self.inner.poll_output(&mut self.scratch) {
             Output::Timeout(deadline) => {
                 let after = deadline.saturating_duration_since(self.origin);
-                self.deadline = Some(Instant::ORIGIN + after);
+                self.deadline = Some(self.put_off(Instant::ORIGIN + after));
                 return None;
             }
             Output::BufferTooSmall { needed } => needed,
@@ -154,6 +160,15 @@ impl Engine {
     /// When to call `handle_timeout`, as of the last complete poll at `now`.
     pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
         self.deadline.filter(|deadline| deadline.since(now) < IDLE)
+    }
+
+    /// The engine answers a gap in a handshake at once, and asks for that again and again as long as it has nothing that
+    /// it could acknowledge: one lost or forged record would keep the driver spinning.
+    fn put_off(&self, deadline: Instant) -> Instant {
+        match self.woken.filter(|woken| deadline <= *woken) {
+            Some(woken) => self.deadline.filter(|put_off| *put_off > woken).unwrap_or(woken + PAUSE),
+            None => deadline,
+        }
     }
 
     pub(crate) fn version(&self) -> Option<Version> {
