@@ -16,9 +16,13 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
 };
 
+mod runtime;
+
+use runtime::Tuned;
+
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Bytes of a window or buffer; ours has as much.
+/// Bytes of the window, of the send buffer, and of each of a socket's; ours has as much.
 const BUFFER: u32 = 4 << 20;
 
 /// Passes on what the scenario waits for.
@@ -93,6 +97,7 @@ async fn peer() -> Outcome<Peer<impl PeerConnection>> {
     let settings =
         SettingEngineBuilder::new().with_sctp_max_receive_buffer_size(BUFFER).with_include_loopback_candidate(true);
     let connection = PeerConnectionBuilder::new()
+        .with_runtime(Arc::new(Tuned(webrtc::runtime::default_runtime().ok_or("there is no runtime")?)))
         .with_setting_engine(settings.build())
         .with_handler(Arc::new(Handler { gathered: gathered_sender, channels: channel_sender }))
         .with_udp_addrs(vec!["127.0.0.1:0".to_owned()])
