@@ -1,7 +1,6 @@
 //! Local addresses, servers, and the needs that the owner meets.
 
 use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use peerage_base::path::LocalId;
@@ -14,45 +13,8 @@ use peerage_jsep::candidate::CandidateInit;
 use crate::config::LocalAddress;
 use crate::event::{Event, IceCandidate, IceGatheringState, Need, NeedId};
 use crate::ice_server::{Host, Scheme};
+use crate::memory::Waiting;
 use crate::session::Session;
-
-/// What gathering knows.
-#[derive(Debug, Default)]
-pub(crate) struct Gather {
-    locals: Vec<(LocalId, LocalAddress)>,
-    next_local: u32,
-    /// Whether local addresses were asked for.
-    asked: bool,
-    /// Addresses of the STUN servers.
-    servers: Vec<SocketAddr>,
-    /// Needs that were not met yet.
-    waiting: Vec<(NeedId, Waiting)>,
-    next_need: u64,
-    /// Candidates of the present generation, as they were signalled.
-    pub(crate) candidates: Vec<String>,
-    /// Whether the present generation has no more to come.
-    pub(crate) ended: bool,
-    /// Candidates of a generation that no applied description names yet, as they will be signalled.
-    held: Vec<String>,
-    /// Whether some names must be hidden, and with them the related addresses.
-    hidden: bool,
-}
-
-#[derive(Debug)]
-enum Waiting {
-    Ice(IceNeedId),
-    Server { port: u16 },
-    Addresses,
-}
-
-impl Gather {
-    fn need(&mut self, waiting: Waiting) -> NeedId {
-        let id = NeedId(self.next_need);
-        self.next_need += 1;
-        self.waiting.push((id, waiting));
-        id
-    }
-}
 
 impl Session {
     /// Adds a local address, and names the local end that packets to and from it carry.

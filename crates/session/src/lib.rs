@@ -15,6 +15,7 @@
 extern crate alloc;
 
 pub mod config;
+pub mod counters;
 pub mod demux;
 pub mod error;
 pub mod event;
@@ -29,6 +30,7 @@ pub mod stats;
 
 mod data;
 mod gather;
+mod memory;
 mod negotiate;
 mod states;
 mod wrap;

@@ -29,32 +29,6 @@ use crate::error::SessionError;
 use crate::event::{Event, IceCandidate};
 use crate::session::Session;
 
-/// What descriptions have asked for and what has been told of it.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    /// The ICE generation that an applied local description names.
-    pub(crate) applied_ufrag: Option<String>,
-    /// Our side of the transport as of the last complete exchange, once a restart was begun that may be taken back.
-    agreed: Option<LocalTransport>,
-    /// The generation that it belongs to.
-    agreed_ufrag: Option<String>,
-    /// The peer's generation that ICE was told of last.
-    remote_ufrag: Option<String>,
-    /// Whether the remote offer begins another ICE generation.
-    answer_restarts: bool,
-    /// Whether `restart_ice` was called and no applied description names new credentials yet.
-    restart: bool,
-    /// Whether `NegotiationNeeded` was told and not yet acted on.
-    told: bool,
-}
-
-impl Pending {
-    /// No description names a transport any more.
-    pub(crate) fn forget_transport(&mut self) {
-        *self = Self { told: self.told, ..Self::default() };
-    }
-}
-
 impl Session {
     pub(crate) fn negotiation(config: &Config, rng: &Rng) -> Negotiation {
         let mut jsep = JsepConfig::new(rng.split("sdp").u64());

@@ -24,14 +24,12 @@ use peerage_sctp::channel::Role as SctpRole;
 use peerage_sctp::event::Event as SctpEvent;
 
 use crate::config::Config;
+use crate::counters::{Drops, Traffic};
 use crate::demux::{Kind, classify};
 use crate::error::SessionError;
 use crate::event::{CloseReason, Event};
-use crate::gather::Gather;
-use crate::negotiate::Pending;
+use crate::memory::{Gather, Pending, States};
 use crate::path::PathState;
-use crate::states::States;
-use crate::stats::Drops;
 
 /// Most paths over which packets of the peer are accepted.
 const MAX_CLAIMED: usize = 16;
@@ -71,7 +69,7 @@ pub struct Session {
     pub(crate) close_reason: Option<CloseReason>,
     pub(crate) drops: Drops,
     /// Bytes and datagrams in each direction, all protocols together.
-    pub(crate) traffic: crate::stats::Traffic,
+    pub(crate) traffic: Traffic,
 }
 
 impl Session {
@@ -99,7 +97,7 @@ impl Session {
             events: VecDeque::new(),
             close_reason: None,
             drops: Drops::default(),
-            traffic: crate::stats::Traffic::default(),
+            traffic: Traffic::default(),
         }
     }
 

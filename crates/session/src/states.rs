@@ -1,30 +1,9 @@
 //! The W3C states, derived from those of ICE and DTLS.
 
 use peerage_ice::event::State as IceState;
-use peerage_jsep::signaling::SignalingState;
 
 use crate::event::{ConnectionState, Event, IceConnectionState, IceGatheringState};
 use crate::session::Session;
-
-/// The states as the application last heard them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct States {
-    pub(crate) ice: IceConnectionState,
-    pub(crate) connection: ConnectionState,
-    pub(crate) gathering: IceGatheringState,
-    pub(crate) signaling: SignalingState,
-}
-
-impl Default for States {
-    fn default() -> Self {
-        Self {
-            ice: IceConnectionState::New,
-            connection: ConnectionState::New,
-            gathering: IceGatheringState::New,
-            signaling: SignalingState::Stable,
-        }
-    }
-}
 
 impl Session {
     /// The state of ICE.

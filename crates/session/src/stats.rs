@@ -8,6 +8,7 @@ use peerage_dtls::event::Info;
 use peerage_ice::stats::{Drops as IceDrops, PairStats};
 use peerage_sctp::stats::Stats as SctpStats;
 
+use crate::counters::{Drops, Traffic};
 use crate::event::SelectedPair;
 use crate::session::Session;
 
@@ -42,44 +43,6 @@ pub struct Security {
     pub cipher_suite: String,
     /// The key-exchange group by its registered name, where the handshake showed it.
     pub group: Option<String>,
-}
-
-/// Bytes and datagrams in each direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Bytes of UDP payload sent.
-    pub bytes_sent: u64,
-    /// Bytes of UDP payload received.
-    pub bytes_received: u64,
-    /// Datagrams sent.
-    pub packets_sent: u64,
-    /// Datagrams received.
-    pub packets_received: u64,
-}
-
-/// Datagrams that were dropped before any protocol saw them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drops {
-    /// The session was over.
-    pub closed: u64,
-    /// No protocol of ours begins with that byte.
-    pub unknown: u64,
-    /// No check with a valid MAC ever came over that path.
-    pub unclaimed: u64,
-    /// DTLS before our role was known, beyond what is kept.
-    pub early: u64,
-}
-
-impl Traffic {
-    pub(crate) fn sent(&mut self, len: usize, segment: Option<usize>) {
-        self.bytes_sent += len as u64;
-        self.packets_sent += segment.map_or(1, |size| len.div_ceil(size)) as u64;
-    }
-
-    pub(crate) fn received(&mut self, len: usize) {
-        self.bytes_received += len as u64;
-        self.packets_received += 1;
-    }
 }
 
 impl Session {

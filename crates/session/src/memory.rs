@@ -1,0 +1,98 @@
+//! What the procedures keep between two calls, apart from them so that the session can own it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use peerage_base::path::LocalId;
+use peerage_ice::event::NeedId as IceNeedId;
+use peerage_jsep::local::LocalTransport;
+use peerage_jsep::signaling::SignalingState;
+
+use crate::config::LocalAddress;
+use crate::event::{ConnectionState, IceConnectionState, IceGatheringState, NeedId};
+
+/// What gathering knows.
+#[derive(Debug, Default)]
+pub(crate) struct Gather {
+    pub(crate) locals: Vec<(LocalId, LocalAddress)>,
+    pub(crate) next_local: u32,
+    /// Whether local addresses were asked for.
+    pub(crate) asked: bool,
+    /// Addresses of the STUN servers.
+    pub(crate) servers: Vec<SocketAddr>,
+    /// Needs that were not met yet.
+    pub(crate) waiting: Vec<(NeedId, Waiting)>,
+    pub(crate) next_need: u64,
+    /// Candidates of the present generation, as they were signalled.
+    pub(crate) candidates: Vec<String>,
+    /// Whether the present generation has no more to come.
+    pub(crate) ended: bool,
+    /// Candidates of a generation that no applied description names yet, as they will be signalled.
+    pub(crate) held: Vec<String>,
+    /// Whether some names must be hidden, and with them the related addresses.
+    pub(crate) hidden: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    Ice(IceNeedId),
+    Server { port: u16 },
+    Addresses,
+}
+
+impl Gather {
+    /// Notes a need, until it is supplied.
+    pub(crate) fn need(&mut self, waiting: Waiting) -> NeedId {
+        let id = NeedId(self.next_need);
+        self.next_need += 1;
+        self.waiting.push((id, waiting));
+        id
+    }
+}
+
+/// What descriptions have asked for and what has been told of it.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// The ICE generation that an applied local description names.
+    pub(crate) applied_ufrag: Option<String>,
+    /// Our side of the transport as of the last complete exchange, once a restart was begun that may be taken back.
+    pub(crate) agreed: Option<LocalTransport>,
+    /// The generation that it belongs to.
+    pub(crate) agreed_ufrag: Option<String>,
+    /// The peer's generation that ICE was told of last.
+    pub(crate) remote_ufrag: Option<String>,
+    /// Whether the remote offer begins another ICE generation.
+    pub(crate) answer_restarts: bool,
+    /// Whether `restart_ice` was called and no applied description names new credentials yet.
+    pub(crate) restart: bool,
+    /// Whether `NegotiationNeeded` was told and not yet acted on.
+    pub(crate) told: bool,
+}
+
+impl Pending {
+    /// No description names a transport any more.
+    pub(crate) fn forget_transport(&mut self) {
+        *self = Self { told: self.told, ..Self::default() };
+    }
+}
+
+/// The states as the application last heard them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct States {
+    pub(crate) ice: IceConnectionState,
+    pub(crate) connection: ConnectionState,
+    pub(crate) gathering: IceGatheringState,
+    pub(crate) signaling: SignalingState,
+}
+
+impl Default for States {
+    fn default() -> Self {
+        Self {
+            ice: IceConnectionState::New,
+            connection: ConnectionState::New,
+            gathering: IceGatheringState::New,
+            signaling: SignalingState::Stable,
+        }
+    }
+}
