@@ -129,22 +129,32 @@ async fn stream(
     report: &mut Report,
     interrupt: &mut Interrupt,
 ) -> Outcome<(u64, Digest)> {
-    let both = async { tokio::try_join!(send_all(channel), receive_all(channel)) };
-    tokio::pin!(both);
+    let (sending, receiving) = (send_all(channel), receive_all(channel));
+    tokio::pin!(sending, receiving);
+    let (mut sent, mut received, mut lost) = (None::<Flow>, None::<Flow>, None);
     loop {
-        tokio::select! {
-            // What has arrived counts, also when the connection ended right behind it.
-            biased;
-            flows = &mut both => {
-                let (sent, received) = flows?;
+        match (sent, received, lost) {
+            (Some(sent), Some(received), _) => {
                 let flow = if received.bytes > 0 { received } else { sent };
                 return Ok((flow.bytes, flow.hash.finish()));
             }
+            // What had arrived is taken first: a peer that has said everything may be gone before that is written.
+            (None, Some(_), Some(reason)) => return Err(Ending::new(Kind::Gone, reason)),
+            unfinished => (sent, received, lost) = unfinished,
+        }
+        tokio::select! {
+            flow = &mut receiving, if received.is_none() => received = Some(flow?),
+            flow = &mut sending, if sent.is_none() && lost.is_none() => {
+                match flow {
+                    Err(ending) if ending.kind == Kind::Gone => lost = Some(ending.message),
+                    flow => sent = Some(flow?),
+                }
+            }
             () = interrupt.heard() => return Err(Ending::interrupted(false)),
-            event = connector.next() => match event {
+            event = connector.next(), if lost.is_none() => match event {
                 Event::Connected(connected) => report.connected(&connected),
-                Event::Lost { reason, .. } => return Err(Ending::new(Kind::Gone, reason)),
-                Event::Closed(ending) => return Err(ending),
+                Event::Lost { reason, .. } => lost = Some(reason),
+                Event::Closed(ending) => lost = Some(ending.message),
                 Event::Note(text) => report.note(&plain(&text)),
                 Event::Channel(other) => other.close(),
             },

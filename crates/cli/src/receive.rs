@@ -71,6 +71,7 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
         entered => entered?,
     };
     let deadline = Some(Instant::now() + PATIENCE);
+    let has_stood = memory.record().is_some();
     let run = Run {
         out,
         ask: !args.yes && ask::is_possible(),
@@ -80,7 +81,7 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
         interrupt,
         transfer: None,
         deadline,
-        has_connected: false,
+        has_stood,
     };
     run.until_done(connector).await
 }
@@ -107,7 +108,8 @@ struct Run<'a> {
     transfer: Option<Transfer>,
     /// When the sender is not waited for any longer.
     deadline: Option<Instant>,
-    has_connected: bool,
+    /// A connection stood, in this run or an earlier one: without a path now, another try may find one.
+    has_stood: bool,
 }
 
 struct Transfer {
@@ -183,7 +185,7 @@ impl Run<'_> {
     async fn event(&mut self, event: Event) -> Outcome<()> {
         match event {
             Event::Connected(connected) => {
-                self.has_connected = true;
+                self.has_stood = true;
                 // Somebody is there; a person may take time to choose files.
                 self.deadline = None;
                 self.report.connected(&connected);
@@ -191,7 +193,7 @@ impl Run<'_> {
             Event::Channel(channel) => self.begin(channel),
             Event::Lost { reason, never_stood } => {
                 self.abandon().await;
-                if never_stood && !self.has_connected {
+                if never_stood && !self.has_stood {
                     return Err(Ending::new(Kind::Path, reason));
                 }
                 self.vanished(&reason);

@@ -49,6 +49,7 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
         None => Meeting::embedded(earlier.as_ref().and_then(|(_, record)| record.port), report).await?,
     };
     let port = meeting.embedded.as_ref().map(|embedded| embedded.port);
+    let is_resumed = earlier.is_some();
     let (code, record) = match earlier {
         Some((code, record)) => (code, Sending { port, ..record }),
         None => {
@@ -71,7 +72,7 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
         interrupt,
         transfer: None,
         deadline: None,
-        has_connected: false,
+        has_stood: is_resumed,
     };
     let result = run.until_done(connector).await;
     if result.is_ok() {
@@ -90,7 +91,8 @@ struct Run<'a> {
     transfer: Option<Transfer>,
     /// When a receiver that vanished is not waited for any longer.
     deadline: Option<Instant>,
-    has_connected: bool,
+    /// A connection stood, in this run or an earlier one: without a path now, another try may find one.
+    has_stood: bool,
 }
 
 struct Transfer {
@@ -161,7 +163,7 @@ impl Run<'_> {
     async fn event(&mut self, event: Event) -> Outcome<()> {
         match event {
             Event::Connected(connected) => {
-                self.has_connected = true;
+                self.has_stood = true;
                 self.report.connected(&connected);
             }
             Event::Channel(channel) => self.begin(channel).await?,
@@ -169,7 +171,7 @@ impl Run<'_> {
                 if let Some(transfer) = self.transfer.take() {
                     transfer.lane.abandon().await;
                 }
-                if never_stood && !self.has_connected {
+                if never_stood && !self.has_stood {
                     return Err(Ending::new(Kind::Path, reason));
                 }
                 self.vanished(&reason);

@@ -69,7 +69,7 @@ pub struct Sender {
     out: VecDeque<Outgoing>,
     queued: usize,
     events: VecDeque<Event>,
-    /// Bytes that need no sending any more or were acknowledged.
+    /// Bytes that the receiver kept, by its word until they are compared, or acknowledged.
     settled: u64,
 }
 
@@ -206,7 +206,7 @@ impl Sender {
         self.events.pop_front()
     }
 
-    /// Bytes that the receiver has, of all [`Manifest::bytes`].
+    /// Bytes that the receiver has, of all [`Manifest::bytes`]. Falls when what it kept turns out to be void.
     pub fn progress(&self) -> u64 {
         self.settled
     }
@@ -245,6 +245,7 @@ impl Sender {
                     return protocol("the receiver does not know this transfer");
                 }
                 let (kept, bytes) = (std::mem::take(kept), *bytes);
+                self.settled = bytes;
                 self.events.push_back(Event::Accepted { kept: bytes });
                 self.begin(kept, window);
                 Ok(())
@@ -293,9 +294,8 @@ impl Sender {
             }
             current.claim = None;
             let matches = Digest(current.hash.clone().finish()) == claim.sha256;
-            if matches {
-                self.settled += claim.size;
-            } else {
+            if !matches {
+                self.settled -= claim.size;
                 current.position = 0;
                 current.hash = Sha256::new();
                 self.events.push_back(Event::Restarted { index: current.index });

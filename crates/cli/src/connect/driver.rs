@@ -9,7 +9,7 @@ use peerage_signal::client::event::{CloseReason, DescriptionKind, RoomEvent};
 use peerage_signal::client::room::Room;
 use peerage_signal::id::PeerId;
 use peerage_signal::message::ErrorCode;
-use peerage_signal::plain::{Plain, Role};
+use peerage_signal::plain::{Candidate, Plain, Role};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -20,6 +20,10 @@ use crate::ending::{Ending, Kind};
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// A peer that failed is tried again, but not in a tight circle.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Candidates kept of a peer that waits.
+const MAX_WAITING: usize = 64;
+/// How long closing a connection may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 const CHAT: (&str, &str) = ("chat", "peerage.chat.1");
 
 /// A peer that could be talked to.
@@ -30,6 +34,9 @@ struct Peer {
     first: bool,
     met: Instant,
     not_before: Instant,
+    /// Its offer, while another connection is not yet given up.
+    offer: Option<String>,
+    candidates: Vec<Candidate>,
 }
 
 pub(super) struct Driver {
@@ -42,6 +49,8 @@ pub(super) struct Driver {
     joined: Instant,
     peers: Vec<Peer>,
     link: Option<Link>,
+    /// The server is out of reach.
+    cut_off: bool,
     /// The room is closed; the connection may go on without it.
     closed: Option<Ending>,
 }
@@ -63,8 +72,8 @@ impl Driver {
         busy: Arc<AtomicBool>,
     ) -> Self {
         let joined = Instant::now();
-        let (servers, peers, link, closed) = (Vec::new(), Vec::new(), None, None);
-        Self { room, role, events, commands, busy, servers, joined, peers, link, closed }
+        let (servers, peers, link, cut_off, closed) = (Vec::new(), Vec::new(), None, false, None);
+        Self { room, role, events, commands, busy, servers, joined, peers, link, cut_off, closed }
     }
 
     pub(super) async fn run(mut self) {
@@ -97,15 +106,14 @@ impl Driver {
         match event {
             Some(RoomEvent::Joined { ice_servers, .. }) => {
                 self.joined = Instant::now();
+                self.cut_off = false;
                 self.servers = ice_servers.into_iter().map(server).collect();
             }
             Some(RoomEvent::PeerHello { peer, role, first, .. }) => self.hello(peer, role, first).await,
             Some(RoomEvent::Description { peer, kind, sdp }) => self.description(peer, kind, sdp).await,
-            Some(RoomEvent::Candidate { peer, candidate }) => {
-                if let Some(link) = self.link.as_mut().filter(|link| link.peer == peer) {
-                    link.add(candidate).await;
-                }
-            }
+            Some(RoomEvent::Candidate { peer, candidate }) => self.candidate(peer, candidate).await,
+            Some(RoomEvent::Reconnecting) => self.cut_off = true,
+            Some(RoomEvent::Resumed) => self.cut_off = false,
             Some(RoomEvent::Bye { peer, reason }) => {
                 if self.link.as_ref().is_some_and(|link| link.peer == peer) {
                     self.lost(format!("the other side left: {reason}")).await;
@@ -162,17 +170,28 @@ impl Driver {
         let now = Instant::now();
         // A newcomer met the others when it joined.
         let met = if first { now } else { self.joined };
-        self.peers.push(Peer { id, role, first, met, not_before: now });
+        self.peers.push(Peer { id, role, first, met, not_before: now, offer: None, candidates: Vec::new() });
         self.next_peer().await;
     }
 
-    /// Offers to the first peer that waits for it, if there is nobody else. Newcomers wait to be offered to.
+    /// Turns to the first peer that waits, if there is nobody else: offers, or answers the offer of one that was here
+    /// before.
     async fn next_peer(&mut self) {
-        if self.link.is_some() || self.closed.is_some() {
+        if self.link.is_some() {
+            return;
+        }
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.offer.is_some()) {
+            let (id, sdp) = (peer.id, peer.offer.take().unwrap_or_default());
+            let candidates = std::mem::take(&mut peer.candidates);
+            self.description(id, DescriptionKind::Offer, sdp).await;
+            for candidate in candidates {
+                self.candidate(id, candidate).await;
+            }
             return;
         }
         let now = Instant::now();
-        let Some(peer) = self.peers.iter().find(|peer| peer.first && peer.not_before <= now) else { return };
+        let ready = |peer: &&Peer| peer.first && peer.not_before <= now && self.closed.is_none();
+        let Some(peer) = self.peers.iter().find(ready) else { return };
         let (id, role, met) = (peer.id, peer.role, peer.met);
         if !self.begin(id, true, met).await {
             return;
@@ -202,7 +221,7 @@ impl Driver {
         }
     }
 
-    async fn description(&mut self, id: PeerId, kind: DescriptionKind, sdp: String) {
+    async fn description(&mut self, id: PeerId, kind: DescriptionKind, mut sdp: String) {
         let offered = kind == DescriptionKind::Offer && self.link.is_none();
         if offered && let Some(peer) = self.peers.iter().find(|peer| peer.id == id) {
             let (first, met) = (peer.first, peer.met);
@@ -210,9 +229,30 @@ impl Driver {
                 return;
             }
         }
-        let Some(link) = self.link.as_mut().filter(|link| link.peer == id) else { return };
-        let answer = link.describe(kind, sdp).await;
-        self.answer(answer).await;
+        match self.link.as_mut().filter(|link| link.peer == id) {
+            Some(link) => {
+                let answer = link.describe(kind, sdp).await;
+                self.answer(answer).await;
+            }
+            // One that was killed and came back may offer before its earlier self is given up.
+            None if kind == DescriptionKind::Offer => {
+                for peer in self.peers.iter_mut().filter(|peer| peer.id == id) {
+                    peer.offer = Some(std::mem::take(&mut sdp));
+                    peer.candidates.clear();
+                }
+            }
+            None => {}
+        }
+    }
+
+    async fn candidate(&mut self, id: PeerId, candidate: Candidate) {
+        if let Some(link) = self.link.as_mut().filter(|link| link.peer == id) {
+            link.add(candidate).await;
+        } else if let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id)
+            && peer.candidates.len() < MAX_WAITING
+        {
+            peer.candidates.push(candidate);
+        }
     }
 
     /// Says what negotiation brought, or ends a connection that cannot come about.
@@ -289,9 +329,10 @@ impl Driver {
     async fn check(&mut self) {
         let wanted = self.link.as_ref().is_some_and(|link| self.peers.iter().any(|peer| peer.id != link.peer));
         let busy = self.busy.load(Ordering::Relaxed);
+        let doubted = wanted || self.cut_off;
         match &mut self.link {
             Some(link) => {
-                if let Some(reason) = link.check(busy, wanted) {
+                if let Some(reason) = link.check(busy, doubted) {
                     self.lost(reason).await;
                 }
             }
@@ -314,10 +355,11 @@ impl Driver {
     async fn give_up(&mut self) {
         let Some(link) = self.link.take() else { return };
         let _ = self.room.send(link.peer, &Plain::Bye { reason: "the connection was given up".into() });
-        link.pc.close().await;
+        let _ = timeout(CLOSE_TIMEOUT, link.pc.close()).await;
         for peer in self.peers.iter_mut().filter(|peer| peer.id == link.peer) {
             peer.not_before = Instant::now() + PAUSE;
             peer.met = Instant::now();
+            peer.candidates.clear();
         }
         // A peer that left cannot be offered to; one that waits goes first.
         self.peers.sort_by_key(|peer| peer.not_before);
@@ -328,7 +370,7 @@ impl Driver {
             let _ = self.room.send(link.peer, &Plain::Bye { reason });
             // The closing of the channel and the last acknowledgements are still on their way.
             sleep(Duration::from_millis(20)).await;
-            let _ = timeout(Duration::from_secs(2), link.pc.close()).await;
+            let _ = timeout(CLOSE_TIMEOUT, link.pc.close()).await;
         }
         drop(self.events);
         self.room.leave().await;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use peerage::event::IceCandidate;
+use peerage::event::{ConnectionState, IceCandidate};
 use peerage::peer_connection::SdpType;
 use peerage::{Configuration, DataChannel, DataChannelInit, IceServer, PeerConnection, SessionDescription};
-use peerage_session::event::ConnectionState;
 use peerage_signal::client::event::DescriptionKind;
 use peerage_signal::id::PeerId;
 use peerage_signal::plain::{Candidate, Plain};
@@ -39,7 +38,7 @@ pub(super) struct Link {
     began: Instant,
     met: Instant,
     disconnected: Option<Instant>,
-    packets: u64,
+    signs: u64,
     heard: Instant,
 }
 
@@ -62,7 +61,7 @@ impl Link {
             began: now,
             met,
             disconnected: None,
-            packets: 0,
+            signs: 0,
             heard: now,
         })
     }
@@ -143,12 +142,13 @@ impl Link {
         None
     }
 
-    /// Looks after the connection; gives the reason if it is to be given up. `wanted`: somebody waits for its place.
-    pub(super) fn check(&mut self, busy: bool, wanted: bool) -> Option<String> {
+    /// Looks after the connection; gives the reason if it is to be given up. `doubted`: somebody waits for
+    /// its place, or the server is lost, which may have been with the peer.
+    pub(super) fn check(&mut self, busy: bool, doubted: bool) -> Option<String> {
         let now = Instant::now();
-        let packets = self.pc.get_stats().traffic.packets_received;
-        if packets != self.packets {
-            (self.packets, self.heard) = (packets, now);
+        let signs = self.signs_of_life();
+        if signs != self.signs {
+            (self.signs, self.heard) = (signs, now);
         }
         if !self.stood && now.duration_since(self.began) > SETUP_TIMEOUT {
             return Some("no path to the other side was found in time".into());
@@ -159,13 +159,13 @@ impl Link {
                 self.pc.restart_ice();
             }
         }
-        let patience = match (wanted || self.left, busy) {
+        let patience = match (doubted || self.left, busy) {
             (true, true) => Duration::from_millis(2_500),
             // Between consent checks a live peer may be silent for six seconds (RFC 7675 §5.1).
             (true, false) => Duration::from_secs(8),
             (false, _) => SILENCE,
         };
-        (now.duration_since(self.heard) > patience && (self.stood || wanted || self.left))
+        (now.duration_since(self.heard) > patience && (self.stood || doubted || self.left))
             .then(|| "the other side does not answer any more".into())
     }
 
@@ -191,6 +191,13 @@ impl Link {
             mid: candidate.sdp_mid,
             ufrag: candidate.username_fragment,
         }))
+    }
+
+    /// A number that changes when the peer is heard. Not the count of all packets: STUN servers answer too.
+    fn signs_of_life(&self) -> u64 {
+        let stats = self.pc.get_stats();
+        let checks = stats.pairs.iter().map(|pair| pair.responses_received.wrapping_add(pair.requests_received));
+        checks.fold(stats.data.map_or(0, |data| data.packets_received), u64::wrapping_add)
     }
 
     fn local(&self) -> Option<Plain> {
