@@ -128,8 +128,11 @@ impl Pair {
             11 => {
                 let (at, value) = (usize::from(input.u16()?), input.u8()?);
                 let datagram = self.wire[side].front_mut()?;
-                let at = at % datagram.len();
-                if value == 0 { datagram.truncate(at) } else { datagram[at] ^= value }
+                let at = at % datagram.len().max(1);
+                match datagram.get_mut(at) {
+                    Some(byte) if value != 0 => *byte ^= value,
+                    _ => datagram.truncate(at),
+                }
             }
             12 => {
                 let len = usize::from(input.u8()?).min(input.len());

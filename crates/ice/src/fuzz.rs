@@ -181,11 +181,11 @@ impl World {
     fn change(&mut self, side: usize, input: &mut Reader<'_>) -> Option<()> {
         let (at, value) = (usize::from(input.u8()?), input.u8()?);
         let packet = self.wire[side].front_mut()?;
-        let place = at % packet.bytes.len();
+        let place = at % packet.bytes.len().max(1);
         match value {
             0 => packet.from = address(side, at as u32),
             1 => packet.bytes.truncate(place),
-            _ => packet.bytes[place] ^= value,
+            _ => packet.bytes.get_mut(place).into_iter().for_each(|byte| *byte ^= value),
         }
         Some(())
     }
