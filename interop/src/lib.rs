@@ -6,6 +6,7 @@ pub mod bidi;
 pub mod browser;
 pub mod expect;
 pub mod intruder;
+pub mod memory;
 pub mod page;
 pub mod pair;
 pub mod program;

@@ -132,6 +132,16 @@ impl Run {
         tokio::time::timeout(limit, find).await.map_err(|_| format!("no {kind:?} within {limit:?}"))?
     }
 
+    /// Its process.
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Ends it without a chance to say goodbye.
+    pub async fn kill(mut self) -> Result<()> {
+        self.process.kill().await.map_err(|e| e.to_string())
+    }
+
     /// Waits for the end and returns the exit code.
     pub async fn end(mut self, limit: Duration) -> Result<i32> {
         let wait = async {
