@@ -80,3 +80,26 @@ async fn dropping_every_handle_closes_the_connection() {
     })
     .await;
 }
+
+#[test]
+fn closing_ends_even_if_the_peer_is_gone() {
+    let (here, there) = (runtime(), runtime());
+    let pair = here.block_on(async {
+        let remote = there.spawn(async { endpoint() }).await.unwrap();
+        within(connect(&endpoint(), &remote)).await
+    });
+    there.shutdown_background();
+    here.block_on(within(async {
+        for _ in 0..8 {
+            pair.at_a.send(vec![0; 200_000]).await.unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        pair.a.close().await;
+        // The endpoint of the other side is gone with its runtime; nobody may wait for it either.
+        pair.b.close().await;
+    }));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}

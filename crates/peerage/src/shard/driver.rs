@@ -373,12 +373,15 @@ impl Driver {
         if state.session.poll_timeout().is_some_and(|deadline| deadline <= now) {
             state.session.handle_timeout(now);
         }
-        let more = self.transmit(key, &mut state, now);
+        // Events lead to transmits (an address to a check), and transmits to events (a drained buffer).
+        let mut more = self.transmit(key, &mut state, now);
         while let Some(event) = state.session.poll_event() {
             self.handle_event(key, &cell, &mut state, event);
+            while let Some(event) = state.session.poll_event() {
+                self.handle_event(key, &cell, &mut state, event);
+            }
+            more |= self.transmit(key, &mut state, now);
         }
-        // What events have led to (local addresses, say) may want to leave at once.
-        let more = more || self.transmit(key, &mut state, now);
         let deadline = state.session.poll_timeout();
         if state.session.is_finished() && !more {
             state.finish(&cell);
