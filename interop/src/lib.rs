@@ -5,6 +5,7 @@
 pub mod bidi;
 pub mod browser;
 pub mod expect;
+pub mod foreign;
 pub mod intruder;
 pub mod memory;
 pub mod page;

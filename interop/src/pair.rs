@@ -226,10 +226,12 @@ pub async fn take_candidates(browser: &mut Browser, pc: &PeerConnection, seen: &
         if candidate.is_null() {
             continue;
         }
-        let mut init = IceCandidate::default();
-        init.candidate = candidate["candidate"].as_str().unwrap_or_default().to_owned();
-        init.sdp_mid = candidate["sdpMid"].as_str().map(str::to_owned);
-        init.username_fragment = candidate["usernameFragment"].as_str().map(str::to_owned);
+        let init = IceCandidate {
+            candidate: candidate["candidate"].as_str().unwrap_or_default().to_owned(),
+            sdp_mid: candidate["sdpMid"].as_str().map(str::to_owned),
+            sdp_mline_index: None,
+            username_fragment: candidate["usernameFragment"].as_str().map(str::to_owned),
+        };
         // A connection that has ended takes none; why it ended is told by its event.
         if let Err(error) = pc.add_ice_candidate(init).await
             && pc.connection_state() != ConnectionState::Closed

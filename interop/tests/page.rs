@@ -1,17 +1,16 @@
 //! The page and the command line, in every combination: real files through a real server on this machine.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use peerage_crypto::hash::Sha256;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind};
 use peerage_interop::expect;
 use peerage_interop::program::{Run, Server};
+use peerage_interop::visit::{self, LIMIT, Offers};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const LIMIT: Duration = Duration::from_secs(120);
 const SIZE: usize = 64 << 20;
 
 /// A file of `SIZE` bytes that do not repeat, and its hash.
@@ -45,44 +44,11 @@ fn text(value: &Value) -> Result<&str> {
 
 /// Opens the page and, with a code, joins its room.
 async fn page(kind: Kind, server: &Server, code: Option<&str>) -> Result<Browser> {
-    let mut browser = Browser::start(kind).await?;
-    browser.open(&server.url).await?;
-    browser.until("window.peeragePage", LIMIT).await?;
+    let mut browser = visit::open(kind, &server.url).await?;
     if let Some(code) = code {
-        join(&mut browser, code).await?;
+        visit::join(&mut browser, code, Offers::Accept).await?;
     }
     Ok(browser)
-}
-
-async fn join(browser: &mut Browser, code: &str) -> Result<()> {
-    let script = format!(
-        "(() => {{ const e = document.querySelector('[data-testid=code-input]'); e.value = '{code}'; \
-         e.dispatchEvent(new Event('input', {{bubbles: true}})); \
-         document.querySelector('[data-testid=join-button]').click(); return true }})()"
-    );
-    browser.run(&script).await?;
-    browser.run(ACCEPT).await.map(drop)
-}
-
-/// Opens a room in the page and returns its code.
-async fn create(browser: &mut Browser) -> Result<String> {
-    browser.run("(document.querySelector('[data-testid=create-room]').click(), true)").await?;
-    let code = browser.until("peeragePage.code", LIMIT).await?;
-    browser.run(ACCEPT).await?;
-    Ok(text(&code)?.to_owned())
-}
-
-/// Flips the visible switch "accept files without asking".
-const ACCEPT: &str = "(() => { const e = document.querySelector('[data-testid=auto-accept]'); \
-                      if (!e.checked) e.click(); return true })()";
-
-async fn connected(browser: &mut Browser) -> Result<()> {
-    browser.until("peeragePage.peers.some(p => p.state === 'connected')", LIMIT).await.map(drop)
-}
-
-async fn received(browser: &mut Browser, hash: &str) -> Result<()> {
-    let found = browser.until("peeragePage.received[0]", LIMIT).await?;
-    if found["sha256"] == hash && found["size"] == SIZE as u64 { Ok(()) } else { Err(format!("received {found}")) }
 }
 
 async fn command_line_sends(kind: Kind) -> Result<()> {
@@ -91,7 +57,7 @@ async fn command_line_sends(kind: Kind) -> Result<()> {
     let mut send = Run::start(&["send", &path.to_string_lossy(), "--server", &server.url], home.path()).await?;
     let code = send.event("code", LIMIT).await?;
     let mut browser = page(kind, &server, Some(text(&code["code"])?)).await?;
-    received(&mut browser, &hash).await?;
+    visit::received(&mut browser, SIZE as u64, &hash).await?;
     let done = send.event("done", LIMIT).await?;
     if done["sha256"] != hash.as_str() {
         return Err(format!("the sender says {done}"));
@@ -106,10 +72,10 @@ async fn command_line_receives(kind: Kind) -> Result<()> {
     let (server, home, source) = (Server::start().await?, folder()?, folder()?);
     let (path, hash) = file(source.path())?;
     let mut browser = page(kind, &server, None).await?;
-    let code = create(&mut browser).await?;
+    let code = visit::create(&mut browser, Offers::Accept).await?;
     let mut receive = Run::start(&["receive", &code, "--server", &server.url, "--out", "got"], home.path()).await?;
-    connected(&mut browser).await?;
-    browser.set_files("[data-testid=file-input]", &[&path]).await?;
+    visit::connected(&mut browser, 1).await?;
+    visit::send(&mut browser, &[&path]).await?;
     let done = receive.event("done", LIMIT).await?;
     if receive.end(LIMIT).await? != 0 {
         return Err("the receiver failed".to_owned());
@@ -127,23 +93,16 @@ async fn exchange(server: &Server, from: Kind, to: Kind) -> Result<()> {
     let source = folder()?;
     let (path, hash) = file(source.path())?;
     let mut sender = page(from, server, None).await?;
-    let code = create(&mut sender).await?;
+    let code = visit::create(&mut sender, Offers::Accept).await?;
     let mut receiver = page(to, server, Some(&code)).await?;
-    connected(&mut sender).await?;
-    connected(&mut receiver).await?;
-    sender.set_files("[data-testid=file-input]", &[&path]).await?;
-    received(&mut receiver, &hash).await?;
-    for (browser, words) in [(&mut sender, "from the first"), (&mut receiver, "from the second")] {
-        let script = format!(
-            "(() => {{ const e = document.querySelector('[data-testid=chat-input]'); e.value = '{words}'; \
-             e.dispatchEvent(new Event('input', {{bubbles: true}})); \
-             document.querySelector('[data-testid=chat-send]').click(); return true }})()"
-        );
-        browser.run(&script).await?;
-    }
-    sender.until("peeragePage.messages.some(m => !m.own && m.text === 'from the second')", LIMIT).await?;
-    receiver.until("peeragePage.messages.some(m => !m.own && m.text === 'from the first')", LIMIT).await?;
-    Ok(())
+    visit::connected(&mut sender, 1).await?;
+    visit::connected(&mut receiver, 1).await?;
+    visit::send(&mut sender, &[&path]).await?;
+    visit::received(&mut receiver, SIZE as u64, &hash).await?;
+    visit::say(&mut sender, "from the first").await?;
+    visit::say(&mut receiver, "from the second").await?;
+    visit::heard(&mut sender, "from the second").await?;
+    visit::heard(&mut receiver, "from the first").await
 }
 
 /// Over plain HTTP there is no secure context; the page connects, chats and moves files all the same.
@@ -161,7 +120,7 @@ async fn phone(kind: Kind) -> Result<()> {
     let server = Server::start().await?;
     let mut browser = page(kind, &server, None).await?;
     browser.set_viewport(360, 740).await?;
-    create(&mut browser).await?;
+    visit::create(&mut browser, Offers::Accept).await?;
     let sizes = browser
         .run(
             "({ wide: document.documentElement.scrollWidth, small: [...document.querySelectorAll('button, .button, input:not(.visually-hidden), a')]\

@@ -202,7 +202,7 @@ async fn two_gibibytes(kind: Kind) -> Result<()> {
     }
     let before = memory::of_group(browser.process_group().unwrap_or(0));
     visit::join(&mut browser, &code, Offers::Accept).await?;
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let (mut peak, mut sender) = (before, 0);
     let done = format!("peeragePage.received.some(f => f.sha256 === '{sha256}' && f.size === {SIZE})");
     while browser.run(&done).await? != true {
