@@ -53,12 +53,14 @@ impl Association {
         if !echoes {
             self.write_control(now, &mut packet);
         }
+        let owed_forward = self.sender.forward_due;
         if self.may_send_data(budget, limit) {
             self.write_data(now, &mut packet);
         }
         if packet.is_empty() {
-            // What expired may have been all that shutting down waited for.
-            return self.advance_shutdown().then(|| self.write_packet(now, budget, room)).flatten();
+            // What was given up has to be told, or may have been all that shutting down waited for.
+            let goes_on = !owed_forward && self.sender.forward_due || self.advance_shutdown();
+            return goes_on.then(|| self.write_packet(now, budget, room)).flatten();
         }
         let lacks_checksum = self.config.zero_checksum && self.peer.extensions.zero_checksum && !echoes;
         Some(packet.finish(!lacks_checksum))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::chunk;
 use crate::event::Event;
 
 fn numbers(w: &World, label: &str) -> Vec<u32> {
@@ -100,6 +101,23 @@ fn a_forward_tsn_that_is_lost_is_sent_again() {
     w.settle(MINUTE);
     assert_eq!(numbers(&w, "x"), [1]);
     assert!(w.ends[0].sctp.sender.is_settled());
+}
+
+#[test]
+fn a_poll_that_only_gives_messages_up_tells_of_it_at_once() {
+    let mut w = World::connected(Link::default(), 11);
+    let id = w.open(0, ChannelInit { max_retransmits: Some(0), ..ChannelInit::new("x") });
+    w.settle(MINUTE);
+    w.filter = |_, to, _| to == 1;
+    w.send(0, id, numbered(0, 10));
+    w.flush();
+    w.now = w.ends[0].sctp.sender.t3.unwrap();
+    let sctp = &mut w.ends[0].sctp;
+    sctp.handle_timeout(w.now);
+    let mut buf = [0; 1500];
+    let len = sctp.poll_transmit(w.now, &Budget::unlimited(1191), &mut Slot::new(&mut buf, 0, 0, 1200)).unwrap();
+    assert_eq!(sctp.stats().messages_abandoned, 1);
+    assert_eq!((len, buf[12]), (12 + 12, chunk::FORWARD_TSN), "a FORWARD TSN with one stream, and no data");
 }
 
 #[test]

@@ -154,6 +154,12 @@ impl World {
                 let packet = slot.packet().to_vec();
                 self.post(1 - from, packet);
             }
+            let again = self.ends[from].sctp.poll_transmit(
+                self.now,
+                &Budget::unlimited(1191),
+                &mut Slot::new(&mut buf, 13, 16, 1500),
+            );
+            assert_eq!(again, None, "drained means quiet");
             self.ends[from].collect(self.now);
         }
     }
