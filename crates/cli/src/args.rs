@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use peerage_server::Cidr;
+use peerage_server::proxy::Cidr;
 use peerage_signal::client::tls::parse_fingerprint;
 use peerage_signal::code::Code;
 use peerage_signal::link::ServerAddress;

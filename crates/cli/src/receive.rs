@@ -15,10 +15,11 @@ use peerage_signal::client::options::{Intent, RoomOptions};
 use peerage_signal::code::Code;
 use peerage_signal::link::{ServerAddress, parse_link_or_code};
 use peerage_signal::plain::Role;
+use peerage_transfer::disk::{self, Task};
 use peerage_transfer::failure::Failure;
 use peerage_transfer::manifest::Manifest;
 use peerage_transfer::protocol::{ErrorKind, RejectKind};
-use peerage_transfer::receiver::{self, Config, Receiver, Task};
+use peerage_transfer::receiver::{self, Config, Receiver};
 use peerage_transfer::state::Receiving;
 use peerage_transfer::store::StoreError;
 use tokio::time::{Instant, sleep_until};
@@ -35,7 +36,7 @@ use crate::text::plain;
 /// How long a sender is waited for: at first, and when it vanished.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-type Stored = Result<receiver::Outcome, StoreError>;
+type Stored = Result<disk::Outcome, StoreError>;
 type ReceiveLane = Lane<Task, Stored>;
 
 /// Receives until everything is stored.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::disk::{Outcome, Task};
 use crate::manifest::{Builder, Limits, Manifest};
 use crate::protocol::{Entry, EntryKind, Message, Outgoing, RejectKind};
-use crate::receiver::{self, Config, Outcome, Receiver, Task};
+use crate::receiver::{self, Config, Receiver};
 use crate::sender::{self, Sender};
 use crate::source::SourceError;
 use crate::value::{Digest, ResumeSecret, TransferId};

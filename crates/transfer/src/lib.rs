@@ -4,6 +4,7 @@
 //! [`source::Reader`] and [`store::Store`] do that disk work, blocking; [`state::State`] remembers what a later run needs
 //! to go on. The wire is described in `docs/transfer.md`. Channels and connections are the caller's.
 
+pub mod disk;
 pub mod failure;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]

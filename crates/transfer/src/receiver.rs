@@ -5,9 +5,8 @@ mod content;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use peerage_crypto::hash::Sha256;
-
 use self::content::{Fault, Receiving, protocol};
+use crate::disk::{Kept, Outcome, Task};
 use crate::failure::{Failure, Misuse};
 use crate::manifest::{Builder, Limits, Manifest, ManifestError};
 use crate::protocol::{Entry, ErrorKind, Have, MIN_WINDOW, Message, Outgoing, RejectKind, VERSION, words};
@@ -32,17 +31,6 @@ impl Default for Config {
     fn default() -> Self {
         Self { window: 16 << 20, limits: Limits::default() }
     }
-}
-
-/// The beginning of a file that an earlier run stored, verified.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    /// Which entry.
-    pub index: usize,
-    /// How many bytes from its start.
-    pub size: u64,
-    /// The hash of these bytes, to go on with.
-    pub hash: Sha256,
 }
 
 /// What the owner should know.
@@ -79,41 +67,6 @@ pub enum Event {
     },
     /// The transfer ended early.
     Failed(Failure),
-}
-
-/// Disk work, to be done in order; each is answered by [`Receiver::handle_result`], in the same order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Content of an entry follows from `offset`: what is stored of it beyond that is void.
-    Start {
-        /// Which entry.
-        index: usize,
-        /// From where.
-        offset: u64,
-    },
-    /// Verified content of the entry that was started.
-    Write {
-        /// It.
-        data: Vec<u8>,
-        /// Its hash, for a later run that must verify it.
-        sha256: Digest,
-    },
-    /// The entry that was started is complete: put it in its place.
-    Finish {
-        /// Of the whole file.
-        sha256: Digest,
-    },
-    /// All files are complete: make what folders are missing and tidy up.
-    Complete,
-}
-
-/// What a task brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was done.
-    Done,
-    /// A finished file went here, relative to the output directory.
-    Placed(String),
 }
 
 /// The receiving machine of one channel.

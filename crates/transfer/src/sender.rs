@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use peerage_crypto::hash::Sha256;
 
+use crate::disk::Read;
 use crate::failure::Failure;
 use crate::manifest::{Manifest, TotalHash};
 use crate::protocol::{Entry, ErrorKind, Have, MAX_CHUNK, MAX_MESSAGE, Message, Outgoing, VERSION, words};
@@ -43,17 +44,6 @@ pub enum Event {
     },
     /// The transfer ended early.
     Failed(Failure),
-}
-
-/// Disk work: read `length` bytes of an entry from `offset`, and answer by [`Sender::handle_read`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Read {
-    /// Which entry.
-    pub index: usize,
-    /// From where.
-    pub offset: u64,
-    /// How much; 0 for an empty file, which must still be there.
-    pub length: u32,
 }
 
 /// The sending machine of one channel.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::fs::OFlags;
 
+use crate::disk::Read;
 use crate::manifest::{Builder, Limits, Manifest, ManifestError};
 use crate::protocol::{Entry, EntryKind};
-use crate::sender::Read;
 
 /// Why something cannot be sent.
 #[derive(Debug, thiserror::Error)]

@@ -19,10 +19,10 @@ use rustix::io::Errno;
 
 use self::dir::Dir;
 use self::journal::{Line, Log, Placed};
+use crate::disk::{Kept, Outcome, Task};
 use crate::manifest::Manifest;
 use crate::path::{MAX_NAME, check};
 use crate::protocol::{Entry, EntryKind};
-use crate::receiver::{Kept, Outcome, Task};
 use crate::value::Digest;
 
 const PREFIX: &str = ".peerage-partial-";

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use peerage_transfer::disk::{Outcome, Task};
 use peerage_transfer::failure::Failure;
 use peerage_transfer::manifest::{Builder, Limits, Manifest};
 use peerage_transfer::protocol::{Entry, EntryKind, ErrorKind, Message, Outgoing, RejectKind};
-use peerage_transfer::receiver::{self, Config, Outcome, Receiver, Task};
+use peerage_transfer::receiver::{self, Config, Receiver};
 use peerage_transfer::sender::{self, Sender};
 use peerage_transfer::value::{Digest, ResumeSecret, TransferId};
 use proptest::prelude::*;

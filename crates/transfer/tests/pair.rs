@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use peerage_base::rng::Rng;
+use peerage_transfer::disk::Task;
 use peerage_transfer::failure::Failure;
 use peerage_transfer::manifest::{Limits, Manifest};
 use peerage_transfer::protocol::{ErrorKind, MAX_MESSAGE, Outgoing, RejectKind};
@@ -134,7 +135,7 @@ impl Attempt {
             while let Some(task) = receiver.poll_task() {
                 quiet = false;
                 let store = store.as_mut().unwrap();
-                let length = if let receiver::Task::Write { data, .. } = &task { data.len() as u64 } else { 0 };
+                let length = if let Task::Write { data, .. } = &task { data.len() as u64 } else { 0 };
                 let fits = length <= room;
                 room -= length.min(room);
                 receiver.handle_result(if fits { store.execute(task) } else { Err(StoreError::Full) });
