@@ -15,13 +15,17 @@ use crate::browser::INSECURE_HOST;
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
 
-/// Builds the binary once per test program, into the folder that this program was built in.
+/// The binary named by `PEERAGE_BINARY`, or else one that is built once per test program, into the folder that this
+/// program was built in.
 pub async fn binary() -> Result<PathBuf> {
     static BUILT: OnceCell<Result<PathBuf>> = OnceCell::const_new();
     BUILT.get_or_init(build).await.clone()
 }
 
 async fn build() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("PEERAGE_BINARY") {
+        return Ok(named.into());
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace above")?;
     // target/debug/deps/this-test: two up is the profile's folder, three the target folder.
     let here = std::env::current_exe().map_err(|e| e.to_string())?;
