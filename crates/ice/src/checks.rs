@@ -20,17 +20,24 @@ const MIN_PROBE: Duration = Duration::from_millis(200);
 const MAX_PROBE: Duration = Duration::from_secs(1);
 
 impl Agent {
-    /// Writes the next packet into the slot. A slot that is too small for a packet loses it.
+    /// Writes the next packet into the slot. A slot that is too small for a packet loses it. May cause events.
     pub fn poll_transmit(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<Transmit> {
         if self.state == State::Closed {
             return None;
         }
         loop {
-            let sent = self.send_response(slot);
-            let sent = sent.or_else(|| self.retransmit_check(now, slot));
-            let sent = sent.or_else(|| self.send_consent_check(now, slot));
-            let sent = sent.or_else(|| self.retransmit_query(now, slot));
-            let (path, len) = sent.or_else(|| self.send_paced(now, slot))?;
+            let (path, len) = match self.send_response(slot) {
+                Some(sent) => sent,
+                None => {
+                    let sent = self.retransmit_check(now, slot);
+                    let sent = sent.or_else(|| self.send_consent_check(now, slot));
+                    let sent = sent.or_else(|| self.retransmit_query(now, slot));
+                    let sent = sent.or_else(|| self.send_paced(now, slot))?;
+                    // One more unanswered check may be what makes another pair the better one: the next input may be far.
+                    self.decide(now);
+                    sent
+                }
+            };
             if len > 0 {
                 slot.fill(len);
                 return Some(Transmit::single(path, len));

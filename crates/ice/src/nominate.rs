@@ -21,8 +21,10 @@ impl Agent {
         if self.role != Role::Controlling || self.current.peer.is_none() {
             return;
         }
+        // Without a better pair, the probes of this one go on to say it: a new nomination would say no more.
+        let stands = |pair: &Pair| self.is_usable(pair) && !self.is_demoted(&self.current, pair);
         if let Some((id, _)) = self.current.nominating
-            && !self.current.checklist.get(id).is_some_and(|pair| self.is_usable(pair) && !pair.is_failing())
+            && !self.current.checklist.get(id).is_some_and(stands)
         {
             self.current.nominating = None;
         }

@@ -60,6 +60,21 @@ fn silence_is_disconnected_first_and_failed_after_thirty_seconds() {
 }
 
 #[test]
+fn a_nomination_that_goes_unanswered_is_repeated_by_the_probes_alone() {
+    let mut world = World::connect_hosts(13);
+    assert!(world.run_until(SECOND, |w| w.sides[A].agent.selected().is_some()));
+    assert!(!world.selected(A).nominated);
+    world.loss = 1000;
+    world.sides[A].sent.clear();
+    world.run(25 * SECOND);
+    assert!(!world.selected(A).nominated);
+    let sent = requests(&world, A);
+    assert!((10..=40).contains(&sent.len()), "{} checks", sent.len());
+    world.loss = 0;
+    assert!(world.run_until(2 * SECOND, World::is_agreed));
+}
+
+#[test]
 fn answers_that_come_back_heal_the_connection() {
     let mut world = World::connect_hosts(3);
     world.run(10 * SECOND);

@@ -281,7 +281,8 @@ impl World {
         self.settle();
     }
 
-    /// Drains both agents and checks what holds for every machine: drained means quiet, no deadline in the past.
+    /// Drains both agents and checks what holds for every machine: drained means quiet, no deadline in the past, and an
+    /// early timeout changes nothing.
     pub fn settle(&mut self) {
         for side in [A, B] {
             self.drain(side);
@@ -290,7 +291,19 @@ impl World {
                 assert!(at > self.now, "side {side}: deadline {at} is not after {}", self.now);
             }
             assert!(agent.pairs().count() <= 200);
+            self.check_patience(side);
         }
+    }
+
+    fn check_patience(&mut self, side: usize) {
+        let agent = &mut self.sides[side].agent;
+        let deadline = agent.poll_timeout();
+        agent.handle_timeout(self.now);
+        let mut buf = [0; 1500];
+        let mut slot = Slot::new(&mut buf, 0, 0, 1200);
+        assert!(agent.poll_transmit(self.now, &mut slot).is_none(), "side {side}: an early timeout made a packet");
+        assert_eq!(agent.poll_event(), None, "side {side}: an early timeout made an event");
+        assert_eq!(agent.poll_timeout(), deadline, "side {side}: an early timeout moved the deadline");
     }
 
     pub fn deliver(&mut self, side: usize, path: Path, bytes: &mut [u8]) {
