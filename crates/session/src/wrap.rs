@@ -18,6 +18,8 @@ impl Session {
         if self.close_reason.is_none()
             && let Some(transmit) = self.ice.poll_transmit(now, &mut Slot::new(buf, 0, 0, max))
         {
+            // A check may be one unanswered too many, and another path the better one.
+            self.after_ice(now);
             return Some(transmit);
         }
         let path = self.path.selected().filter(|path| self.ice.may_send(*path))?;

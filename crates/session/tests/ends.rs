@@ -47,7 +47,7 @@ fn a_swapped_fingerprint_ends_it_before_anything_is_delivered() {
         assert!(duo.until(30 * SEC, |duo| duo.peer(seer).closed().is_some()), "{offerer} {liar}");
         assert_eq!(duo.peer(seer).closed(), Some(CloseReason::FingerprintMismatch));
         assert_eq!(duo.peer(seer).connection_states().last(), Some(&ConnectionState::Failed));
-        duo.run(SEC);
+        duo.run(40 * SEC);
         for side in [A, B] {
             assert_eq!(duo.peer(side).received(), 0, "nothing is delivered");
             assert_eq!(duo.peer(side).channels, []);

@@ -90,8 +90,6 @@ fn an_unreliable_channel_never_holds_up_and_never_repeats() {
     let mut setup = Setup::new(8, link);
     setup.config.send_buffer = 64 << 20;
     let (mut duo, _) = Duo::connected(setup);
-    duo.peer_mut(A).insists = true;
-    duo.peer_mut(B).insists = true;
     let init = ChannelInit { ordered: false, max_retransmits: Some(0), ..ChannelInit::new("lossy") };
     let id = duo.open_with(A, init);
     let kept = duo.open(A, "kept");

@@ -54,8 +54,6 @@ pub struct Peer {
     pub inbox: BTreeMap<ChannelId, Vec<Bytes>>,
     pub to_send: VecDeque<(ChannelId, Bytes)>,
     pub outbox: Vec<Signal>,
-    /// Asks for packets once more after `None`: an association that gives messages up in a poll tells so in the next.
-    pub insists: bool,
 }
 
 impl Peer {
@@ -70,7 +68,6 @@ impl Peer {
             inbox: BTreeMap::new(),
             to_send: VecDeque::new(),
             outbox: Vec::new(),
-            insists: false,
         }
     }
 
@@ -156,10 +153,7 @@ impl Node for Peer {
 
     fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         loop {
-            let mut transmit = self.session.poll_transmit(now, buf);
-            if transmit.is_none() && self.insists {
-                transmit = self.session.poll_transmit(now, buf);
-            }
+            let transmit = self.session.poll_transmit(now, buf);
             if !self.pump(now) || transmit.is_some() {
                 return transmit;
             }
