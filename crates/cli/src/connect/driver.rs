@@ -116,7 +116,7 @@ impl Driver {
             Some(RoomEvent::Resumed) => self.cut_off = false,
             Some(RoomEvent::Bye { peer, reason }) => {
                 if self.link.as_ref().is_some_and(|link| link.peer == peer) {
-                    self.lost(format!("the other side left: {reason}")).await;
+                    self.left(format!("the other side left: {reason}")).await;
                 }
             }
             Some(RoomEvent::PeerLeft { peer }) => self.peer_left(peer).await,
@@ -310,7 +310,7 @@ impl Driver {
         // Leaving the room does not end a connection that works.
         link.left = true;
         if !link.stood {
-            self.lost("the other side left".into()).await;
+            self.left("the other side left".into()).await;
         }
     }
 
@@ -342,8 +342,19 @@ impl Driver {
 
     /// The connection is over, whoever ended it.
     async fn lost(&mut self, reason: String) {
-        let Some(link) = &self.link else { return };
-        let never_stood = !link.stood;
+        let never_stood = self.link.as_ref().is_some_and(|link| !link.stood);
+        self.over(reason, never_stood).await;
+    }
+
+    /// The peer went away: that says nothing against the path to the next one.
+    async fn left(&mut self, reason: String) {
+        self.over(reason, false).await;
+    }
+
+    async fn over(&mut self, reason: String, never_stood: bool) {
+        if self.link.is_none() {
+            return;
+        }
         self.give_up().await;
         self.tell(Event::Lost { reason, never_stood }).await;
         if let Some(ending) = self.closed.clone() {
