@@ -13,9 +13,13 @@ pub struct Tool {
     pub package: &'static str,
 }
 
-/// What the library is built and tested with: the C parts of the cryptography, and a foreign DTLS stack.
-pub const BUILD: &[Tool] =
-    &[Tool { programs: &["cc", "gcc", "clang"], package: "gcc" }, Tool { programs: &["openssl"], package: "openssl" }];
+/// What the library is built and tested with: the C parts of the cryptography, a foreign DTLS stack, namespaces.
+pub const BUILD: &[Tool] = &[
+    Tool { programs: &["cc", "gcc", "clang"], package: "gcc" },
+    Tool { programs: &["openssl"], package: "openssl" },
+    // Multicast is tested in a network namespace, where it disturbs nobody.
+    Tool { programs: &["ip"], package: "iproute2" },
+];
 
 /// What the browser tests drive.
 pub const BROWSERS: &[Tool] = &[
