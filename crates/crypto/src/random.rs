@@ -1,6 +1,5 @@
-//! Entropy of the operating system. Drivers draw one seed from it; machines draw from [`Rng`] of the crate `base`.
-//!
-//! [`Rng`]: https://docs.rs/peerage-base
+//! Entropy of the operating system. Drivers draw one seed from it; machines draw from the generator of the
+//! crate `base`.
 
 use aws_lc_rs::rand::SecureRandom as _;
 
