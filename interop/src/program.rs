@@ -94,6 +94,14 @@ impl Server {
     }
 }
 
+/// `peerage ARGS --json` with a state folder and a working folder of its own. Ends with its handle.
+async fn command(args: &[&str], home: &Path) -> Result<Command> {
+    let mut command = Command::new(binary().await?);
+    command.args(args).arg("--json").current_dir(home).env("HOME", home);
+    command.env("XDG_STATE_HOME", home.join("state")).kill_on_drop(true);
+    Ok(command)
+}
+
 /// A running command with `--json`. Ends when dropped.
 pub struct Run {
     process: Child,
@@ -103,13 +111,8 @@ pub struct Run {
 impl Run {
     /// Starts `peerage ARGS --json` with a state folder and a working folder of its own.
     pub async fn start(args: &[&str], home: &Path) -> Result<Self> {
-        let mut process = Command::new(binary().await?)
-            .args(args)
-            .arg("--json")
-            .current_dir(home)
-            .env("HOME", home)
-            .env("XDG_STATE_HOME", home.join("state"))
-            .kill_on_drop(true)
+        let mut process = command(args, home)
+            .await?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -168,14 +171,8 @@ pub struct Pipe {
 impl Pipe {
     /// Starts `peerage pipe ARGS --json`.
     pub async fn start(args: &[&str], home: &Path) -> Result<Self> {
-        let mut process = Command::new(binary().await?)
-            .arg("pipe")
-            .args(args)
-            .arg("--json")
-            .current_dir(home)
-            .env("HOME", home)
-            .env("XDG_STATE_HOME", home.join("state"))
-            .kill_on_drop(true)
+        let mut process = command(&[&["pipe"], args].concat(), home)
+            .await?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,6 @@
 //! The loop: receive, route, serve, sleep.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard};
 
@@ -46,7 +46,7 @@ pub(crate) struct Driver {
     /// Connections to serve in this round, without repeats.
     touched: VecDeque<Key>,
     /// Connections that wait for a blocked socket.
-    waiting: Vec<Key>,
+    waiting: HashSet<Key>,
     batch: RecvBatch,
     buffer: Vec<u8>,
     /// The addresses last offered.
@@ -100,7 +100,7 @@ impl Driver {
             timers: Timers::default(),
             connections: HashMap::new(),
             touched: VecDeque::new(),
-            waiting: Vec::new(),
+            waiting: HashSet::new(),
             batch: RecvBatch::default(),
             buffer: vec![0; SEND_BUFFER],
         }
@@ -186,8 +186,9 @@ impl Driver {
 
     /// Receives what is there, up to a bound, and hands each datagram to its connection.
     fn receive(&mut self) {
-        let ids: Vec<PortId> = self.ports.iter().map(|(id, _)| id).collect();
-        for id in ids {
+        // Sockets may be added meanwhile, at the end; none goes away.
+        for index in 0..self.ports.len() {
+            let Some(id) = self.ports.id(index) else { break };
             for _ in 0..RECEIVES {
                 let Some(port) = self.ports.get(id) else { break };
                 match port.socket.try_recv(&mut self.batch, &self.clock) {
@@ -374,13 +375,17 @@ impl Driver {
             state.session.handle_timeout(now);
         }
         // Events lead to transmits (an address to a check), and transmits to events (a drained buffer).
-        let mut more = self.transmit(key, &mut state, now);
-        while let Some(event) = state.session.poll_event() {
-            self.handle_event(key, &cell, &mut state, event);
+        let mut more = false;
+        loop {
+            more |= self.transmit(key, &mut state, now);
+            let mut heard = false;
             while let Some(event) = state.session.poll_event() {
+                heard = true;
                 self.handle_event(key, &cell, &mut state, event);
             }
-            more |= self.transmit(key, &mut state, now);
+            if !heard {
+                break;
+            }
         }
         let deadline = state.session.poll_timeout();
         if state.session.is_finished() && !more {
@@ -401,7 +406,7 @@ impl Driver {
         let Some(entry) = connections.get(&key) else { return false };
         for _ in 0..RUNS {
             if entry.locals.iter().any(|end| ports.is_blocked(end.port)) {
-                waiting.push(key);
+                waiting.insert(key);
                 return false;
             }
             let Some(transmit) = state.session.poll_transmit(now, buffer) else { return false };

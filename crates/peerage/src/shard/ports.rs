@@ -68,7 +68,17 @@ impl Ports {
         self.ports.iter().find(|(of, _)| *of == id).map(|(_, port)| port)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (PortId, &Port)> {
+    /// How many sockets there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// The socket at a position; later ones stand further back.
+    pub(crate) fn id(&self, index: usize) -> Option<PortId> {
+        self.ports.get(index).map(|(id, _)| *id)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (PortId, &Port)> {
         self.ports.iter().map(|(id, port)| (*id, port))
     }
 
