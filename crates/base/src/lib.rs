@@ -7,6 +7,7 @@ extern crate alloc;
 pub mod crc;
 pub mod datagram;
 pub mod ecn;
+pub mod framing;
 pub mod path;
 pub mod reader;
 pub mod redact;

@@ -1,0 +1,1 @@
+//! ChannelData messages (RFC 8656 §12.4).

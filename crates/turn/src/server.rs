@@ -1,0 +1,1 @@
+//! The server's side of allocations (RFC 8656 §6 to §12).
