@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
-use peerage_session::config::Config;
+use peerage_session::config::{Config, Server};
 use peerage_session::error::SessionError;
 use peerage_session::event::{
     CloseReason, ConnectionState, Event as SessionEvent, IceConnectionState, IceGatheringState,
@@ -260,8 +260,12 @@ impl Endpoint {
             Rng::new(rng.bytes())
         };
         let mut config = Config::default();
-        for url in configuration.ice_servers.iter().flat_map(|server| &server.urls) {
-            config.servers.push(url.parse().map_err(|e| Error::new(ErrorKind::Syntax, e))?);
+        for server in &configuration.ice_servers {
+            for url in &server.urls {
+                let url = url.parse().map_err(|e| Error::new(ErrorKind::Syntax, e))?;
+                let (username, credential) = (server.username.clone(), server.credential.clone());
+                config.servers.push(Server { url, username, credential });
+            }
         }
         config.max_datagram = shared.settings.max_datagram.clamp(576, 9000);
         config.receive_window = shared.settings.receive_window;

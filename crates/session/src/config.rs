@@ -11,7 +11,9 @@ use crate::ice_server::ServerUrl;
 #[non_exhaustive]
 pub struct Config {
     /// Servers to learn addresses from. Default: none.
-    pub servers: Vec<ServerUrl>,
+    pub servers: Vec<Server>,
+    /// Which candidates are used at all. Default: all.
+    pub ice_transport_policy: IceTransportPolicy,
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
     pub ufrag_prefix: String,
     /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
@@ -29,6 +31,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            ice_transport_policy: IceTransportPolicy::All,
             ufrag_prefix: String::new(),
             max_datagram: 1200,
             receive_window: 4 << 20,
@@ -36,6 +39,47 @@ impl Default for Config {
             max_message_size: 256 << 10,
         }
     }
+}
+
+/// A STUN or TURN server (one URL of a W3C `RTCIceServer`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where and what it is.
+    pub url: ServerUrl,
+    /// User name; empty for STUN.
+    pub username: String,
+    /// Password; empty for STUN.
+    pub credential: String,
+}
+
+impl From<ServerUrl> for Server {
+    fn from(url: ServerUrl) -> Self {
+        Self { url, username: String::new(), credential: String::new() }
+    }
+}
+
+/// Which candidates are used (W3C `RTCIceTransportPolicy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum IceTransportPolicy {
+    /// All of them.
+    #[default]
+    All,
+    /// Relayed ones alone: the peer learns no address of this machine.
+    Relay,
+}
+
+/// How a local address is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AddressKind {
+    /// A UDP socket.
+    #[default]
+    Udp,
+    /// TCP connections are opened from it (RFC 6544 §4.1); its port is 9 by convention.
+    TcpActive,
+    /// A TCP listener.
+    TcpPassive,
+    /// TCP connections that both sides open at once.
+    TcpSimultaneousOpen,
 }
 
 /// A local address that the owner can send from.
@@ -47,4 +91,13 @@ pub struct LocalAddress {
     pub mdns_name: Option<String>,
     /// Preference among local addresses, the higher the better (RFC 8445 §5.1.2.1).
     pub preference: u16,
+    /// How it is used.
+    pub kind: AddressKind,
+}
+
+impl LocalAddress {
+    /// A UDP socket whose address is told as it is.
+    pub fn udp(address: SocketAddr, preference: u16) -> Self {
+        Self { address, mdns_name: None, preference, kind: AddressKind::Udp }
+    }
 }

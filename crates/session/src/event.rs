@@ -1,10 +1,11 @@
 //! What a session tells its owner, and what it asks for.
 
 use alloc::string::String;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use peerage_base::path::Path;
+use peerage_base::framing::Framing;
+use peerage_base::path::{LocalId, Path};
 use peerage_ice::candidate::CandidateKind;
 use peerage_ice::event::Selected;
 use peerage_jsep::signaling::SignalingState;
@@ -50,6 +51,12 @@ pub enum Event {
     LocalUfrags,
     /// The owner is asked for something.
     Need(NeedId, Need),
+    /// The owner is asked for a transport of this session's own; `handle_path` tells that it is `Up`, or `Down`.
+    Connect(Connect),
+    /// A transport that was asked for, or accepted, is not needed any more.
+    Disconnect(Path),
+    /// A local end is not needed any more: a probe that found nothing.
+    ReleaseLocal(LocalId),
     /// The connection ended, and why.
     Closed(CloseReason),
 }
@@ -67,6 +74,43 @@ pub enum Need {
     ResolveHost(String),
     /// The address of a `.local` name, asked by multicast DNS.
     ResolveMdns(String),
+    /// Fresh UDP sockets on the address of a local end, for probes: answered by `add_probe` for each, then
+    /// `probes_done`.
+    Probes {
+        /// The local end whose address they share.
+        base: LocalId,
+        /// How many; fewer are better than none.
+        count: usize,
+    },
+}
+
+/// A transport that the owner is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connect {
+    /// What its packets will carry: the local end that stands for it, and where it leads.
+    pub path: Path,
+    /// What to open.
+    pub protocol: Protocol,
+    /// How packets lie in its stream: those written are framed already, those that arrive are to be unframed. UDP has
+    /// none.
+    pub framing: Option<Framing>,
+    /// The address of this machine to open it from; `None`: the system's choice.
+    pub from: Option<IpAddr>,
+}
+
+/// What carries a transport.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// A socket on a port that nothing else uses.
+    Udp,
+    /// A connection.
+    Tcp,
+    /// A connection, secured for the host of this name or address.
+    Tls {
+        /// What the certificate must name.
+        name: String,
+    },
 }
 
 /// A candidate as it is signalled (W3C `RTCIceCandidateInit`).

@@ -65,14 +65,15 @@ impl Session {
         if !self.gather.asked {
             self.gather.asked = true;
             for server in core::mem::take(&mut self.config.servers) {
-                if server.scheme != Scheme::Stun {
-                    tracing::warn!(scheme = ?server.scheme, "not used: only stun: servers over UDP are asked");
+                let url = server.url;
+                if url.scheme != Scheme::Stun {
+                    tracing::warn!(scheme = ?url.scheme, "not used: only stun: servers over UDP are asked");
                     continue;
                 }
-                match server.host {
-                    Host::Ip(ip) => self.add_server(now, (ip, server.port).into()),
+                match url.host {
+                    Host::Ip(ip) => self.add_server(now, (ip, url.port).into()),
                     Host::Name(name) => {
-                        let id = self.gather.need(Waiting::Server { port: server.port });
+                        let id = self.gather.need(Waiting::Server { port: url.port });
                         self.events.push_back(Event::Need(id, Need::ResolveHost(name)));
                     }
                 }

@@ -37,7 +37,7 @@ impl Pair {
         let id = ends[0].create_data_channel(now, ChannelInit::new("bulk")).unwrap();
         for (n, end) in ends.iter_mut().enumerate() {
             let address = address(n);
-            end.add_local(now, LocalAddress { address, mdns_name: None, preference: 1 });
+            end.add_local(now, LocalAddress::udp(address, 1));
             end.local_addresses_done(now);
         }
         let offer = ends[0].create_offer(now, Default::default()).unwrap();

@@ -10,7 +10,7 @@ use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant};
 use peerage_net::clock::Clock;
 use peerage_net::udp::RecvBatch;
-use peerage_session::config::LocalAddress;
+use peerage_session::config::{AddressKind, LocalAddress};
 use peerage_session::event::{Event, Need};
 
 use super::addresses;
@@ -310,6 +310,7 @@ impl Driver {
             // RFC 8445 §5.1.2.1: 65535 for the best; each further address is worth less.
             preference: (if crowded { u16::MAX / 2 } else { u16::MAX })
                 .saturating_sub(u16::try_from(rank).unwrap_or(u16::MAX)),
+            kind: AddressKind::Udp,
         };
         let id = state.session.add_local(now, local);
         if let Some(entry) = self.connections.get_mut(&key) {

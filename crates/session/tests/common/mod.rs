@@ -198,7 +198,7 @@ pub struct Setup {
 }
 
 pub fn local(address: SocketAddr) -> LocalAddress {
-    LocalAddress { address, mdns_name: None, preference: 65_535 }
+    LocalAddress::udp(address, 65_535)
 }
 
 impl Setup {
