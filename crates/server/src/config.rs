@@ -1,6 +1,7 @@
 //! What a server is told.
 
 use crate::proxy::Cidr;
+use crate::turn::config::TurnConfig;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use peerage_signal::limit::Rate;
@@ -16,6 +17,8 @@ pub struct ServerConfig {
     pub listen: Vec<SocketAddr>,
     /// UDP addresses of STUN. Default: port 3478 of the listen addresses.
     pub stun: Stun,
+    /// The relay. Default: with the settings of [`TurnConfig`]; `None`: none, STUN alone.
+    pub turn: Option<TurnConfig>,
     /// Encryption of HTTP and WebSocket. Default off: plain HTTP, for localhost, a LAN or behind a proxy. Browsers
     /// give a page less to work with when it is neither encrypted nor on localhost.
     pub tls: Tls,
@@ -53,6 +56,7 @@ impl Default for ServerConfig {
         Self {
             listen: vec![SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8080)],
             stun: Stun::Default,
+            turn: Some(TurnConfig::default()),
             tls: Tls::Off,
             public_url: None,
             allow_origin: Vec::new(),

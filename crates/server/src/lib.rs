@@ -33,6 +33,7 @@ pub mod server;
 mod stop;
 mod stun;
 pub mod tls;
+pub mod turn;
 pub mod urls;
 mod websocket;
 

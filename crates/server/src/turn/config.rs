@@ -1,0 +1,134 @@
+//! What the relay is told.
+
+use crate::proxy::Cidr;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+/// How the relay behaves. It answers on the addresses of STUN, over UDP and TCP.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TurnConfig {
+    /// TCP addresses of TURN over TLS, with the certificate of HTTPS; port 0 takes a free one. Default none.
+    pub tls: Vec<SocketAddr>,
+    /// Ports of relayed addresses. Default 49152 to 65535, the dynamic ports (RFC 8656 §7.2); fewer ports mean fewer
+    /// allocations.
+    pub relay_ports: RangeInclusive<u16>,
+    /// Addresses of the relay as the world sees them, where a 1:1 NAT stands before it: one per family at most. Default
+    /// none: relayed addresses are told as they are bound.
+    pub public_ips: Vec<IpAddr>,
+    /// Secrets shared with whoever issues credentials; the first one signs what this server issues, the others are
+    /// accepted too, so that a secret can be exchanged. Default none: one is made up at every start.
+    pub secrets: Vec<Secret>,
+    /// The realm of the credentials. Default `peerage`.
+    pub realm: String,
+    /// How long credentials that this server issues are valid. Default 10 minutes; running allocations go on as long as
+    /// their room lives.
+    pub credential_lifetime: Duration,
+    /// Peers to relay to although they are denied by default: private networks and the like. Default none.
+    pub allow_peers: Vec<Cidr>,
+    /// Peers never to relay to. Default none besides those that are always denied.
+    pub deny_peers: Vec<Cidr>,
+    /// What may be used at most.
+    pub limits: TurnLimits,
+    /// How long allocations may go on when the server is to stop. Default 30 s.
+    pub drain: Duration,
+}
+
+/// What clients may use of the relay at most. Beyond, they are refused with 486 (their own share) or 508 (the whole).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TurnLimits {
+    /// Allocations at a time in all. Default 4,096.
+    pub allocations: usize,
+    /// Allocations at a time of one room, or of one user name. Default 16: two peers with two interfaces, two families
+    /// and a restart under way.
+    pub allocations_per_room: usize,
+    /// Allocations at a time from one source address (IPv6: one /64). Default 64: an office behind one NAT.
+    pub allocations_per_source: usize,
+    /// Bytes a second relayed for one room, both directions together. Default 12,500,000 (100 Mbit/s).
+    pub bytes_per_second: u64,
+    /// Bytes an hour relayed for one room, both directions together. Default 20 GB.
+    pub bytes_per_hour: u64,
+    /// TCP and TLS connections at a time in all. Default 4,096.
+    pub connections: usize,
+    /// TCP and TLS connections at a time from one source address (IPv6: one /64). Default 64.
+    pub connections_per_source: usize,
+}
+
+/// A shared secret, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// The text is too short or too long for a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a shared secret has 8 to 512 characters")]
+pub struct SecretError;
+
+impl Secret {
+    /// Reads a secret as it stands in a file or a variable: white space around it does not count.
+    ///
+    /// # Errors
+    /// [`SecretError`]
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let text = text.trim();
+        if (8..=512).contains(&text.chars().count()) { Ok(Self(text.to_owned())) } else { Err(SecretError) }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([redacted])")
+    }
+}
+
+impl Default for TurnConfig {
+    fn default() -> Self {
+        Self {
+            tls: Vec::new(),
+            relay_ports: 49_152..=65_535,
+            public_ips: Vec::new(),
+            secrets: Vec::new(),
+            realm: "peerage".to_owned(),
+            credential_lifetime: Duration::from_secs(600),
+            allow_peers: Vec::new(),
+            deny_peers: Vec::new(),
+            limits: TurnLimits::default(),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for TurnLimits {
+    fn default() -> Self {
+        Self {
+            allocations: 4096,
+            allocations_per_room: 16,
+            allocations_per_source: 64,
+            bytes_per_second: 12_500_000,
+            bytes_per_hour: 20_000_000_000,
+            connections: 4096,
+            connections_per_source: 64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_without_the_line_feed_of_its_file_and_never_shown() {
+        let secret = Secret::parse(" north wind\r\n").unwrap();
+        assert_eq!(secret.as_str(), "north wind");
+        assert!(!format!("{secret:?}").contains("wind"));
+        for bad in ["", "  \n", "seven77", &"x".repeat(513)] {
+            assert_eq!(Secret::parse(bad), Err(SecretError), "{bad}");
+        }
+    }
+}
