@@ -1,10 +1,11 @@
-//! Where Peerage touches the system: clock, UDP sockets, interfaces, multicast DNS, host-name lookup.
+//! Where Peerage touches the system: clock, UDP sockets, TCP and TLS streams, interfaces, port mapping, multicast DNS,
+//! host-name lookup.
 //!
 //! Everything above is a machine or a codec that never opens a socket; everything here is a thin, checked face over the
 //! system, on tokio. Batched I/O (GSO, GRO, ECN, packet info) is quinn-udp's; [`udp`] keeps its sharp edges away from
 //! what a remote peer can choose.
 //!
-//! Out of scope: TCP and TLS, port mapping, and any decision about what to send.
+//! Out of scope: any decision about what to send.
 
 pub mod clock;
 #[cfg(any(test, feature = "fuzz"))]
@@ -13,4 +14,5 @@ pub mod fuzz;
 pub mod interfaces;
 pub mod mdns;
 pub mod resolve;
+pub mod tcp;
 pub mod udp;
