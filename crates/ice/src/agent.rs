@@ -4,12 +4,12 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use peerage_base::path::{LocalId, Path, PathChange};
+use peerage_base::path::{LocalId, Path};
 use peerage_base::rng::Rng;
-use peerage_base::time::{Instant, earliest};
+use peerage_base::time::{Duration, Instant, earliest};
 
 use crate::candidate::{Address, Candidate, CandidateKind, Transport, canonical, is_usable};
-use crate::config::{Config, Role};
+use crate::config::{Config, Policy, Role};
 use crate::credentials::Credentials;
 use crate::error::Misuse;
 use crate::event::{Event, GatheringState, Need, NeedId, Selected, State};
@@ -19,6 +19,9 @@ use crate::pair::{Pair, PairId};
 use crate::servers::Gatherer;
 use crate::stats::{Drops, PairState, PairStats};
 use crate::wire::Response;
+
+/// The largest Ta that a peer can impose.
+const MAX_TA: Duration = Duration::from_millis(500);
 
 /// The ICE agent of one BUNDLE transport: one data stream, component 1, one checklist.
 ///
@@ -31,6 +34,12 @@ pub struct Agent {
     pub(crate) role: Role,
     pub(crate) tie_breaker: u64,
     pub(crate) remote_lite: bool,
+    /// The peer follows the latest nomination.
+    pub(crate) remote_renomination: bool,
+    /// The peer's Ta (RFC 8445 §14.2).
+    pub(crate) remote_pacing: Option<Duration>,
+    /// The policy from the next restart on.
+    pub(crate) next_policy: Policy,
     pub(crate) locals: Vec<Local>,
     pub(crate) candidates: Vec<LocalCandidate>,
     pub(crate) foundations: Foundations,
@@ -72,11 +81,14 @@ impl Agent {
         let local = Credentials::generate(&mut rng, config.ufrag_prefix.as_deref());
         let tie_breaker = rng.u64();
         Self {
+            next_policy: config.policy,
             config,
             rng,
             role,
             tie_breaker,
             remote_lite: false,
+            remote_renomination: false,
+            remote_pacing: None,
             locals: Vec::new(),
             candidates: Vec::new(),
             foundations: Foundations::default(),
@@ -142,6 +154,22 @@ impl Agent {
         self.decide(self.decided_at);
     }
 
+    /// Says whether the peer gave the ICE option `renomination`: that it follows the latest nomination.
+    pub fn set_remote_renomination(&mut self, known: bool) {
+        self.remote_renomination = known;
+    }
+
+    /// Takes the peer's `ice-pacing` (RFC 8839 §5.5); the larger of both sides' values holds. More than half a second
+    /// counts as half a second.
+    pub fn set_remote_pacing(&mut self, pacing: Duration) {
+        self.remote_pacing = Some(pacing.min(MAX_TA));
+    }
+
+    /// Takes another policy, in effect from the next restart on (W3C WebRTC §4.4.1.6: it concerns what is gathered).
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.next_policy = policy;
+    }
+
     /// Begins a new generation: fresh credentials, no remote candidates, local candidates told anew (RFC 8445 §9).
     ///
     /// The selected pair stays in use until one of the new generation takes over.
@@ -168,64 +196,8 @@ impl Agent {
         }
         self.failed = false;
         self.lost_at = None;
+        self.config.policy = self.next_policy;
         self.regather();
-        self.decide(now);
-    }
-
-    /// Adds a local end: tells its candidate, asks the STUN servers for what they see, pairs it with the peer's.
-    ///
-    /// `base` is the socket's address, or the address on the relay. `preference` orders ends of equal kind; see
-    /// [`fair_preferences`](crate::priority::fair_preferences). An address that cannot be paired, or one end more than
-    /// the configuration allows, is ignored.
-    pub fn add_local(&mut self, now: Instant, id: LocalId, base: SocketAddr, kind: LocalKind, preference: u16) {
-        let base = canonical(base);
-        let known = self.locals.iter().any(|local| local.id == id);
-        if self.state == State::Closed || known || !is_usable(base) || self.locals.len() >= self.config.max_locals {
-            tracing::debug!(%id, known, "local end ignored");
-            return;
-        }
-        let (candidate_kind, server) = match kind {
-            LocalKind::Host => (CandidateKind::Host, None),
-            LocalKind::Relay { server, .. } => (CandidateKind::Relayed, Some(server.ip())),
-        };
-        let foundation = self.foundations.number(candidate_kind, base.ip(), server);
-        let local = Local { id, base, kind, preference, foundation, up: true };
-        self.gathering_began();
-        self.tell_candidate(LocalCandidate::new(&local, candidate_kind, base, foundation));
-        self.locals.push(local);
-        self.query_servers(id);
-        self.pair_local(now, id);
-        self.decide(now);
-    }
-
-    /// Takes a local end away with its candidates and pairs; another valid pair takes over at once if there is one.
-    pub fn remove_local(&mut self, now: Instant, id: LocalId) {
-        self.locals.retain(|local| local.id != id);
-        self.candidates.retain(|candidate| candidate.local != id);
-        self.gatherer.remove_local(id);
-        self.responses.retain(|response| response.path.local != id);
-        let mut removed = self.current.checklist.remove(|pair| pair.path.local == id);
-        if let Some(previous) = &mut self.previous {
-            removed.extend(previous.checklist.remove(|pair| pair.path.local == id));
-        }
-        self.release(removed);
-        self.decide(now);
-    }
-
-    /// Adds a STUN server that every host end of its family asks for its reflexive address.
-    pub fn add_stun_server(&mut self, now: Instant, server: SocketAddr) {
-        let server = canonical(server);
-        if self.state == State::Closed || !is_usable(server) || !self.gatherer.add_server(server, &self.config) {
-            return;
-        }
-        let hosts: Vec<LocalId> = self.locals.iter().map(|local| local.id).collect();
-        hosts.into_iter().for_each(|id| self.query_server(id, server));
-        self.decide(now);
-    }
-
-    /// Says that no more local ends come for now: gathering is complete once the servers have answered.
-    pub fn local_addresses_done(&mut self, now: Instant) {
-        self.gatherer.addresses_done = true;
         self.decide(now);
     }
 
@@ -292,31 +264,6 @@ impl Agent {
             let address = canonical(SocketAddr::new(ip, candidate.address.port()));
             if is_usable(address) {
                 self.insert_remote(now, candidate, address);
-            }
-        }
-        self.decide(now);
-    }
-
-    /// What the world says of a local end (`remote` is `None`) or of one path.
-    ///
-    /// `Down` of an end stops its pairs until `Up`. `Down` of a path is a hint that anyone can forge (ICMP): its pair is
-    /// checked at once.
-    pub fn handle_path(&mut self, now: Instant, id: LocalId, remote: Option<SocketAddr>, change: PathChange) {
-        let up = match change {
-            PathChange::Up => true,
-            PathChange::Down => false,
-            PathChange::TooBig(_) | PathChange::Writable(_) => return,
-        };
-        match remote {
-            None => {
-                self.locals.iter_mut().filter(|local| local.id == id).for_each(|local| local.up = up);
-                self.gatherer.set_up(id, up);
-                self.responses.retain(|response| up || response.path.local != id);
-                self.hasten_checks(now, |pair| pair.path.local == id && up);
-            }
-            Some(remote) => {
-                let path = Path { local: id, remote: canonical(remote) };
-                self.hasten_checks(now, |pair| pair.path == path);
             }
         }
         self.decide(now);
@@ -442,6 +389,11 @@ impl Agent {
         let chosen = self.selected?;
         let generation = self.generations().find(|generation| generation.number == chosen.generation)?;
         generation.checklist.get(chosen.pair)
+    }
+
+    /// Whether the policy lets the peer learn of the end.
+    pub(crate) fn admits(&self, kind: LocalKind) -> bool {
+        self.config.policy == Policy::All || kind.is_relay()
     }
 
     pub(crate) fn local(&self, id: LocalId) -> Option<&Local> {

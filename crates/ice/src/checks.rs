@@ -70,7 +70,7 @@ impl Agent {
     }
 
     pub(crate) fn ta(&self) -> Duration {
-        self.config.pacing.max(MIN_TA)
+        self.remote_pacing.unwrap_or_default().max(self.config.pacing).max(MIN_TA)
     }
 
     /// `mean`, randomised by a fifth either way (RFC 7675 §5.1).

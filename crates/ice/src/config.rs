@@ -35,6 +35,17 @@ pub enum Nomination {
     Aggressive,
 }
 
+/// Which local ends the peer may learn of (W3C `RTCIceTransportPolicy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// All of them.
+    #[default]
+    All,
+    /// Relayed ones only: others are neither told nor paired nor answered on, no STUN server is asked, and the
+    /// candidates of relays keep the address of this host to themselves.
+    Relay,
+}
+
 /// Timers and limits of an agent.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -42,6 +53,14 @@ pub struct Config {
     /// Put in front of the local username fragment, as the name of the shard that owns the connection. Characters other
     /// than letters, digits, `+` and `/` are left out, and so is what exceeds 64 of them. Default: none.
     pub ufrag_prefix: Option<String>,
+    /// Which local ends the peer may learn of; see also [`set_policy`](crate::agent::Agent::set_policy). Default: all.
+    pub policy: Policy,
+    /// Be a lite agent (RFC 8445 §2.5): host candidates only, checks are answered and never sent, the peer decides.
+    /// For hosts that everyone can reach. Default: false.
+    pub lite: bool,
+    /// Let each nomination override the ones before it (draft-thatcher-ice-renomination), if the peer is known to do so
+    /// too; the owner says so to the peer as the ICE option `renomination`. Default: true.
+    pub renomination: bool,
     /// How nominations are sent. Default: regular.
     pub nomination: Nomination,
     /// Ta: least time between two new transactions (RFC 8445 §14.2). Below 5 ms counts as 5 ms. Default: 50 ms, which
@@ -94,6 +113,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ufrag_prefix: None,
+            policy: Policy::All,
+            lite: false,
+            renomination: true,
             nomination: Nomination::Regular,
             pacing: Duration::from_millis(50),
             triggered_pacing: Duration::from_millis(5),

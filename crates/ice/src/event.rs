@@ -27,8 +27,10 @@ pub enum Event {
     Claimed(Path),
     /// A claimed path is not in use any more.
     Released(Path),
-    /// Something only the owner can find out; to be answered by `supply`.
+    /// Something only the owner can find out or do.
     Need(NeedId, Need),
+    /// The TCP connection that is this path is not needed any more: close it. One that was never established included.
+    Disconnect(Path),
     /// A server gave no candidate for a local end.
     CandidateError(CandidateError),
 }
@@ -41,8 +43,12 @@ pub struct NeedId(pub u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Need {
-    /// The address of a host name, in practice one of multicast DNS.
+    /// The address of a host name, in practice one of multicast DNS; to be answered by `supply`.
     Resolve(String),
+    /// A TCP connection from the local end to the remote address (RFC 6544 §7.1); to be answered by `handle_path` for
+    /// the path: `Up` once it is established, `Down` if it cannot be or when it ends. From a simultaneous-open end it
+    /// leaves from the end's own port. [`Event::Disconnect`] may take it back before it is answered.
+    Connect(Path),
 }
 
 /// How far gathering is (W3C `RTCIceGatheringState`).

@@ -18,7 +18,7 @@ use crate::candidate::Candidate;
 use crate::config::{Config, Role};
 use crate::credentials::Credentials;
 use crate::event::{Event, Need, NeedId};
-use crate::local::LocalKind;
+use crate::local::{LocalKind, RelayProtocol};
 
 /// Packets that one agent may send without any input in between.
 const MAX_BURST: usize = 2_000;
@@ -261,7 +261,7 @@ fn path(agent: &mut Agent, now: Instant, side: usize, input: &mut Reader<'_>) ->
 
 fn relayed(input: &mut Reader<'_>) -> Option<LocalKind> {
     let server = u32::from(input.u8()?);
-    Some(LocalKind::Relay { mapped: address(0, server), server: address(2, server) })
+    Some(LocalKind::Relay { mapped: address(0, server), server: address(2, server), protocol: RelayProtocol::Udp })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use peerage_stun::message::Message;
 
 use crate::agent::Agent;
 use crate::candidate::{CandidateKind, canonical, is_usable};
+use crate::config::Policy;
 use crate::event::{CandidateError, Event, GatheringState};
 use crate::generation::same_endpoint;
 use crate::local::{Local, LocalCandidate, LocalKind};
@@ -35,23 +36,33 @@ impl Agent {
         {
             return;
         }
-        if local.candidate.kind != CandidateKind::PeerReflexive {
-            self.events.push_back(Event::LocalCandidate(local.signalled(&self.current.local.ufrag)));
-        }
         self.candidates.push(local);
+        self.tell(self.candidates.len() - 1);
+    }
+
+    /// Tells a candidate if the peer may and need learn of it.
+    fn tell(&mut self, index: usize) {
+        let known = &self.candidates[index];
+        let admitted = self.local(known.local).is_none_or(|local| self.admits(local.kind));
+        if admitted && known.candidate.kind != CandidateKind::PeerReflexive {
+            let hidden = self.config.policy == Policy::Relay;
+            self.events.push_back(Event::LocalCandidate(known.signalled(&self.current.local.ufrag, hidden)));
+        }
     }
 
     /// Tells all candidates again for a new generation, and asks the servers whether they still hold.
     pub(crate) fn regather(&mut self) {
         self.candidates.retain(|local| local.candidate.kind != CandidateKind::PeerReflexive);
+        let admitted: Vec<LocalId> = self.locals.iter().filter(|l| self.admits(l.kind)).map(|l| l.id).collect();
+        self.gatherer.queries.retain(|query| admitted.contains(&query.local));
         let locals = &self.locals;
         self.gatherer.restart(|id| locals.iter().any(|local| local.id == id && local.up));
+        admitted.into_iter().for_each(|id| self.query_servers(id));
         if self.locals.is_empty() {
             return;
         }
         self.set_gathering_state(GatheringState::Gathering);
-        let ufrag = &self.current.local.ufrag;
-        self.events.extend(self.candidates.iter().map(|local| Event::LocalCandidate(local.signalled(ufrag))));
+        (0..self.candidates.len()).for_each(|index| self.tell(index));
     }
 
     pub(crate) fn query_servers(&mut self, id: LocalId) {
@@ -60,7 +71,11 @@ impl Agent {
     }
 
     pub(crate) fn query_server(&mut self, id: LocalId, server: SocketAddr) {
-        let Some(up) = self.local(id).filter(|local| asks(local, server)).map(|local| local.up) else { return };
+        let asking = self.local(id).filter(|local| asks(local, server) && self.admits(local.kind));
+        let Some(up) = asking.map(|local| local.up) else { return };
+        if self.gatherer.queries.iter().any(|query| query.local == id && query.server == server) {
+            return;
+        }
         self.gatherer.queries.push(Query::new(id, server));
         if up {
             self.gathering_began();
@@ -142,12 +157,12 @@ impl Agent {
             && !self.gatherer.queries.iter().any(|query| query.local == id && query.mapped == Some(before))
         {
             let stale = |c: &LocalCandidate| {
-                c.local == id && c.address == before && c.candidate.kind == CandidateKind::ServerReflexive
+                c.local == id && c.address == before && c.candidate.kind == CandidateKind::ServerReflexive && !c.mapped
             };
             self.candidates.retain(|candidate| !stale(candidate));
         }
         let kind = CandidateKind::ServerReflexive;
-        let foundation = self.foundations.number(kind, local.base.ip(), Some(server.ip()));
+        let foundation = self.foundations.number(local.origin(kind, Some(server.ip())));
         self.tell_candidate(LocalCandidate::new(&local, kind, mapped, foundation));
     }
 

@@ -40,6 +40,7 @@ mod checklist;
 mod checks;
 pub mod config;
 pub mod credentials;
+mod ends;
 pub mod error;
 pub mod event;
 #[cfg(any(test, feature = "fuzz"))]

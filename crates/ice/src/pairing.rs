@@ -45,7 +45,12 @@ impl Agent {
         let Some(local) = self.local(id) else { return };
         let path = Path { local: id, remote: local.zoned(remote) };
         let Some(Remote { candidate, foundation, .. }) = self.current.remote(remote) else { return };
-        if !local.reaches(remote) || self.current.checklist.by_path(path).is_some() {
+        // TCP ends are told; connections of theirs are paired as they come up.
+        if local.is_tcp()
+            || !self.admits(local.kind)
+            || !local.reaches(remote)
+            || self.current.checklist.by_path(path).is_some()
+        {
             return;
         }
         let end = End { kind: candidate.kind, address: path.remote, priority: candidate.priority };

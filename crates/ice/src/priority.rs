@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 
-use crate::candidate::CandidateKind;
+use crate::candidate::{CandidateKind, TcpType};
 use crate::config::Role;
+use crate::local::RelayProtocol;
 
 /// The recommended type preference (RFC 8445 §5.1.2.2).
 const fn type_preference(kind: CandidateKind) -> u32 {
@@ -19,6 +20,45 @@ const fn type_preference(kind: CandidateKind) -> u32 {
 /// Priority of a UDP candidate of component 1 (RFC 8445 §5.1.2.1).
 pub const fn candidate_priority(kind: CandidateKind, local_preference: u16) -> u32 {
     (type_preference(kind) << 24) + ((local_preference as u32) << 8) + (256 - 1)
+}
+
+/// Priority of a TCP candidate of component 1 (RFC 6544 §4.2): behind every direct UDP candidate, before every relayed
+/// one. Preferences count down from 65535; those more than 8191 below are all alike.
+pub const fn tcp_priority(kind: CandidateKind, tcp_type: TcpType, local_preference: u16) -> u32 {
+    let type_preference = match kind {
+        CandidateKind::Host => 90,
+        CandidateKind::PeerReflexive => 80,
+        CandidateKind::ServerReflexive => 70,
+        CandidateKind::Relayed => 0,
+    };
+    let direction = match (kind, tcp_type) {
+        (CandidateKind::ServerReflexive, TcpType::SimultaneousOpen) => 6,
+        (CandidateKind::ServerReflexive, TcpType::Active) => 4,
+        (CandidateKind::ServerReflexive, TcpType::Passive) => 2,
+        (_, TcpType::Active) => 6,
+        (_, TcpType::Passive) => 4,
+        (_, TcpType::SimultaneousOpen) => 2,
+    };
+    (type_preference << 24) + (direction << 21) + (low_bits(local_preference, 13) << 8) + (256 - 1)
+}
+
+/// Priority of a relayed candidate of component 1: the type preference that RFC 8445 §5.1.2.2 gives all relayed ones,
+/// and a local preference led by what the relay is reached over, so that UDP goes before TCP and TCP before TLS.
+/// Preferences count down from 65535; those more than 16383 below are all alike.
+pub const fn relayed_priority(protocol: RelayProtocol, local_preference: u16) -> u32 {
+    let protocol = match protocol {
+        RelayProtocol::Udp => 2,
+        RelayProtocol::Tcp => 1,
+        RelayProtocol::Tls => 0,
+    };
+    (type_preference(CandidateKind::Relayed) << 24) + (protocol << 22) + (low_bits(local_preference, 14) << 8) + 255
+}
+
+/// The distance from the top, as far as `bits` can tell it.
+const fn low_bits(preference: u16, bits: u32) -> u32 {
+    let max = (1 << bits) - 1;
+    let below = (u16::MAX - preference) as u32;
+    if below > max { 0 } else { max - below }
 }
 
 /// Priority of a pair (RFC 8445 §6.1.2.3).
@@ -84,6 +124,32 @@ mod tests {
         assert_eq!(candidate_priority(CandidateKind::Host, 65535), 2_130_706_431);
         assert_eq!(candidate_priority(CandidateKind::ServerReflexive, 65535), 1_694_498_815);
         assert_eq!(candidate_priority(CandidateKind::Relayed, 65535), 16_777_215);
+    }
+
+    #[test]
+    fn udp_goes_before_tcp_and_tcp_before_relays() {
+        let udp = candidate_priority(CandidateKind::ServerReflexive, 0);
+        let tcp = |kind, tcp_type| tcp_priority(kind, tcp_type, u16::MAX);
+        let order = [
+            udp,
+            tcp(CandidateKind::Host, TcpType::Active),
+            tcp(CandidateKind::Host, TcpType::Passive),
+            tcp(CandidateKind::Host, TcpType::SimultaneousOpen),
+            tcp_priority(CandidateKind::Host, TcpType::SimultaneousOpen, u16::MAX - 1),
+            tcp(CandidateKind::PeerReflexive, TcpType::Active),
+            tcp(CandidateKind::ServerReflexive, TcpType::SimultaneousOpen),
+            tcp(CandidateKind::ServerReflexive, TcpType::Active),
+            tcp(CandidateKind::ServerReflexive, TcpType::Passive),
+            relayed_priority(RelayProtocol::Udp, u16::MAX),
+            relayed_priority(RelayProtocol::Udp, u16::MAX - 1),
+            relayed_priority(RelayProtocol::Udp, 0),
+            relayed_priority(RelayProtocol::Tcp, u16::MAX),
+            relayed_priority(RelayProtocol::Tls, u16::MAX),
+            relayed_priority(RelayProtocol::Tls, 0),
+        ];
+        assert!(order.is_sorted_by(|a, b| a > b), "{order:?}");
+        // RFC 6544 §4.2: local preference 2^13 * 6 + 8191.
+        assert_eq!(order[1], (90 << 24) + ((6 << 13) + 8191) * 256 + 255);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Agent {
         }
         let local = self.local(id)?.clone();
         let kind = CandidateKind::PeerReflexive;
-        let foundation = self.foundations.number(kind, local.base.ip(), None);
+        let foundation = self.foundations.number(local.origin(kind, None));
         let mut learned = LocalCandidate::new(&local, kind, mapped, foundation);
         learned.candidate.priority = local.check_priority();
         let end = End { kind, address: mapped, priority: learned.candidate.priority };

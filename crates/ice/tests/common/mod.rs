@@ -14,7 +14,7 @@ use peerage_ice::agent::Agent;
 use peerage_ice::candidate::Candidate;
 use peerage_ice::config::{Config, Role};
 use peerage_ice::event::{Event, Need, NeedId, Selected, State};
-use peerage_ice::local::LocalKind;
+use peerage_ice::local::{LocalKind, RelayProtocol};
 use peerage_stun::attribute::Attribute;
 use peerage_stun::header::Class;
 use peerage_stun::message::Message;
@@ -164,7 +164,11 @@ impl World {
     }
 
     pub fn relay(&mut self, side: usize, id: u32, base: &str) {
-        let kind = LocalKind::Relay { mapped: addr("203.0.113.99:9"), server: addr("198.51.100.9:3478") };
+        let kind = LocalKind::Relay {
+            mapped: addr("203.0.113.99:9"),
+            server: addr("198.51.100.9:3478"),
+            protocol: RelayProtocol::Udp,
+        };
         self.sides[side].sockets.insert(LocalId(id), addr(base));
         self.sides[side].public.insert(addr(base));
         self.sides[side].agent.add_local(self.now, LocalId(id), addr(base), kind, u16::MAX);
