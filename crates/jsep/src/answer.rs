@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use peerage_sdp::attribute::ice_options::IceOptions;
 use peerage_sdp::attribute::mid::Mid;
 use peerage_sdp::attribute::setup::Setup;
 use peerage_sdp::description::Description;
@@ -36,7 +37,7 @@ pub(crate) fn write(
     let mut local = local.clone();
     if let Some(link) = &offer.link {
         // What the offer does not know is not answered (RFC 9429 §5.3.1, RFC 8842 §5.3).
-        local.trickle &= link.trickle;
+        local.ice_options.0.retain(|option| option != IceOptions::TRICKLE || link.ice_options.has(option));
         local.tls_id = local.tls_id.filter(|_| link.tls_id.is_some());
     }
     let transport = Transport { local: &local, setup };

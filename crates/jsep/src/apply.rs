@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use peerage_sdp::attribute::ice_options::IceOptions;
 use peerage_sdp::attribute::mid::Mid;
 use peerage_sdp::attribute::setup::Setup;
 use peerage_sdp::description::Description;
@@ -226,7 +227,8 @@ impl Negotiation {
             remote_ufrag: link.ufrag.as_str().to_string(),
             remote_pwd: link.pwd.as_str().to_string(),
             remote_lite: link.lite,
-            remote_trickle: link.trickle,
+            remote_trickle: link.ice_options.has(IceOptions::TRICKLE),
+            remote_ice_options: link.ice_options.0.clone(),
             fingerprints: link.fingerprints.iter().map(|f| format!("{} {}", f.algorithm, f.digest)).collect(),
             dtls: None,
             candidates: link.candidates.iter().map(|c| c.to_text()).collect(),

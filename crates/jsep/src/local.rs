@@ -8,6 +8,7 @@ use core::fmt;
 use peerage_sdp::attribute::Attribute;
 use peerage_sdp::attribute::candidate::Candidate;
 use peerage_sdp::attribute::fingerprint::Fingerprint;
+use peerage_sdp::attribute::ice_options::IceOptions;
 use peerage_sdp::attribute::ice_pwd::IcePwd;
 use peerage_sdp::attribute::ice_ufrag::IceUfrag;
 use peerage_sdp::attribute::tls_id::TlsId;
@@ -29,6 +30,8 @@ pub struct LocalTransport {
     pub end_of_candidates: bool,
     /// Whether to say that candidates may follow. Default true.
     pub trickle: bool,
+    /// Further ICE options that our side has (RFC 8839 §5.6): tokens of letters, digits and `-`. Default none.
+    pub ice_options: Vec<String>,
     /// Names the DTLS association (RFC 8842 §4). Default none, as browsers; an answer carries it only if the offer did.
     pub tls_id: Option<String>,
 }
@@ -42,6 +45,7 @@ impl Default for LocalTransport {
             candidates: Vec::new(),
             end_of_candidates: false,
             trickle: true,
+            ice_options: Vec::new(),
             tls_id: None,
         }
     }
@@ -61,7 +65,7 @@ pub(crate) struct Credentials {
     pub(crate) fingerprints: Vec<Fingerprint>,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) ended: bool,
-    pub(crate) trickle: bool,
+    pub(crate) ice_options: IceOptions,
     pub(crate) tls_id: Option<TlsId>,
 }
 
@@ -76,7 +80,9 @@ impl LocalTransport {
             fingerprints: fingerprints.filter(|f| !f.is_empty()).ok_or_else(|| bad("fingerprint"))?,
             candidates: candidates.ok_or_else(|| bad("candidate"))?,
             ended: self.end_of_candidates,
-            trickle: self.trickle,
+            ice_options: IceOptions(
+                self.trickle.then(|| IceOptions::TRICKLE.into()).into_iter().chain(self.ice_options.clone()).collect(),
+            ),
             tls_id: match &self.tls_id {
                 Some(id) => Some(TlsId::parse(id).ok_or_else(|| bad("tls-id"))?),
                 None => None,

@@ -47,6 +47,8 @@ pub struct TransportPlan {
     pub remote_lite: bool,
     /// More candidates may follow the description (RFC 8840 §4.1.3).
     pub remote_trickle: bool,
+    /// All ICE options of the peer (RFC 8839 §5.6).
+    pub remote_ice_options: Vec<String>,
     /// Certificates that the peer may show, as `<algorithm> <AB:CD:...>`; any one of them will do (RFC 8122 §5).
     pub fingerprints: Vec<String>,
     /// How to run DTLS; `None` until an answer settles it.

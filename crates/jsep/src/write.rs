@@ -11,7 +11,6 @@ use peerage_sdp::attribute::candidate::Candidate;
 use peerage_sdp::attribute::direction::Direction;
 use peerage_sdp::attribute::flag;
 use peerage_sdp::attribute::group::Group;
-use peerage_sdp::attribute::ice_options::IceOptions;
 use peerage_sdp::attribute::max_message_size::MaxMessageSize;
 use peerage_sdp::attribute::mid::Mid;
 use peerage_sdp::attribute::sctp_port::SctpPort;
@@ -117,8 +116,8 @@ fn open(transport: &Transport<'_>, kind: &Kind<'_>, carrier: bool) -> (u16, Sect
     section.push(connection);
     section.push_attribute(&local.ufrag);
     section.push_attribute(&local.pwd);
-    if local.trickle {
-        section.push_attribute(&IceOptions(vec![IceOptions::TRICKLE.to_owned()]));
+    if !local.ice_options.0.is_empty() {
+        section.push_attribute(&local.ice_options);
     }
     for fingerprint in &local.fingerprints {
         section.push_attribute(fingerprint);

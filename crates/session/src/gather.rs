@@ -1,17 +1,19 @@
 //! Local addresses, servers, and the needs that the owner meets.
 
 use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use peerage_base::framing::Framing;
 use peerage_base::path::LocalId;
 use peerage_base::time::Instant;
-use peerage_ice::candidate::{Address, Candidate, CandidateKind};
+use peerage_ice::candidate::{Address, Candidate, CandidateKind, TcpType};
 use peerage_ice::event::{GatheringState, Need as IceNeed, NeedId as IceNeedId};
 use peerage_ice::local::LocalKind;
 use peerage_jsep::candidate::CandidateInit;
 
-use crate::config::LocalAddress;
-use crate::event::{Event, IceCandidate, IceGatheringState, Need, NeedId};
+use crate::config::{AddressKind, LocalAddress, Server};
+use crate::event::{Connect, Event, IceCandidate, IceGatheringState, Need, NeedId, Protocol};
 use crate::ice_server::{Host, Scheme};
 use crate::memory::Waiting;
 use crate::session::Session;
@@ -19,20 +21,34 @@ use crate::session::Session;
 impl Session {
     /// Adds a local address, and names the local end that packets to and from it carry.
     pub fn add_local(&mut self, now: Instant, local: LocalAddress) -> LocalId {
-        let id = LocalId(self.gather.next_local);
-        self.gather.next_local += 1;
+        let id = self.mint_local();
         self.gather.hidden |= local.mdns_name.is_some();
-        let (address, preference) = (local.address, local.preference);
+        let (address, preference, kind) = (local.address, local.preference, local_kind(local.kind));
         // Known before ICE tells of the candidate, whose text depends on it.
         self.gather.locals.push((id, local));
-        self.ice.add_local(now, id, address, LocalKind::Host, preference);
+        self.ice.add_local(now, id, address, kind, preference);
         self.after_ice(now);
         id
+    }
+
+    /// Adds an address at which the world reaches a local end, as a port mapping or a 1:1 NAT gives it.
+    pub fn add_mapped(&mut self, now: Instant, local: LocalId, mapped: SocketAddr) {
+        self.gather.mapped.push((local, mapped));
+        self.ice.add_mapped(now, local, mapped);
+        self.after_ice(now);
+    }
+
+    /// Takes such an address away.
+    pub fn remove_mapped(&mut self, now: Instant, local: LocalId, mapped: SocketAddr) {
+        self.gather.mapped.retain(|known| *known != (local, mapped));
+        self.ice.remove_mapped(now, local, mapped);
+        self.after_ice(now);
     }
 
     /// Takes a local address away; another pair takes over where there is one.
     pub fn remove_local(&mut self, now: Instant, id: LocalId) {
         self.gather.locals.retain(|(local, _)| *local != id);
+        self.gather.mapped.retain(|(local, _)| *local != id);
         self.ice.remove_local(now, id);
         self.after_ice(now);
     }
@@ -49,9 +65,13 @@ impl Session {
         let Some(index) = self.gather.waiting.iter().position(|(need, _)| *need == id) else { return };
         match self.gather.waiting.swap_remove(index).1 {
             Waiting::Ice(need) => self.ice.supply(now, need, address),
-            Waiting::Server { port } => {
-                if let Some(ip) = address {
-                    self.add_server(now, (ip, port).into());
+            Waiting::Server(server) => {
+                match address {
+                    Some(ip) => {
+                        let address = (ip, server.url.port).into();
+                        self.add_server(now, server, address);
+                    }
+                    None => self.gather.unresolved.push(server),
                 }
                 self.servers_done(now);
             }
@@ -64,20 +84,7 @@ impl Session {
     pub(crate) fn start_gathering(&mut self, now: Instant) {
         if !self.gather.asked {
             self.gather.asked = true;
-            for server in core::mem::take(&mut self.config.servers) {
-                let url = server.url;
-                if url.scheme != Scheme::Stun {
-                    tracing::warn!(scheme = ?url.scheme, "not used: only stun: servers over UDP are asked");
-                    continue;
-                }
-                match url.host {
-                    Host::Ip(ip) => self.add_server(now, (ip, url.port).into()),
-                    Host::Name(name) => {
-                        let id = self.gather.need(Waiting::Server { port: url.port });
-                        self.events.push_back(Event::Need(id, Need::ResolveHost(name)));
-                    }
-                }
-            }
+            self.seek_servers(now);
             let id = self.gather.need(Waiting::Addresses);
             self.events.push_back(Event::Need(id, Need::LocalAddresses));
         }
@@ -95,24 +102,58 @@ impl Session {
         self.gathering_state(state);
     }
 
+    /// Takes over other servers or credentials: they count from the next restart on. Relays in use stay.
+    pub fn set_servers(&mut self, servers: Vec<Server>) {
+        self.config.servers = servers;
+    }
+
+    /// Asks for what is not known of the configured servers, and begins with the others.
+    pub(crate) fn seek_servers(&mut self, now: Instant) {
+        for server in core::mem::take(&mut self.config.servers) {
+            let url = &server.url;
+            match &url.host {
+                _ if url.scheme == Scheme::Stuns => {
+                    tracing::warn!("not used: STUN over TLS tells nothing of the address that UDP has");
+                }
+                Host::Ip(ip) => {
+                    let address = (*ip, url.port).into();
+                    self.add_server(now, server, address);
+                }
+                Host::Name(name) => {
+                    let name = name.clone();
+                    let id = self.gather.need(Waiting::Server(server));
+                    self.events.push_back(Event::Need(id, Need::ResolveHost(name)));
+                }
+            }
+        }
+    }
+
     /// Tells a new agent what the one before it knew.
     pub(crate) fn gather_again(&mut self, now: Instant) {
         self.forget_candidates();
         for (id, local) in &self.gather.locals {
-            self.ice.add_local(now, *id, local.address, LocalKind::Host, local.preference);
+            self.ice.add_local(now, *id, local.address, local_kind(local.kind), local.preference);
+        }
+        for (local, mapped) in &self.gather.mapped {
+            self.ice.add_mapped(now, *local, *mapped);
         }
         for server in &self.gather.servers {
             self.ice.add_stun_server(now, *server);
         }
+        self.relays_again(now);
         if self.gather.asked {
             self.servers_done(now);
         }
         self.after_ice(now);
     }
 
-    fn add_server(&mut self, now: Instant, server: SocketAddr) {
-        self.gather.servers.push(server);
-        self.ice.add_stun_server(now, server);
+    fn add_server(&mut self, now: Instant, server: Server, address: SocketAddr) {
+        if server.url.scheme != Scheme::Stun {
+            self.add_relay(now, server, address);
+        } else if !self.gather.servers.contains(&address) {
+            self.gather.servers.push(address);
+            self.ice.add_stun_server(now, address);
+        }
     }
 
     /// Starts the list of candidates anew, for a new generation.
@@ -176,15 +217,24 @@ impl Session {
     }
 
     pub(crate) fn ice_need(&mut self, id: IceNeedId, need: IceNeed) {
-        if let IceNeed::Resolve(name) = need {
-            let id = self.gather.need(Waiting::Ice(id));
-            self.events.push_back(Event::Need(id, Need::ResolveMdns(name)));
+        match need {
+            IceNeed::Resolve(name) => {
+                let id = self.gather.need(Waiting::Ice(id));
+                self.events.push_back(Event::Need(id, Need::ResolveMdns(name)));
+            }
+            IceNeed::Connect(path) => {
+                let from = self.gather.locals.iter().find(|(id, _)| *id == path.local).map(|(_, l)| l.address.ip());
+                let (protocol, framing) = (Protocol::Tcp, Some(Framing::Length));
+                self.events.push_back(Event::Connect(Connect { path, protocol, framing, from }));
+            }
+            _ => {}
         }
     }
 
     /// ICE may call gathering complete only when every server's name is resolved or known not to be.
-    fn servers_done(&mut self, now: Instant) {
-        if !self.gather.waiting.iter().any(|(_, w)| matches!(w, Waiting::Server { .. } | Waiting::Addresses)) {
+    pub(crate) fn servers_done(&mut self, now: Instant) {
+        let waits = |waiting: &Waiting| matches!(waiting, Waiting::Server(_) | Waiting::Addresses);
+        if !self.relays_pending() && !self.gather.waiting.iter().any(|(_, waiting)| waits(waiting)) {
             self.ice.local_addresses_done(now);
         }
     }
@@ -207,6 +257,15 @@ impl Session {
             *related = (unspecified, 9).into();
         }
         out
+    }
+}
+
+fn local_kind(kind: AddressKind) -> LocalKind {
+    match kind {
+        AddressKind::Udp => LocalKind::Host,
+        AddressKind::TcpActive => LocalKind::Tcp(TcpType::Active),
+        AddressKind::TcpPassive => LocalKind::Tcp(TcpType::Passive),
+        AddressKind::TcpSimultaneousOpen => LocalKind::Tcp(TcpType::SimultaneousOpen),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One peer connection without sockets, clocks or threads: the crate that composes the protocol machines.
 //!
 //! The shape of a connection can be read from the modules: [`demux`] tells protocols apart, `gather` brings in local
-//! addresses and servers, `negotiate` turns descriptions into credentials, roles and limits, [`path`] knows the pair
+//! addresses and servers, [`relay`] makes local ends of allocations, `negotiate` turns descriptions into credentials, roles and limits, [`path`] knows the pair
 //! that carries packets, `wrap` seals SCTP into DTLS and DTLS into datagrams, `data` has the channels, [`stats`] the
 //! figures.
 //!
@@ -25,6 +25,7 @@ pub mod face;
 pub mod fuzz;
 pub mod ice_server;
 pub mod path;
+pub mod relay;
 pub mod session;
 pub mod stats;
 

@@ -9,18 +9,22 @@ use peerage_ice::event::NeedId as IceNeedId;
 use peerage_jsep::local::LocalTransport;
 use peerage_jsep::signaling::SignalingState;
 
-use crate::config::LocalAddress;
+use crate::config::{LocalAddress, Server};
 use crate::event::{ConnectionState, IceConnectionState, IceGatheringState, NeedId};
 
 /// What gathering knows.
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
     pub(crate) locals: Vec<(LocalId, LocalAddress)>,
+    /// Addresses at which the world reaches them.
+    pub(crate) mapped: Vec<(LocalId, SocketAddr)>,
     pub(crate) next_local: u32,
     /// Whether local addresses were asked for.
     pub(crate) asked: bool,
     /// Addresses of the STUN servers.
     pub(crate) servers: Vec<SocketAddr>,
+    /// Servers whose names have no address.
+    pub(crate) unresolved: Vec<Server>,
     /// Needs that were not met yet.
     pub(crate) waiting: Vec<(NeedId, Waiting)>,
     pub(crate) next_need: u64,
@@ -37,7 +41,7 @@ pub(crate) struct Gather {
 #[derive(Debug)]
 pub(crate) enum Waiting {
     Ice(IceNeedId),
-    Server { port: u16 },
+    Server(Server),
     Addresses,
 }
 

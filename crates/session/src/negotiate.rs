@@ -29,6 +29,9 @@ use crate::error::SessionError;
 use crate::event::{Event, IceCandidate};
 use crate::session::Session;
 
+/// A later nomination overrides an earlier one (draft-thatcher-ice-renomination-01 §3).
+const RENOMINATION: &str = "renomination";
+
 impl Session {
     pub(crate) fn negotiation(config: &Config, rng: &Rng) -> Negotiation {
         let mut jsep = JsepConfig::new(rng.split("sdp").u64());
@@ -179,6 +182,9 @@ impl Session {
         self.ice.restart(now);
         self.forget_candidates();
         self.events.push_back(Event::LocalUfrags);
+        if self.gather.asked {
+            self.retry_relays(now);
+        }
         self.after_ice(now);
     }
 
@@ -208,6 +214,7 @@ impl Session {
             fingerprints: vec![alloc::format!("{}", self.certificate.fingerprint(HashAlgorithm::Sha256))],
             candidates: self.gather.candidates.clone(),
             end_of_candidates: self.gather.ended,
+            ice_options: vec![RENOMINATION.into()],
             ..LocalTransport::default()
         }
     }
@@ -259,6 +266,8 @@ impl Session {
             self.ice.set_role(now, role);
         }
         self.ice.set_remote_lite(plan.remote_lite);
+        let has = |option: &str| plan.remote_ice_options.iter().any(|known| known == option);
+        self.ice.set_remote_renomination(has(RENOMINATION));
         if !self.has_fresh_credentials() {
             self.apply_peer(now, plan);
         }

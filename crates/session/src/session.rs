@@ -16,20 +16,21 @@ use peerage_dtls::certificate::Certificate;
 use peerage_dtls::connection::Dtls;
 use peerage_dtls::event::{CloseReason as DtlsClose, Event as DtlsEvent, Info};
 use peerage_ice::agent::Agent;
-use peerage_ice::config::{Config as IceConfig, Role as IceRole};
+use peerage_ice::config::{Config as IceConfig, Policy, Role as IceRole};
 use peerage_ice::event::{Event as IceEvent, Selected};
 use peerage_jsep::negotiation::Negotiation;
 use peerage_sctp::association::Association;
 use peerage_sctp::channel::Role as SctpRole;
 use peerage_sctp::event::Event as SctpEvent;
 
-use crate::config::Config;
+use crate::config::{Config, IceTransportPolicy};
 use crate::counters::{Drops, Traffic};
 use crate::demux::{Kind, classify};
 use crate::error::SessionError;
 use crate::event::{CloseReason, Event};
 use crate::memory::{Gather, Pending, States};
 use crate::path::PathState;
+use crate::relay::Relay;
 
 /// Most paths over which packets of the peer are accepted.
 const MAX_CLAIMED: usize = 16;
@@ -47,6 +48,7 @@ pub struct Session {
     pub(crate) pending: Pending,
     pub(crate) ice: Agent,
     pub(crate) gather: Gather,
+    pub(crate) relays: Vec<Relay>,
     pub(crate) dtls: Option<Box<Dtls>>,
     /// What DTLS agreed on, once it has.
     pub(crate) secure: Option<Info>,
@@ -80,6 +82,7 @@ impl Session {
             negotiation: Self::negotiation(&config, &rng),
             pending: Pending::default(),
             gather: Gather::default(),
+            relays: Vec::new(),
             path: PathState::new(config.max_datagram),
             config,
             certificate,
@@ -108,12 +111,17 @@ impl Session {
     }
 
     /// Takes in a datagram. Whatever it is, it cannot fail: what does not belong here is dropped and counted.
-    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+    pub fn handle_datagram(&mut self, now: Instant, mut datagram: Datagram<'_>) {
         self.traffic.received(datagram.payload.len());
         if self.close_reason.is_some() {
             self.drops.closed += 1;
-            return;
+        } else if !self.handle_relayed(now, &mut datagram) {
+            self.handle_unwrapped(now, datagram);
         }
+    }
+
+    /// Takes in a datagram as the peer sent it.
+    pub(crate) fn handle_unwrapped(&mut self, now: Instant, datagram: Datagram<'_>) {
         match classify(datagram.payload) {
             Kind::Stun => {
                 self.ice.handle_datagram(now, datagram);
@@ -131,6 +139,7 @@ impl Session {
         if self.close_reason.is_some() {
             return;
         }
+        self.relays_timeout(now);
         self.ice.handle_timeout(now);
         self.after_ice(now);
         if let Some(dtls) = &mut self.dtls {
@@ -149,6 +158,9 @@ impl Session {
             && self.path.selected() == Some(path)
         {
             self.path.too_big(bytes);
+        }
+        if self.close_reason.is_some() || self.relay_path(now, path, change) {
+            return;
         }
         self.ice.handle_path(now, path.local, Some(path.remote), change);
         self.after_ice(now);
@@ -175,7 +187,7 @@ impl Session {
         }
         let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
         let sctp = self.association.as_ref().and_then(|association| association.poll_timeout());
-        earliest(self.ice.poll_timeout(), earliest(dtls, sctp))
+        earliest(earliest(self.ice.poll_timeout(), self.relays_deadline()), earliest(dtls, sctp))
     }
 
     /// Whether the session is over and has nothing more to send or say.
@@ -227,9 +239,10 @@ impl Session {
                 IceEvent::Claimed(path) => self.claim(now, path),
                 IceEvent::Released(path) => {
                     self.claimed.retain(|p| *p != path);
-                    self.events.push_back(Event::Released(path));
+                    self.release(path);
                 }
                 IceEvent::Need(id, need) => self.ice_need(id, need),
+                IceEvent::Disconnect(path) => self.events.push_back(Event::Disconnect(path)),
                 IceEvent::CandidateError(error) => {
                     tracing::debug!(code = error.code, reason = %error.reason, "a server gave no candidate");
                 }
@@ -314,6 +327,7 @@ impl Session {
         if moved && let Some(association) = &mut self.association {
             association.path_changed(now);
         }
+        self.prefer_channel(now, selected.path);
         self.events.push_back(Event::SelectedPair(selected.into()));
     }
 
@@ -325,11 +339,20 @@ impl Session {
             // The path in use must stay, however many others the peer sends checks over.
             let oldest = usize::from(self.claimed.first() == self.path.selected().as_ref());
             let old = self.claimed.remove(oldest);
-            self.events.push_back(Event::Released(old));
+            self.release(old);
         }
         self.claimed.push(path);
-        self.events.push_back(Event::Claimed(path));
+        // What comes over a relay is told apart by the relay.
+        if self.relay_of(path.local).is_none() {
+            self.events.push_back(Event::Claimed(path));
+        }
         tracing::trace!(%now, "claimed a path");
+    }
+
+    fn release(&mut self, path: Path) {
+        if self.relay_of(path.local).is_none() {
+            self.events.push_back(Event::Released(path));
+        }
     }
 
     /// No section uses the transport any more: the next one that does begins with nothing.
@@ -337,7 +360,9 @@ impl Session {
         (self.dtls, self.secure, self.data_role) = (None, None, None);
         self.early.clear();
         self.path.select(None, None);
-        self.events.extend(self.claimed.drain(..).map(Event::Released));
+        for path in core::mem::take(&mut self.claimed) {
+            self.release(path);
+        }
         // A label of its own, or the credentials would come again.
         self.ice = agent(&self.config, self.rng.split(self.local_ufrag()), now);
         self.pending.forget_transport();
@@ -363,6 +388,10 @@ impl Session {
 fn agent(config: &Config, rng: Rng, now: Instant) -> Agent {
     let mut ice = IceConfig::default();
     ice.ufrag_prefix = (!config.ufrag_prefix.is_empty()).then(|| config.ufrag_prefix.clone());
+    ice.policy = match config.ice_transport_policy {
+        IceTransportPolicy::All => Policy::All,
+        IceTransportPolicy::Relay => Policy::Relay,
+    };
     // The offerer controls; until the first offer goes one way or the other, the role has no effect.
     Agent::new(ice, IceRole::Controlling, rng, now)
 }

@@ -2,36 +2,119 @@
 
 use peerage_base::datagram::Transmit;
 use peerage_base::ecn::Ecn;
+use peerage_base::framing::Framing;
+use peerage_base::path::Path;
 use peerage_base::slot::Slot;
 use peerage_base::time::Instant;
 use peerage_sctp::budget::Budget as SctpBudget;
+use peerage_turn::client::{MAX_HEAD as RELAY_HEAD, MAX_TAIL as RELAY_TAIL};
 
+use crate::config::AddressKind;
+use crate::relay::Relay;
 use crate::session::Session;
 
+/// Most room before a packet that any path needs: a relay's header, behind the length of a stream.
+const MAX_HEAD: usize = RELAY_HEAD + 2;
+/// The same behind it.
+const MAX_TAIL: usize = RELAY_TAIL;
+
+/// What a path puts around every packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outer {
+    /// Nothing.
+    Plain,
+    /// The length that a stream needs.
+    Framed(Framing),
+    /// What the relay at this index needs.
+    Relayed(usize),
+}
+
+impl Outer {
+    /// Bytes before and behind a packet for `remote`.
+    fn overhead(self, relays: &[Relay], path: Path) -> (usize, usize) {
+        match self {
+            Self::Plain => (0, 0),
+            Self::Framed(framing) => framing.overhead(),
+            Self::Relayed(index) => relays.get(index).map_or((0, 0), |relay| relay.overhead(path.remote)),
+        }
+    }
+
+    /// Puts it around the packet, and says where that is to go; `None`: it is kept by the relay, or lost.
+    fn wrap(self, now: Instant, relays: &mut [Relay], path: Path, slot: &mut Slot<'_>) -> Option<Path> {
+        match self {
+            Self::Plain => Some(path),
+            Self::Framed(framing) => framing.frame(slot).map(|()| path),
+            Self::Relayed(index) => relays.get_mut(index)?.wrap(now, path.remote, slot),
+        }
+    }
+}
+
 impl Session {
-    /// What leaves first: checks, which are small and rare; then the handshake; then data.
+    /// What leaves first: requests to relays and checks, which are small and rare; then the handshake; then data.
     pub(crate) fn write(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         let max = self.path.max_datagram();
         if buf.len() < max {
             return None;
         }
-        if self.close_reason.is_none()
-            && let Some(transmit) = self.ice.poll_transmit(now, &mut Slot::new(buf, 0, 0, max))
-        {
-            // A check may be one unanswered too many, and another path the better one.
-            self.after_ice(now);
+        if self.close_reason.is_some() {
+            return self.write_farewell(now, buf);
+        }
+        if let Some((path, len)) = self.write_relay_request(now, buf, max) {
+            return Some(Transmit::single(path, len));
+        }
+        if let Some(transmit) = self.write_check(now, buf) {
             return Some(transmit);
         }
         let path = self.path.selected().filter(|path| self.ice.may_send(*path))?;
-        if let Some(len) = self.write_handshake(now, buf) {
+        if let Some((path, len)) = self.write_handshake(now, path, buf) {
             return Some(Transmit::single(path, len));
         }
-        let run = self.write_run(now, buf);
+        let run = self.write_run(now, path, buf);
         // What has left may have emptied a buffer or completed the closing of a channel.
         self.after_sctp(now);
-        let (len, segment) = run?;
+        let (path, len, segment) = run?;
         let dont_fragment = segment.is_some() || len <= max;
         Some(Transmit { segment, dont_fragment, ..Transmit::single(path, len) })
+    }
+
+    /// After the end: the last words to the peer, and then to the relays.
+    fn write_farewell(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+        let path = self.path.selected().filter(|path| self.ice.may_send(*path));
+        if let Some((path, len)) = path.and_then(|path| self.write_handshake(now, path, buf)) {
+            return Some(Transmit::single(path, len));
+        }
+        self.close_relays(now);
+        let (path, len) = self.write_relay_request(now, buf, self.path.max_datagram())?;
+        Some(Transmit::single(path, len))
+    }
+
+    fn write_check(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+        let max = self.path.max_datagram();
+        loop {
+            // Where it will go is known only once it is written, so there is room for any wrapping.
+            let mut slot = Slot::new(buf, MAX_HEAD, MAX_TAIL, max);
+            let transmit = self.ice.poll_transmit(now, &mut slot)?;
+            let outer = self.outer(transmit.path);
+            let wrapped = outer.wrap(now, &mut self.relays, transmit.path, &mut slot);
+            let range = slot.range();
+            // A check may be one unanswered too many, and another path the better one.
+            self.after_ice(now);
+            if let Some(path) = wrapped {
+                let len = range.len();
+                buf.copy_within(range, 0);
+                return Some(Transmit { path, len, ..transmit });
+            }
+        }
+    }
+
+    /// What a path puts around every packet.
+    pub(crate) fn outer(&self, path: Path) -> Outer {
+        if let Some(index) = self.relay_of(path.local) {
+            return Outer::Relayed(index);
+        }
+        let tcp = |id, kind| id == path.local && kind != AddressKind::Udp;
+        let streams = self.gather.locals.iter().any(|(id, local)| tcp(*id, local.kind));
+        if streams { Outer::Framed(Framing::Length) } else { Outer::Plain }
     }
 
     /// Lets the association and DTLS say goodbye; what they say is sent by later polls.
@@ -56,31 +139,39 @@ impl Session {
         }
     }
 
-    fn write_handshake(&mut self, now: Instant, buf: &mut [u8]) -> Option<usize> {
+    fn write_handshake(&mut self, now: Instant, path: Path, buf: &mut [u8]) -> Option<(Path, usize)> {
+        let outer = self.outer(path);
+        let (head, tail) = outer.overhead(&self.relays, path);
+        let mut slot = Slot::new(buf, head, tail, self.path.max_datagram());
         if let Some(words) = self.last_words.take() {
-            let room = buf.get_mut(..words.len())?;
-            room.copy_from_slice(&words);
-            return Some(words.len());
+            slot.room().get_mut(..words.len())?.copy_from_slice(&words);
+            slot.fill(words.len());
+        } else if !self.dtls.as_mut()?.poll_transmit(now, &mut slot) {
+            return None;
         }
-        let mut slot = Slot::new(buf, 0, 0, self.path.max_datagram());
-        let dtls = self.dtls.as_mut()?;
-        dtls.poll_transmit(now, &mut slot).then(|| slot.len())
+        let path = outer.wrap(now, &mut self.relays, path, &mut slot)?;
+        let range = slot.range();
+        buf.copy_within(range.clone(), 0);
+        Some((path, range.len()))
     }
 
     /// Writes SCTP packets one behind the other, each sealed in place, until one is shorter than the first.
-    fn write_run(&mut self, now: Instant, buf: &mut [u8]) -> Option<(usize, Option<usize>)> {
+    fn write_run(&mut self, now: Instant, path: Path, buf: &mut [u8]) -> Option<(Path, usize, Option<usize>)> {
         if self.close_reason.is_some() {
             return None;
         }
         let budget = self.path.budget(buf.len());
+        let outer = self.outer(path);
         let (dtls, association) = (self.dtls.as_mut()?, self.association.as_mut()?);
         if !dtls.is_connected() {
             return None;
         }
         let overhead = dtls.overhead();
-        let wrapping = overhead.head + overhead.tail;
-        let mut max_packet = budget.max_packet - wrapping;
-        let (mut len, mut segment, mut failed) = (0, None, false);
+        let (outer_head, outer_tail) = outer.overhead(&self.relays, path);
+        let (head, tail) = (outer_head + overhead.head, overhead.tail + outer_tail);
+        let wrapping = head + tail;
+        let mut max_packet = budget.max_packet - overhead.head - overhead.tail;
+        let (mut len, mut segment, mut failed, mut way) = (0, None, false, path);
         for _ in 0..budget.max_segments {
             let room = &mut buf[len..budget.bytes];
             if room.len() < max_packet + wrapping {
@@ -88,7 +179,7 @@ impl Session {
             }
             // Alone, a packet may be larger than the path: a chunk that was sized for another one cannot be cut again.
             let limit = if segment.is_none() { usize::MAX } else { max_packet };
-            let mut slot = Slot::new(room, overhead.head, overhead.tail, limit);
+            let mut slot = Slot::new(room, head, tail, limit);
             let sctp = SctpBudget { bytes: budget.bytes - len, max_packet };
             if association.poll_transmit(now, &sctp, &mut slot).is_none() {
                 break;
@@ -99,9 +190,11 @@ impl Session {
                 failed = true;
                 break;
             }
+            let Some(wrapped) = outer.wrap(now, &mut self.relays, path, &mut slot) else { break };
+            way = wrapped;
             let packet = slot.range();
             if packet.start > 0 {
-                // The record's header was shorter than announced; runs have no gaps.
+                // A header was shorter than announced; runs have no gaps.
                 room.copy_within(packet.clone(), 0);
             }
             len += packet.len();
@@ -120,6 +213,6 @@ impl Session {
             // DTLS may have ended over it, which no later input would tell.
             self.after_dtls(now, Ecn::NotEct, &mut []);
         }
-        (len > 0).then(|| (len, segment.filter(|size| *size < len)))
+        (len > 0).then(|| (way, len, segment.filter(|size| *size < len)))
     }
 }
