@@ -7,7 +7,7 @@ use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::path::{LocalId, Path};
 use peerage_base::time::Instant;
 
-use crate::packet::{Element, Packet};
+use crate::packet::{Element, Interface, Outgoing, Packet, Protocol};
 
 /// Largest run of datagrams that a machine can write at once, in bytes.
 const RUN: usize = 64 * 1024;
@@ -32,7 +32,7 @@ pub trait Node: 'static {
 pub struct Host<N> {
     /// The machine. Commands may be given to it at any time through [`World::get_mut`](crate::world::World::get_mut).
     pub node: N,
-    sockets: BTreeMap<LocalId, SocketAddr>,
+    sockets: BTreeMap<LocalId, (Protocol, SocketAddr)>,
     run: VecDeque<Packet>,
     buf: Vec<u8>,
     unbound: u64,
@@ -54,7 +54,13 @@ impl<N> Host<N> {
 
     /// As [`with_socket`](Self::with_socket), later.
     pub fn bind(&mut self, id: LocalId, address: SocketAddr) {
-        self.sockets.insert(id, address);
+        self.sockets.insert(id, (Protocol::Udp, address));
+    }
+
+    /// Opens a stream instead, listening or connected: its `LocalId` sends and receives pieces of TCP streams, each of
+    /// which the machine writes or reads at once.
+    pub fn bind_stream(&mut self, id: LocalId, address: SocketAddr) {
+        self.sockets.insert(id, (Protocol::Tcp, address));
     }
 
     /// Closes a socket.
@@ -69,8 +75,9 @@ impl<N> Host<N> {
 }
 
 impl<N: Node> Element for Host<N> {
-    fn handle_packet(&mut self, now: Instant, mut packet: Packet) {
-        let Some((id, _)) = self.sockets.iter().find(|(_, address)| **address == packet.destination) else {
+    fn handle_packet(&mut self, now: Instant, _: Interface, mut packet: Packet) {
+        let wanted = (packet.protocol, packet.destination);
+        let Some((id, _)) = self.sockets.iter().find(|(_, socket)| **socket == wanted) else {
             self.unbound += 1;
             return;
         };
@@ -83,23 +90,23 @@ impl<N: Node> Element for Host<N> {
         self.node.handle_timeout(now);
     }
 
-    fn poll_packet(&mut self, now: Instant) -> Option<Packet> {
+    fn poll_packet(&mut self, now: Instant) -> Option<Outgoing> {
         loop {
             if let Some(packet) = self.run.pop_front() {
-                return Some(packet);
+                return Some(packet.into());
             }
             let transmit = self.node.poll_transmit(now, &mut self.buf)?;
             let segment = transmit.segment.unwrap_or(transmit.len).max(1);
-            let Some(source) = self.sockets.get(&transmit.path.local) else {
+            let Some(socket) = self.sockets.get(&transmit.path.local) else {
                 self.unbound += transmit.len.div_ceil(segment) as u64;
                 continue;
             };
             // `chunks` of an empty datagram is no datagram.
             if transmit.len == 0 {
-                self.run.push_back(packet(*source, &transmit, &[]));
+                self.run.push_back(packet(*socket, &transmit, &[]));
             }
             for payload in self.buf[..transmit.len].chunks(segment) {
-                self.run.push_back(packet(*source, &transmit, payload));
+                self.run.push_back(packet(*socket, &transmit, payload));
             }
         }
     }
@@ -109,8 +116,8 @@ impl<N: Node> Element for Host<N> {
     }
 }
 
-fn packet(source: SocketAddr, transmit: &Transmit, payload: &[u8]) -> Packet {
-    Packet { source, destination: transmit.path.remote, ecn: transmit.ecn, payload: payload.to_vec() }
+fn packet((protocol, source): (Protocol, SocketAddr), transmit: &Transmit, payload: &[u8]) -> Packet {
+    Packet { protocol, ecn: transmit.ecn, ..Packet::udp(source, transmit.path.remote, payload) }
 }
 
 #[cfg(test)]
@@ -155,10 +162,23 @@ mod tests {
         let path = Path { local: A, remote: address("192.0.2.2:1") };
         let transmit = Transmit { segment: Some(10), ecn: Ecn::Ect0, ..Transmit::single(path, 25) };
         let mut host = host(Some(transmit));
-        let sent: Vec<_> = std::iter::from_fn(|| host.poll_packet(Instant::ORIGIN)).collect();
+        let sent: Vec<_> = std::iter::from_fn(|| host.poll_packet(Instant::ORIGIN)).map(|out| out.packet).collect();
         assert_eq!(sent.iter().map(|p| p.payload.len()).collect::<Vec<_>>(), [10, 10, 5]);
         assert_eq!(sent[2].payload, [20, 21, 22, 23, 24]);
         assert!(sent.iter().all(|p| p.source == address("192.0.2.1:5000") && p.ecn == Ecn::Ect0));
+    }
+
+    #[test]
+    fn a_stream_and_a_datagram_socket_share_an_address() {
+        let path = Path { local: LocalId(5), remote: address("192.0.2.2:1") };
+        let mut host = host(Some(Transmit::single(path, 3)));
+        host.bind_stream(LocalId(5), address("192.0.2.1:5000"));
+        let sent = host.poll_packet(Instant::ORIGIN).unwrap().packet;
+        assert_eq!((sent.protocol, sent.source), (Protocol::Tcp, address("192.0.2.1:5000")));
+        for packet in [Packet::udp, Packet::tcp].map(|make| make(path.remote, sent.source, vec![1])) {
+            host.handle_packet(Instant::ORIGIN, Interface(0), packet);
+        }
+        assert_eq!(host.node.1.iter().map(|(path, _)| path.local).collect::<Vec<_>>(), [A, LocalId(5)]);
     }
 
     #[test]
@@ -166,18 +186,13 @@ mod tests {
         let path = Path { local: LocalId(9), remote: address("192.0.2.2:1") };
         let mut host = host(Some(Transmit::single(path, 3)));
         assert_eq!(host.poll_packet(Instant::ORIGIN), None);
-        let packet = |to: &str| Packet {
-            source: address("192.0.2.2:1"),
-            destination: address(to),
-            ecn: Ecn::NotEct,
-            payload: vec![1],
-        };
-        host.handle_packet(Instant::ORIGIN, packet("192.0.2.1:5001"));
+        let packet = |to: &str| Packet::udp(address("192.0.2.2:1"), address(to), [1]);
+        host.handle_packet(Instant::ORIGIN, Interface(0), packet("192.0.2.1:5001"));
         assert_eq!((host.unbound(), host.node.1.len()), (2, 0));
-        host.handle_packet(Instant::ORIGIN, packet("192.0.2.1:5000"));
+        host.handle_packet(Instant::ORIGIN, Interface(0), packet("192.0.2.1:5000"));
         assert_eq!(host.node.1, [(Path { local: A, remote: address("192.0.2.2:1") }, vec![1])]);
         host.unbind(A);
-        host.handle_packet(Instant::ORIGIN, packet("192.0.2.1:5000"));
+        host.handle_packet(Instant::ORIGIN, Interface(0), packet("192.0.2.1:5000"));
         assert_eq!((host.unbound(), host.node.1.len()), (3, 1));
     }
 }

@@ -28,12 +28,15 @@
 
 pub mod host;
 pub mod link;
+pub mod nat;
 pub mod network;
 pub mod observer;
 pub mod packet;
 pub mod pcap;
+pub mod step;
 pub mod world;
 
 pub use host::{Host, Node};
 pub use link::Link;
+pub use nat::Nat;
 pub use world::World;

@@ -1,10 +1,15 @@
 //! One direction of a line: what it does to the packets that enter it.
 
+use std::fmt;
+
 use peerage_base::ecn::Ecn;
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant};
 
-use crate::packet::Packet;
+use crate::packet::{Packet, Protocol};
+
+/// How much later a lost piece of a stream arrives: TCP sends it again.
+const RETRANSMISSION: Duration = Duration::from_millis(200);
 
 /// The properties of one direction of a line. The default is perfect: no delay, no loss, no limit.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +64,8 @@ pub enum Drop {
     Mtu,
     /// No network knows the destination.
     Route,
+    /// The receiver left the network while the packet was under way.
+    Gone,
 }
 
 /// What a line has done since the world began.
@@ -95,6 +102,20 @@ pub(crate) struct Line {
     busy_until: Instant,
     /// Arrival of the last packet in order.
     last_arrival: Instant,
+    /// Arrival of the last piece of a stream.
+    last_piece: Instant,
+}
+
+impl fmt::Display for Drop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loss => "lost",
+            Self::Queue => "the queue was full",
+            Self::Mtu => "longer than the MTU",
+            Self::Route => "no way to the destination",
+            Self::Gone => "the receiver has left the network",
+        })
+    }
 }
 
 impl Default for Link {
@@ -130,6 +151,7 @@ impl Line {
             bad: false,
             busy_until: Instant::ORIGIN,
             last_arrival: Instant::ORIGIN,
+            last_piece: Instant::ORIGIN,
         }
     }
 
@@ -146,7 +168,7 @@ impl Line {
             Err(Drop::Loss) => counters.lost += 1,
             Err(Drop::Queue) => counters.queue_full += 1,
             Err(Drop::Mtu) => counters.too_long += 1,
-            Err(Drop::Route) => {}
+            Err(Drop::Route | Drop::Gone) => {}
         }
         fate
     }
@@ -155,6 +177,9 @@ impl Line {
         let len = packet.wire_len();
         // The dice fall the same way whatever becomes of the packet, so that runs with other limits stay comparable.
         let [lost, held, twice, shake] = core::array::from_fn(|_| self.rng.unit());
+        if packet.protocol == Protocol::Tcp {
+            return self.decide_piece(now, packet, lost, shake);
+        }
         if self.config.mtu.is_some_and(|mtu| len > mtu) {
             return Err(Drop::Mtu);
         }
@@ -172,6 +197,18 @@ impl Line {
         Ok((arrival, (twice < self.config.duplicate).then_some(arrival)))
     }
 
+    /// Streams are cut to the MTU, wait for the queue and repeat what is lost: only a cut line stops them.
+    fn decide_piece(&mut self, now: Instant, packet: &mut Packet, lost: f64, shake: f64) -> Fate {
+        if matches!(self.config.loss, Loss::Random(share) if share >= 1.0) {
+            return Err(Drop::Loss);
+        }
+        let departure = self.config.rate.map_or(now, |rate| self.occupy(now, packet.wire_len(), rate));
+        let again = if self.loses(lost) { RETRANSMISSION } else { Duration::ZERO };
+        let arrival = departure + again + self.config.delay + self.config.jitter.mul_f64(shake);
+        self.last_piece = self.last_piece.max(arrival);
+        Ok((self.last_piece, None))
+    }
+
     /// When the packet has left the queue.
     fn enqueue(&mut self, now: Instant, len: usize, packet: &mut Packet) -> Result<Instant, Drop> {
         let Some(rate) = self.config.rate else { return Ok(now) };
@@ -184,9 +221,14 @@ impl Line {
             packet.ecn = Ecn::Ce;
             self.counters.marked += 1;
         }
-        let takes = Duration::from_nanos((len as u64).saturating_mul(8_000_000_000) / rate);
+        Ok(self.occupy(now, len, rate))
+    }
+
+    /// Takes the line for as long as `len` bytes need, after what waits already.
+    fn occupy(&mut self, now: Instant, len: usize, rate: u64) -> Instant {
+        let takes = Duration::from_nanos((len as u64).saturating_mul(8_000_000_000) / rate.max(1));
         self.busy_until = self.busy_until.max(now) + takes;
-        Ok(self.busy_until)
+        self.busy_until
     }
 
     fn loses(&mut self, dice: f64) -> bool {
@@ -213,7 +255,7 @@ mod tests {
 
     fn packet(wire_len: usize) -> Packet {
         let address = "192.0.2.1:1".parse().unwrap();
-        Packet { source: address, destination: address, ecn: Ecn::Ect0, payload: vec![0; wire_len - 28] }
+        Packet { ecn: Ecn::Ect0, ..Packet::udp(address, address, vec![0; wire_len - 28]) }
     }
 
     /// Lets `n` packets of 1000 bytes in, one each `gap`.
@@ -252,6 +294,29 @@ mod tests {
         let mut line = line(Link { mtu: Some(1280), ..Link::default() });
         assert!(line.admit(Instant::ORIGIN, &mut packet(1280)).is_ok());
         assert_eq!(line.admit(Instant::ORIGIN, &mut packet(1281)), Err(Drop::Mtu));
+    }
+
+    #[test]
+    fn streams_lose_nothing_and_keep_their_order_until_the_line_is_cut() {
+        let rough = Link {
+            jitter: 20 * MS,
+            loss: Loss::Random(0.3),
+            reorder: 0.3,
+            duplicate: 0.3,
+            mtu: Some(500),
+            queue: 0,
+            rate: Some(80_000_000),
+            ..Link::with_delay(5 * MS)
+        };
+        let mut line = line(rough);
+        let mut piece = packet(1000);
+        piece.protocol = Protocol::Tcp;
+        let fates: Vec<_> = (0..200).map(|i| line.admit(Instant::ORIGIN + MS * i, &mut piece).unwrap()).collect();
+        assert!(fates.is_sorted() && fates.iter().all(|(_, second)| second.is_none()));
+        let late = fates.iter().enumerate().filter(|(i, (at, _))| at.as_nanos() > (*i as u64 + 200) * 1_000_000);
+        assert!(late.count() > 20, "what is lost comes again, later");
+        line.config.loss = Loss::Random(1.0);
+        assert_eq!(line.admit(Instant::from_millis(900), &mut piece), Err(Drop::Loss));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum Direction {
 pub(crate) struct Attachment {
     pub element: usize,
     pub network: usize,
+    /// Whether it has been detached: it neither sends nor receives any more.
+    pub gone: bool,
     pub up: Line,
     pub down: Line,
 }
@@ -33,7 +35,20 @@ pub(crate) struct Attachment {
 #[derive(Debug, Default)]
 struct Realm {
     owners: BTreeMap<IpAddr, usize>,
+    /// Prefix, its length in bits, and who forwards what is for it.
+    routes: Vec<(IpAddr, u8, usize)>,
     gateway: Option<usize>,
+}
+
+/// One hop of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hop {
+    /// The attachment by which it leaves.
+    pub from: usize,
+    /// The one at which it arrives.
+    pub to: usize,
+    /// Whether that one only forwards it.
+    pub router: bool,
 }
 
 /// All networks of a world.
@@ -74,13 +89,68 @@ impl Topology {
         self.realms[network.0].gateway = gateway.map(|g| g.0);
     }
 
-    /// The attachments by which a packet of `element` leaves, and at which it arrives.
-    pub(crate) fn route(&self, element: usize, own: &[usize], destination: IpAddr) -> Option<(usize, usize)> {
-        let realm = |from: &usize| &self.realms[self.attachments[*from].network];
-        let direct = own.iter().find_map(|from| Some((*from, *realm(from).owners.get(&destination)?)));
-        direct.or_else(|| {
-            let foreign = |gateway: &usize| self.attachments[*gateway].element != element;
-            own.iter().find_map(|from| Some((*from, realm(from).gateway.filter(foreign)?)))
-        })
+    pub(crate) fn detach(&mut self, id: AttachmentId) {
+        let attachment = &mut self.attachments[id.0];
+        attachment.gone = true;
+        let realm = &mut self.realms[attachment.network];
+        realm.owners.retain(|_, owner| *owner != id.0);
+        realm.routes.retain(|(_, _, owner)| *owner != id.0);
+        realm.gateway = realm.gateway.filter(|gateway| *gateway != id.0);
+    }
+
+    pub(crate) fn add_route(&mut self, network: NetworkId, prefix: IpAddr, len: u8, by: AttachmentId) {
+        assert!(self.attachments[by.0].network == network.0, "who forwards is a member of the network");
+        assert!(len <= width(prefix), "a prefix is no longer than an address");
+        self.realms[network.0].routes.push((prefix, len, by.0));
+    }
+
+    /// The way of a packet from one of the attachments in `own`.
+    pub(crate) fn route(&self, own: &[usize], source: IpAddr, destination: IpAddr) -> Option<Hop> {
+        let mut ways: Vec<usize> = own.iter().copied().filter(|from| !self.attachments[*from].gone).collect();
+        // Whose address it is knows best where it belongs: this is how a host with two lines uses both.
+        ways.sort_by_key(|from| self.realm(*from).owners.get(&source) != Some(from));
+        let straight = |from: usize| Some(Hop { from, to: *self.realm(from).owners.get(&destination)?, router: false });
+        let routed = |from: usize| Some(Hop { from, to: self.router(from, destination)?, router: true });
+        ways.iter().find_map(|from| straight(*from)).or_else(|| ways.iter().find_map(|from| routed(*from)))
+    }
+
+    fn realm(&self, attachment: usize) -> &Realm {
+        &self.realms[self.attachments[attachment].network]
+    }
+
+    /// Who forwards for `destination` in the network of `from`: the longest prefix, or else the gateway.
+    fn router(&self, from: usize, destination: IpAddr) -> Option<usize> {
+        let realm = self.realm(from);
+        let foreign = |by: &usize| self.attachments[*by].element != self.attachments[from].element;
+        let matching = realm.routes.iter().filter(|(prefix, len, by)| holds(*prefix, *len, destination) && foreign(by));
+        matching.max_by_key(|(_, len, _)| *len).map(|(_, _, by)| *by).or(realm.gateway.filter(foreign))
+    }
+}
+
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+fn holds(prefix: IpAddr, len: u8, address: IpAddr) -> bool {
+    let bits = |address| match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6),
+    };
+    let shift = u32::from(width(prefix) - len);
+    prefix.is_ipv4() == address.is_ipv4() && (bits(prefix) ^ bits(address)).checked_shr(shift).unwrap_or(0) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_hold_the_addresses_that_begin_with_them() {
+        let held = |prefix: &str, len, address: &str| holds(prefix.parse().unwrap(), len, address.parse().unwrap());
+        assert!(held("10.0.0.0", 8, "10.9.8.7") && !held("10.0.0.0", 8, "11.0.0.0"));
+        assert!(held("2001:db8:1::", 48, "2001:db8:1:ffff::1") && !held("2001:db8:1::", 48, "2001:db8:2::"));
+        assert!(held("::", 0, "2001:db8::1") && held("0.0.0.0", 0, "192.0.2.1"));
+        assert!(!held("0.0.0.0", 0, "::1"), "families do not mix");
+        assert!(held("192.0.2.1", 32, "192.0.2.1") && !held("192.0.2.1", 32, "192.0.2.0"));
     }
 }

@@ -133,7 +133,7 @@ mod tests {
 
     fn packet(from: &str, to: &str) -> Packet {
         let (source, destination) = (from.parse().unwrap(), to.parse().unwrap());
-        Packet { source, destination, ecn: Ecn::Ect0, payload: b"hello".to_vec() }
+        Packet { ecn: Ecn::Ect0, ..Packet::udp(source, destination, *b"hello") }
     }
 
     #[test]

@@ -13,9 +13,10 @@ use peerage_base::time::{Duration, Instant, earliest};
 
 use crate::host::{Host, Node};
 use crate::link::{Counters, Drop as Dropped, Fate, Line, Link};
-use crate::network::{Attachment, AttachmentId, Direction, NetworkId, Topology};
+use crate::network::{Attachment, AttachmentId, Direction, Hop, NetworkId, Topology};
 use crate::observer::Observer;
-use crate::packet::{Element, Packet};
+use crate::packet::{Element, Interface, Outgoing, Packet, PacketId};
+use crate::step::Step;
 
 /// Rounds at one moment after which an element is taken to be stuck: a deadline that stays in the past, or two
 /// elements that answer each other over lines without delay for ever.
@@ -38,6 +39,7 @@ pub struct World {
     topology: Topology,
     flying: BinaryHeap<Reverse<Flight>>,
     launched: u64,
+    named: u64,
     unroutable: u64,
     delivered: u64,
     observers: Vec<Box<dyn Observer>>,
@@ -82,6 +84,7 @@ impl World {
             topology: Topology::default(),
             flying: BinaryHeap::new(),
             launched: 0,
+            named: 0,
             unroutable: 0,
             delivered: 0,
             observers: Vec::new(),
@@ -118,8 +121,8 @@ impl World {
         id
     }
 
-    /// Attaches an element to a network under these addresses. An element may be attached several times; a packet
-    /// leaves through the first attachment that leads to its destination.
+    /// Attaches an element to a network under these addresses. An element may be attached several times: the first
+    /// attachment is its interface 0, and [`Outgoing`] says by which one a packet leaves.
     ///
     /// # Panics
     /// If an address is taken in that network.
@@ -134,10 +137,37 @@ impl World {
         let label = |direction| format!("line {} {direction}", self.topology.attachments.len());
         let up = Line::new(up, self.rng.split(&label("up")));
         let down = Line::new(down, self.rng.split(&label("down")));
-        let attachment = Attachment { element: element.index, network: network.0, up, down };
+        let attachment = Attachment { element: element.index, network: network.0, gone: false, up, down };
         let id = self.topology.attach(attachment, addresses);
         self.elements[element.index].attachments.push(id.0);
         id
+    }
+
+    /// Takes an element out of a network: what is under way to it is lost, and the attachment is of no use any more.
+    /// A route or a gateway by it ends.
+    pub fn detach(&mut self, attachment: AttachmentId) {
+        self.topology.detach(attachment);
+    }
+
+    /// Moves an element from one network to another, as a telephone that leaves the house. Its lines stay as good as
+    /// they were. The element itself is told nothing.
+    ///
+    /// # Panics
+    /// If an address is taken in that network.
+    pub fn roam<T>(&mut self, element: Id<T>, from: AttachmentId, to: NetworkId, addresses: &[IpAddr]) -> AttachmentId {
+        let old = &self.topology.attachments[from.0];
+        let (up, down) = (old.up.config, old.down.config);
+        self.detach(from);
+        self.attach(element, to, addresses, up, down)
+    }
+
+    /// Sends what is for the addresses that begin with the first `len` bits of `prefix`, and for none of the members,
+    /// to a router; the longest prefix wins, and comes before the gateway.
+    ///
+    /// # Panics
+    /// If the router is attached to another network, or `len` is more than an address has.
+    pub fn add_route(&mut self, network: NetworkId, prefix: IpAddr, len: u8, router: AttachmentId) {
+        self.topology.add_route(network, prefix, len, router);
     }
 
     /// Where a network sends what is for none of its members; `None` for nowhere.
@@ -272,14 +302,21 @@ impl World {
         }
     }
 
-    fn send(&mut self, element: usize, mut packet: Packet) {
+    fn send(&mut self, element: usize, Outgoing { mut packet, by }: Outgoing) {
+        let id = *packet.id.get_or_insert_with(|| {
+            self.named += 1;
+            PacketId(self.named)
+        });
         for observer in &mut self.observers {
             observer.sent(self.now, &packet);
         }
-        let route = self.topology.route(element, &self.elements[element].attachments, packet.destination.ip());
-        let Some((from, to)) = route else {
+        let own = &self.elements[element].attachments;
+        let own = by.map_or(own.as_slice(), |Interface(n)| own.get(n..=n).unwrap_or_default());
+        let hop = self.topology.route(own, packet.source.ip(), packet.destination.ip());
+        self.tell_sent(element, id, &packet, hop);
+        let Some(Hop { from, to, .. }) = hop else {
             self.unroutable += 1;
-            return self.tell_dropped(&packet, Dropped::Route);
+            return self.tell_dropped(&packet, None, Dropped::Route);
         };
         let fate = self.topology.attachments[from].up.admit(self.now, &mut packet);
         self.launch(fate, Stage::Middle, to, packet);
@@ -288,7 +325,7 @@ impl World {
     fn launch(&mut self, fate: Fate, stage: Stage, to: usize, packet: Packet) {
         let (first, second) = match fate {
             Ok(arrivals) => arrivals,
-            Err(reason) => return self.tell_dropped(&packet, reason),
+            Err(reason) => return self.tell_dropped(&packet, Some(to), reason),
         };
         if let Some(at) = second {
             self.push(at, stage, to, packet.clone());
@@ -301,31 +338,69 @@ impl World {
         self.flying.push(Reverse(Flight { at, number: self.launched, stage, to, packet }));
     }
 
-    fn tell_dropped(&mut self, packet: &Packet, reason: Dropped) {
+    /// Tells that a packet was dropped, on the line to `to` if that is known.
+    fn tell_dropped(&mut self, packet: &Packet, to: Option<usize>, reason: Dropped) {
         for observer in &mut self.observers {
             observer.dropped(self.now, packet, reason);
         }
+        if let (Some(to), Some(id)) = (to, packet.id) {
+            self.tell(self.topology.attachments[to].element, id, &Step::Lost(reason));
+        }
+    }
+
+    fn tell(&mut self, element: usize, id: PacketId, step: &Step) {
+        for observer in &mut self.observers {
+            observer.step(self.now, &self.elements[element].name, id, step);
+        }
+    }
+
+    fn tell_sent(&mut self, element: usize, id: PacketId, packet: &Packet, hop: Option<Hop>) {
+        if self.observers.is_empty() {
+            return;
+        }
+        let Packet { source, destination, protocol, .. } = *packet;
+        self.tell(element, id, &Step::Sent { source, destination, protocol, len: packet.wire_len() });
+        let name = |to: usize| self.elements[self.topology.attachments[to].element].name.clone();
+        let step = match hop {
+            None => Step::NoRoute,
+            Some(Hop { to, router: true, .. }) => Step::ToRouter { router: name(to) },
+            Some(Hop { to, .. }) => Step::SameSubnet { to: name(to) },
+        };
+        self.tell(element, id, &step);
     }
 
     /// Moves on all packets whose time has come.
     fn deliver(&mut self) {
         while self.flying.peek().is_some_and(|Reverse(flight)| flight.at <= self.now) {
             let Some(Reverse(Flight { stage, to, mut packet, .. })) = self.flying.pop() else { return };
+            let attachment = &mut self.topology.attachments[to];
             match stage {
+                _ if attachment.gone => self.tell_dropped(&packet, Some(to), Dropped::Gone),
                 Stage::Middle => {
-                    let fate = self.topology.attachments[to].down.admit(self.now, &mut packet);
+                    let fate = attachment.down.admit(self.now, &mut packet);
                     self.launch(fate, Stage::End, to, packet);
                 }
-                Stage::End => {
-                    self.delivered += 1;
-                    for observer in &mut self.observers {
-                        observer.delivered(self.now, &packet);
-                    }
-                    let entry = &mut self.elements[self.topology.attachments[to].element];
-                    entry.touched = true;
-                    entry.element.handle_packet(self.now, packet);
-                }
+                Stage::End => self.arrive(to, packet),
             }
+        }
+    }
+
+    /// Hands a packet to the element that it reached.
+    fn arrive(&mut self, to: usize, packet: Packet) {
+        self.delivered += 1;
+        let element = self.topology.attachments[to].element;
+        for observer in &mut self.observers {
+            observer.delivered(self.now, &packet);
+        }
+        let id = packet.id.unwrap_or_default();
+        let Packet { source, destination, .. } = packet;
+        self.tell(element, id, &Step::Arrived { source, destination });
+        let entry = &mut self.elements[element];
+        let interface = entry.attachments.iter().position(|own| *own == to).unwrap_or_default();
+        entry.touched = true;
+        entry.element.handle_packet(self.now, Interface(interface), packet);
+        while let Some(step) = self.elements[element].element.poll_step() {
+            self.tell(element, id, &step);
         }
     }
 

@@ -12,7 +12,7 @@ use peerage_base::time::{Duration, Instant};
 use peerage_sim::link::{Drop, Loss};
 use peerage_sim::network::Direction;
 use peerage_sim::observer::Observer;
-use peerage_sim::packet::{Element, Packet};
+use peerage_sim::packet::{Element, Interface, Outgoing, Packet};
 use peerage_sim::pcap::PcapWriter;
 use peerage_sim::world::Id;
 use peerage_sim::{Host, Link, Node, World};
@@ -70,14 +70,14 @@ impl Node for Pinger {
 struct Router(VecDeque<Packet>);
 
 impl Element for Router {
-    fn handle_packet(&mut self, _: Instant, packet: Packet) {
+    fn handle_packet(&mut self, _: Instant, _: Interface, packet: Packet) {
         self.0.push_back(packet);
     }
 
     fn handle_timeout(&mut self, _: Instant) {}
 
-    fn poll_packet(&mut self, _: Instant) -> Option<Packet> {
-        self.0.pop_front()
+    fn poll_packet(&mut self, _: Instant) -> Option<Outgoing> {
+        Some(self.0.pop_front()?.into())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -246,11 +246,11 @@ fn observers_see_packets_marks_and_drops() {
 struct Stuck;
 
 impl Element for Stuck {
-    fn handle_packet(&mut self, _: Instant, _: Packet) {}
+    fn handle_packet(&mut self, _: Instant, _: Interface, _: Packet) {}
 
     fn handle_timeout(&mut self, _: Instant) {}
 
-    fn poll_packet(&mut self, _: Instant) -> Option<Packet> {
+    fn poll_packet(&mut self, _: Instant) -> Option<Outgoing> {
         None
     }
 

@@ -101,7 +101,7 @@ impl Transcript {
 
 impl Observer for Transcript {
     fn sent(&mut self, now: Instant, packet: &Packet) {
-        let Packet { source, destination, ecn, payload } = packet;
+        let Packet { source, destination, ecn, payload, .. } = packet;
         // Writing to a string cannot fail.
         let _ = write!(self.0, "{} {source} > {destination} {ecn:?} ", now.as_nanos());
         for byte in payload {
