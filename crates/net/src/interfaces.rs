@@ -1,11 +1,10 @@
-//! This host's addresses, the best first, and what changes of them.
+//! This host's addresses, the best first.
 
 use std::cmp::Ordering;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::Duration;
-use tokio::time::{Interval, MissedTickBehavior};
-use tracing::{debug, trace};
+use std::str::FromStr;
+use tracing::debug;
 
 /// Which addresses are wanted.
 #[derive(Clone, Debug)]
@@ -17,11 +16,115 @@ pub struct Filter {
     pub link_local: bool,
     /// Most addresses taken, the best first. Default 16; more make more candidates, and checks grow with their square.
     pub limit: usize,
+    /// IPv4 addresses. Default on.
+    pub v4: bool,
+    /// IPv6 addresses. Default on.
+    pub v6: bool,
+    /// Names of the only interfaces taken; one that ends in `*` stands for all that begin so. Default: empty, all.
+    pub only: Vec<String>,
+    /// Names of interfaces left out, written likewise. Default: empty, none.
+    pub except: Vec<String>,
+    /// Kinds of interfaces left out. Default: empty, none. Without [`Kind::Vpn`] a tunnel may be gone around, and its owner
+    /// be found out.
+    pub except_kinds: Vec<Kind>,
+    /// The only networks whose addresses are taken. Default: empty, all.
+    pub networks: Vec<Network>,
+    /// Networks whose addresses are left out. Default: empty, none.
+    pub except_networks: Vec<Network>,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { loopback: false, link_local: false, limit: 16 }
+        Self {
+            loopback: false,
+            link_local: false,
+            limit: 16,
+            v4: true,
+            v6: true,
+            only: Vec::new(),
+            except: Vec::new(),
+            except_kinds: Vec::new(),
+            networks: Vec::new(),
+            except_networks: Vec::new(),
+        }
+    }
+}
+
+impl Filter {
+    /// Whether an address is of a family and in a network that is wanted.
+    pub fn takes_ip(&self, ip: IpAddr) -> bool {
+        let within = |networks: &[Network]| networks.iter().any(|network| network.contains(ip));
+        (if ip.is_ipv4() { self.v4 } else { self.v6 })
+            && (self.networks.is_empty() || within(&self.networks))
+            && !within(&self.except_networks)
+    }
+
+    fn takes_interface(&self, interface: &Interface) -> bool {
+        let named = |patterns: &[String]| patterns.iter().any(|pattern| is_like(&interface.name, pattern));
+        (self.only.is_empty() || named(&self.only))
+            && !named(&self.except)
+            && !self.except_kinds.contains(&interface.kind)
+    }
+}
+
+/// Whether a name is `pattern`, or begins with what stands before its final `*`.
+fn is_like(name: &str, pattern: &str) -> bool {
+    pattern.strip_suffix('*').map_or(name == pattern, |prefix| name.starts_with(prefix))
+}
+
+/// Addresses that share their first bits, in the usual text form `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network {
+    ip: IpAddr,
+    bits: u8,
+}
+
+/// Not a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a network is an address, a slash and the number of bits that its addresses share")]
+pub struct NetworkError;
+
+impl Network {
+    /// The addresses whose first `bits` are those of `ip`.
+    ///
+    /// # Errors
+    /// If an address of that family has fewer bits.
+    pub fn new(ip: IpAddr, bits: u8) -> Result<Self, NetworkError> {
+        if bits <= (if ip.is_ipv4() { 32 } else { 128 }) { Ok(Self { ip, bits }) } else { Err(NetworkError) }
+    }
+
+    /// Whether an address is one of them.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let differ = match (self.ip, ip) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                (a.to_bits() ^ b.to_bits()).checked_shr(32 - u32::from(self.bits)).unwrap_or(0) != 0
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                (a.to_bits() ^ b.to_bits()).checked_shr(128 - u32::from(self.bits)).unwrap_or(0) != 0
+            }
+            _ => true,
+        };
+        !differ
+    }
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let (ip, bits) = text.split_once('/').map_or((text, None), |(ip, bits)| (ip, Some(bits)));
+        let ip: IpAddr = ip.parse().map_err(|_| NetworkError)?;
+        let bits = match bits {
+            Some(bits) => bits.parse().map_err(|_| NetworkError)?,
+            None => {
+                if ip.is_ipv4() {
+                    32
+                } else {
+                    128
+                }
+            }
+        };
+        Self::new(ip, bits)
     }
 }
 
@@ -143,7 +246,9 @@ pub fn local(filter: &Filter) -> io::Result<Vec<Interface>> {
 
 /// Applies the filter and the order.
 fn choose(mut found: Vec<Interface>, filter: &Filter) -> Vec<Interface> {
-    found.retain(|interface| is_usable(interface.ip, filter));
+    found.retain(|interface| {
+        is_usable(interface.ip, filter) && filter.takes_ip(interface.ip) && filter.takes_interface(interface)
+    });
     let private: Vec<String> = found.iter().filter(|i| i.temporary).map(|i| i.name.clone()).collect();
     found.retain(|i| i.temporary || !is_global_v6(i.ip) || !private.contains(&i.name));
     found.sort_by(preference);
@@ -216,80 +321,10 @@ impl AddressFlags {
     }
 }
 
-/// What came and what went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    /// New addresses, the best first.
-    pub added: Vec<Interface>,
-    /// Addresses that are gone.
-    pub removed: Vec<Interface>,
-}
-
-impl Change {
-    fn between(old: &[Interface], new: &[Interface]) -> Option<Self> {
-        let missing = |from: &[Interface], of: &[Interface]| -> Vec<Interface> {
-            of.iter().filter(|interface| !from.contains(interface)).cloned().collect()
-        };
-        let change = Self { added: missing(old, new), removed: missing(new, old) };
-        (change != Self::default()).then_some(change)
-    }
-}
-
-/// Watches this host's addresses by looking at them again and again.
-#[derive(Debug)]
-pub struct Monitor {
-    filter: Filter,
-    known: Vec<Interface>,
-    interval: Interval,
-}
-
-impl Monitor {
-    /// Starts from the addresses of now, and looks every `interval`. A look costs the system some tens of microseconds;
-    /// 2 s is a good interval.
-    ///
-    /// # Errors
-    /// What the system says.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime with time enabled, or if `interval` is zero.
-    pub fn new(filter: Filter, interval: Duration) -> io::Result<Self> {
-        let known = local(&filter)?;
-        let mut interval = tokio::time::interval(interval);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { filter, known, interval })
-    }
-
-    /// The addresses as of the last look.
-    pub fn current(&self) -> &[Interface] {
-        &self.known
-    }
-
-    /// Waits until something changes. Dropping the future loses nothing.
-    pub async fn changed(&mut self) -> Change {
-        loop {
-            self.interval.tick().await;
-            let new = match local(&self.filter) {
-                Ok(new) => new,
-                Err(error) => {
-                    trace!(%error, "the addresses could not be listed this time");
-                    continue;
-                }
-            };
-            let change = Change::between(&self.known, &new);
-            self.known = new;
-            if let Some(change) = change {
-                debug!(added = change.added.len(), removed = change.removed.len(), "addresses changed");
-                return change;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{AddressFlags, Change, Filter, Interface, Kind, Monitor, choose, local};
+    use super::{AddressFlags, Filter, Interface, Kind, Network, choose, local};
     use std::net::IpAddr;
-    use std::time::Duration;
 
     fn interface(name: &str, ip: &str) -> Interface {
         let ip: IpAddr = ip.parse().unwrap();
@@ -386,23 +421,37 @@ mod tests {
     }
 
     #[test]
-    fn a_change_names_what_came_and_what_went() {
-        let (a, b, c) = (interface("eth0", "10.0.0.2"), interface("eth0", "10.0.0.3"), interface("wlan0", "10.1.0.1"));
-        assert_eq!(Change::between(&[a.clone(), b.clone()], &[a.clone(), b.clone()]), None);
-        let change = Change::between(&[a.clone(), b.clone()], &[b, c.clone()]);
-        assert_eq!(change, Some(Change { added: vec![c], removed: vec![a] }));
+    fn interfaces_and_networks_are_left_out_as_asked() {
+        let found = [
+            interface("eth0", "2001:db8::2"),
+            interface("eth0", "10.0.0.2"),
+            interface("eth1", "10.1.0.2"),
+            interface("wg0", "10.8.0.2"),
+        ];
+        let filter = |change: fn(&mut Filter)| {
+            let mut filter = Filter::default();
+            change(&mut filter);
+            chosen(&found, &filter)
+        };
+        assert_eq!(filter(|f| f.only = vec!["eth*".into()]), ["2001:db8::2", "10.0.0.2", "10.1.0.2"]);
+        assert_eq!(filter(|f| f.only = vec!["eth".into()]), [""; 0]);
+        assert_eq!(filter(|f| f.except = vec!["eth0".into(), "wg*".into()]), ["10.1.0.2"]);
+        assert_eq!(filter(|f| f.except_kinds = vec![Kind::Ethernet]), ["10.8.0.2"]);
+        assert_eq!(filter(|f| f.v4 = false), ["2001:db8::2"]);
+        assert_eq!(filter(|f| f.v6 = false).len(), 3);
+        assert_eq!(filter(|f| f.networks = vec!["10.0.0.0/15".parse().unwrap()]), ["10.0.0.2", "10.1.0.2"]);
+        assert_eq!(filter(|f| f.except_networks = vec!["10.0.0.0/8".parse().unwrap()]), ["2001:db8::2"]);
     }
 
-    #[tokio::test]
-    async fn the_monitor_tells_of_a_difference_and_stays_silent_without_one() {
-        let filter = Filter { loopback: true, ..Filter::default() };
-        let mut monitor = Monitor::new(filter, Duration::from_millis(5)).unwrap();
-        let quiet = tokio::time::timeout(Duration::from_millis(50), monitor.changed()).await;
-        assert!(quiet.is_err(), "{quiet:?}");
-        let gone = interface("eth9", "192.0.2.99");
-        let real = monitor.known.pop().unwrap();
-        monitor.known.push(gone.clone());
-        let change = monitor.changed().await;
-        assert_eq!(change, Change { added: vec![real], removed: vec![gone] });
+    #[test]
+    fn a_network_holds_the_addresses_that_share_its_bits() {
+        let holds = |network: &str, ip: &str| network.parse::<Network>().unwrap().contains(ip.parse().unwrap());
+        assert!(holds("0.0.0.0/0", "203.0.113.1") && !holds("0.0.0.0/0", "::1"));
+        assert!(holds("10.0.0.1", "10.0.0.1") && !holds("10.0.0.1", "10.0.0.2"));
+        assert!(holds("2001:db8::/33", "2001:db8:7fff::1") && !holds("2001:db8::/33", "2001:db8:8000::1"));
+        assert!(holds("::/0", "fe80::1") && holds("::1/128", "::1") && !holds("::1/128", "::2"));
+        for bad in ["", "/", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/-1", "10.0.0.0/8/9"] {
+            assert!(bad.parse::<Network>().is_err(), "{bad}");
+        }
     }
 }

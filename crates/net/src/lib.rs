@@ -14,5 +14,7 @@ pub mod fuzz;
 pub mod interfaces;
 pub mod mdns;
 pub mod resolve;
+pub mod route;
 pub mod tcp;
 pub mod udp;
+pub mod watch;

@@ -59,7 +59,7 @@ impl Listener {
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
         self.io.poll_accept(cx).map(|accepted| {
             let (io, remote) = accepted?;
-            Stream::accepted(io, remote, self.framing, self.config)
+            Stream::accept(io, remote, self.framing, self.config)
         })
     }
 }

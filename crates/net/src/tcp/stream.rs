@@ -11,8 +11,7 @@ use peerage_base::framing::{Deframer, FrameError, Framing};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::Config;
 use super::tls::{TlsClient, TlsError, server_name};
@@ -106,16 +105,37 @@ impl Stream {
         Self::connecting(remote, framing, &config, async move {
             let name = name?;
             let io = open(remote, from, &config).await?;
-            Ok(Io::Tls(Box::new(connector.connect(name, io).await?)))
+            Ok(Io::Tls(Box::new(connector.connect(name, io).await?.into())))
         })
     }
 
-    pub(super) fn accepted(io: TcpStream, remote: SocketAddr, framing: Framing, config: Config) -> io::Result<Self> {
+    /// Carries packets on a connection that was accepted from `remote`.
+    ///
+    /// # Errors
+    /// If the system refuses the options of the connection.
+    pub fn accept(io: TcpStream, remote: SocketAddr, framing: Framing, config: Config) -> io::Result<Self> {
         set_up(&io, &config)?;
         let local = io.local_addr().ok();
         let mut stream = Self::new(Io::Plain(io), remote, framing, &config);
         stream.local = local;
         Ok(stream)
+    }
+
+    /// As [`accept`](Self::accept), over TLS: the handshake goes on in [`poll_connect`](Self::poll_connect), and must be
+    /// over within the time for connecting.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_tls(
+        io: TcpStream,
+        remote: SocketAddr,
+        tls: TlsAcceptor,
+        framing: Framing,
+        config: Config,
+    ) -> io::Result<Self> {
+        set_up(&io, &config)?;
+        let handshake = async move { Ok(Io::Tls(Box::new(tls.accept(io).await?.into()))) };
+        Ok(Self::connecting(remote, framing, &config, handshake))
     }
 
     fn connecting(

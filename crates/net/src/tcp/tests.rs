@@ -73,8 +73,7 @@ async fn packets_go_both_ways_between_a_listener_and_a_stream() {
 
 #[tokio::test]
 async fn half_frames_wait_for_the_rest_and_bad_ones_end_the_stream() {
-    let mut config = Config::default();
-    config.max_packet = 1000;
+    let config = Config { max_packet: 1000, ..Config::default() };
     let (mut stream, mut peer) = connected(config).await;
     for piece in [&[0][..], &[5], b"he", b"llo", &[0, 2], b"yo\x03"] {
         peer.write_all(piece).await.unwrap();
@@ -135,8 +134,7 @@ async fn a_connection_that_is_refused_or_reset_is_told() {
 #[tokio::test]
 async fn a_server_that_never_answers_tls_is_given_up() {
     let (listener, address) = server().await;
-    let mut config = Config::default();
-    config.connect_timeout = Duration::from_millis(50);
+    let config = Config { connect_timeout: Duration::from_millis(50), ..Config::default() };
     let tls = TlsClient::new(&TlsOptions::default()).unwrap();
     let mut stream = Stream::connect_tls(address, None, &tls, "localhost", Framing::Turn, config);
     let (result, _held) = tokio::join!(poll_fn(|cx| stream.poll_connect(cx)), listener.accept());
