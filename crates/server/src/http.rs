@@ -5,7 +5,7 @@ use crate::admission::Admission;
 use crate::client::Client;
 use crate::config::ServerConfig;
 use crate::guard::Guard;
-use crate::hub::Hub;
+use crate::hub::{Found, Hub};
 use crate::{assets, headers, proxy, websocket};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Request, State};
@@ -78,7 +78,7 @@ async fn rooms(
     let session = websocket::Session {
         hub: site.hub.clone(),
         source,
-        ice_servers: site.ice_servers(&client, &authority),
+        found: site.found(&client, &authority),
         ping_interval: site.config.ping_interval,
         silence: site.config.silence,
         shutdown: site.shutdown.clone(),
@@ -97,19 +97,22 @@ async fn config(
         "version": env!("CARGO_PKG_VERSION"),
         "signalling": 1,
         "public_url": site.config.public_url.as_ref().map(ToString::to_string),
-        "ice_servers": site.ice_servers(&client, &authority),
+        "ice_servers": site.found(&client, &authority).open,
+        "open_needs_token": !site.config.rooms.access.is_empty(),
     });
     ([("cache-control", "no-store")], Json(body)).into_response()
 }
 
 impl Site {
-    /// STUN where the client found us: that name or address works for it. A proxy may have put its own in place of it.
-    fn ice_servers(&self, client: &Client, authority: &Authority) -> Vec<IceServer> {
+    /// STUN and the relay where the client found us: that name or address works for it. A proxy may have put its own in
+    /// place of it.
+    fn found(&self, client: &Client, authority: &Authority) -> Found {
         let public = self.config.public_url.as_ref().filter(|_| client.is_proxy);
         let host = public.map_or(authority.host(), |url| url.host());
         let own = self.stun_ports.iter().map(|port| stun_url(host, *port));
         let urls: Vec<_> = own.chain(self.config.ice_servers.iter().cloned()).collect();
-        if urls.is_empty() { Vec::new() } else { vec![IceServer { urls, username: None, credential: None }] }
+        let open = if urls.is_empty() { Vec::new() } else { vec![IceServer::open(urls)] };
+        Found { host: host.to_owned(), open }
     }
 
     pub fn is_proxy(&self, address: IpAddr) -> bool {

@@ -1,10 +1,14 @@
-//! Drives the rooms: the clock, the lock, and a bounded outbox per WebSocket.
+//! Drives the rooms: the clock, the lock, a bounded outbox per WebSocket, and credentials for the relay.
 
+use crate::turn::handle::TurnHandle;
 use core::net::IpAddr;
+use core::time::Duration;
+use peerage_base::redact::Redacted;
 use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
 use peerage_net::clock::Clock;
-use peerage_signal::message::IceServer;
+use peerage_signal::id::RoomName;
+use peerage_signal::message::{IceServer, ServerMessage};
 use peerage_signal::room::{ConnId, Output, Rooms, Settings};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,27 +23,46 @@ pub(crate) struct Hub {
     /// The next deadline may have come closer.
     rearm: Notify,
     clock: Clock,
+    turn: Option<TurnHandle>,
 }
 
 #[derive(Debug)]
 struct State {
     rooms: Rooms,
-    /// Dropping the sender closes the socket once the outbox has been sent.
-    outboxes: HashMap<ConnId, mpsc::Sender<Arc<str>>>,
+    outboxes: HashMap<ConnId, Outbox>,
+}
+
+/// What the hub knows of a socket.
+#[derive(Debug)]
+struct Outbox {
+    /// Dropping it closes the socket once all has been sent.
+    frames: mpsc::Sender<Arc<str>>,
+    found: Found,
+}
+
+/// What a client is to use for ICE, as it depends on how it found us.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// The name or address under which it reached the server.
+    pub host: String,
+    /// Servers that ask for no credentials.
+    pub open: Vec<IceServer>,
 }
 
 impl Hub {
-    pub fn new(settings: Settings, rng: Rng) -> Self {
+    /// Rooms whose members are told credentials for the relay, if there is one.
+    pub fn new(mut settings: Settings, rng: Rng, turn: Option<TurnHandle>) -> Self {
+        settings.grant_interval = turn.as_ref().map(|turn| turn.lifetime() / 2);
         let state = State { rooms: Rooms::new(settings, rng), outboxes: HashMap::new() };
-        Self { state: Mutex::new(state), rearm: Notify::new(), clock: Clock::new() }
+        Self { state: Mutex::new(state), rearm: Notify::new(), clock: Clock::new(), turn }
     }
 
     /// A new WebSocket; the receiver yields what to send and ends when the socket is to be closed.
-    pub fn connect(&self, source: IpAddr, ice_servers: Vec<IceServer>) -> (ConnId, mpsc::Receiver<Arc<str>>) {
+    pub fn connect(&self, source: IpAddr, found: Found) -> (ConnId, mpsc::Receiver<Arc<str>>) {
         let (outbox, frames) = mpsc::channel(OUTBOX);
         let id = self.with(|state, now| {
-            let id = state.rooms.connect(now, source, ice_servers);
-            state.outboxes.insert(id, outbox);
+            let id = state.rooms.connect(now, source, found.open.clone());
+            state.outboxes.insert(id, Outbox { frames: outbox, found });
             id
         });
         (id, frames)
@@ -75,15 +98,15 @@ impl Hub {
         let result = input(&mut state, now);
         while let Some(output) = state.rooms.poll_output() {
             match output {
-                Output::Frame(conn, frame) => {
-                    // A socket that lets this much pile up is as good as lost; its client may resume.
-                    if state.outboxes.get(&conn).is_some_and(|outbox| outbox.try_send(frame).is_err()) {
-                        state.outboxes.remove(&conn);
-                        state.rooms.handle_disconnect(now, conn);
-                    }
-                }
+                Output::Frame(conn, frame) => state.deliver(now, conn, frame),
                 Output::Close(conn) => {
                     state.outboxes.remove(&conn);
+                }
+                Output::Grant(room, to) => self.grant(&mut state, now, &room, &to),
+                Output::Revoke(room) => {
+                    if let Some(turn) = &self.turn {
+                        turn.revoke(room.as_str());
+                    }
                 }
             }
         }
@@ -93,7 +116,34 @@ impl Hub {
         result
     }
 
+    /// Tells these sockets credentials for the relay, and the relay that the room is in use.
+    fn grant(&self, state: &mut State, now: Instant, room: &RoomName, to: &[ConnId]) {
+        let Some(turn) = &self.turn else { return };
+        let mut until = Duration::ZERO;
+        for conn in to {
+            let Some(found) = state.outboxes.get(conn).map(|outbox| &outbox.found) else { continue };
+            let credentials = turn.credentials(&found.host, room.as_str());
+            until = until.max(credentials.expires);
+            let ice_servers = found.open.iter().cloned().chain(credentials.ice_servers()).collect();
+            let expires_ms = u64::try_from(credentials.lifetime.as_millis()).unwrap_or(u64::MAX);
+            let frame = ServerMessage::IceServers { ice_servers, expires_ms }.to_json();
+            state.deliver(now, *conn, frame.into());
+        }
+        tracing::debug!(room = %Redacted(room), members = to.len(), "granted the relay");
+        turn.set_live(room.as_str(), until);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A socket that lets too much pile up is as good as lost; its client may resume.
+    fn deliver(&mut self, now: Instant, conn: ConnId, frame: Arc<str>) {
+        if self.outboxes.get(&conn).is_some_and(|outbox| outbox.frames.try_send(frame).is_err()) {
+            self.outboxes.remove(&conn);
+            self.rooms.handle_disconnect(now, conn);
+        }
     }
 }

@@ -70,7 +70,7 @@ impl Server {
         let (shutdown, watch) = watch::channel(false);
         let site = Site {
             guard: Guard::new(config.public_url.clone(), &config.allow_origin),
-            hub: Arc::new(Hub::new(config.rooms.clone(), rng.split("rooms"))),
+            hub: Arc::new(Hub::new(config.rooms.clone(), rng.split("rooms"), None)),
             admission: Admission::new(config.max_connections, config.max_connections_per_address),
             stun_ports,
             shutdown: watch,

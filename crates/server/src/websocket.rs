@@ -1,13 +1,13 @@
 //! One WebSocket of a room.
 
 use crate::client::Client;
-use crate::hub::Hub;
+use crate::hub::{Found, Hub};
 use crate::stop;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use core::net::IpAddr;
 use core::time::Duration;
-use peerage_signal::message::{FRAME_MAX, IceServer};
+use peerage_signal::message::FRAME_MAX;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -22,7 +22,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Session {
     pub hub: Arc<Hub>,
     pub source: IpAddr,
-    pub ice_servers: Vec<IceServer>,
+    pub found: Found,
     pub ping_interval: Duration,
     pub silence: Duration,
     pub shutdown: watch::Receiver<bool>,
@@ -42,7 +42,7 @@ pub(crate) fn upgrade(request: WebSocketUpgrade, session: Session) -> Response {
 
 impl Session {
     async fn run(mut self, mut socket: WebSocket) {
-        let (conn, mut frames) = self.hub.connect(self.source, core::mem::take(&mut self.ice_servers));
+        let (conn, mut frames) = self.hub.connect(self.source, self.found);
         let mut ping = interval_at(Instant::now() + self.ping_interval, self.ping_interval);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();

@@ -67,6 +67,7 @@ pub fn rooms(data: &[u8]) {
     let mut settings = Settings::default();
     (settings.rooms, settings.queue_messages, settings.queue_bytes) = (4, 4, 4096);
     settings.entry_rate = Rate::new(16, 1);
+    settings.grant_interval = Some(Duration::from_secs(7));
     let mut world = World {
         now: Instant::from_millis(1),
         rooms: Rooms::new(settings, Rng::from_u64(1)),
@@ -127,7 +128,10 @@ impl World {
                 self.time_out();
             }
             4..=5 => self.say(chosen, &format!(r#"{{"type":"open","room":"{room}","peer":"{peer}"}}"#)),
-            6..=7 => self.say(chosen, &format!(r#"{{"type":"join","room":"{room}","peer":"{peer}"}}"#)),
+            6..=7 => self.say(
+                chosen,
+                &format!(r#"{{"type":"join","room":"{room}","peer":"{peer}","accepts":["ice_servers"]}}"#),
+            ),
             8..=10 => {
                 let (seq, rest) = rest.split_first().unwrap_or((&1, rest));
                 self.say(chosen, &format!(r#"{{"type":"signal","seq":{seq},"to":"{peer}","data":"AAAA"}}"#));
@@ -175,6 +179,10 @@ impl World {
                     }
                 }
                 Output::Close(gone) => self.open.retain(|known| known.id != gone),
+                Output::Grant(_, to) => {
+                    assert!(to.iter().all(|id| self.open.iter().any(|known| known.id == *id)), "granted to nobody");
+                }
+                Output::Revoke(_) => {}
             }
         }
     }

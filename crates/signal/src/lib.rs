@@ -2,6 +2,7 @@
 //! say. `docs/signalling.md` is the specification of the wire.
 //!
 //! - [`code`] and [`link`]: what a person hands to another one.
+//! - [`access`]: who may open rooms on a server that does not let everybody.
 //! - [`seal`]: what keeps the server out.
 //! - [`message`] and [`plain`]: what is on the wire, and what is inside the seal.
 //! - [`room`]: the server's half, a machine without sockets.
@@ -10,6 +11,7 @@
 //! Out of scope: what is negotiated (the plaintext carries SDP as text), and the web page, which follows the same
 //! specification in JavaScript.
 
+pub mod access;
 pub mod client;
 pub mod code;
 pub mod entropy;

@@ -1,6 +1,9 @@
 //! The frames between a client and the server: one JSON object each.
 
+use crate::access::AccessToken;
 use crate::id::{PeerId, RoomName, Token};
+use core::fmt;
+use peerage_base::redact::Redacted;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// The longest frame, in bytes.
@@ -34,6 +37,18 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
+/// A message that the server sends only to clients that know it: earlier ones end at what they do not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Accepts {
+    /// [`ServerMessage::IceServers`].
+    IceServers,
+    /// A message that a later version knows.
+    #[serde(other)]
+    Other,
+}
+
 /// What a client says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -44,6 +59,12 @@ pub enum ClientMessage {
         room: RoomName,
         /// Who enters.
         peer: PeerId,
+        /// What the client knows beyond the first messages of the protocol.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accepts: Vec<Accepts>,
+        /// What a server that does not let everybody open rooms asks for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access_token: Option<AccessToken>,
     },
     /// Enter the room, which must exist.
     Join {
@@ -51,6 +72,9 @@ pub enum ClientMessage {
         room: RoomName,
         /// Who enters.
         peer: PeerId,
+        /// What the client knows beyond the first messages of the protocol.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accepts: Vec<Accepts>,
     },
     /// Take up a lost connection.
     Resume {
@@ -82,7 +106,7 @@ pub enum ClientMessage {
 }
 
 /// A server for ICE, in the form of W3C `RTCIceServer`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// `stun:` and `turn:` URLs.
     pub urls: Vec<String>,
@@ -92,6 +116,21 @@ pub struct IceServer {
     /// TURN password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+}
+
+impl IceServer {
+    /// A server that asks for no credentials.
+    pub fn open(urls: Vec<String>) -> Self {
+        Self { urls, username: None, credential: None }
+    }
+}
+
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("IceServer");
+        shown.field("urls", &self.urls).field("username", &self.username.as_ref().map(Redacted));
+        shown.field("credential", &self.credential.as_ref().map(|_| Redacted(()))).finish()
+    }
 }
 
 /// Why the server refused.
@@ -111,6 +150,8 @@ pub enum ErrorCode {
     Taken,
     /// There is nothing to resume.
     Gone,
+    /// This server opens rooms only for those who have an access token.
+    Forbidden,
     /// A code that a later version knows.
     #[serde(other)]
     Other,
@@ -161,6 +202,13 @@ pub enum ServerMessage {
         /// What.
         data: Data,
     },
+    /// What ICE should use from now on, in place of all that was named before.
+    IceServers {
+        /// The servers; those that relay come with credentials.
+        ice_servers: Vec<IceServer>,
+        /// How long the credentials are good for, in milliseconds from now.
+        expires_ms: u64,
+    },
     /// The client's signals up to `received` arrived.
     Ack {
         /// The last of the client's signals that arrived.
@@ -173,6 +221,9 @@ pub enum ServerMessage {
         /// The reason for people.
         message: String,
     },
+    /// A message that a later version knows.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Why a frame was refused.
@@ -234,7 +285,11 @@ mod tests {
     fn client_frames_have_the_documented_form() {
         for json in [
             format!(r#"{{"type":"open","room":"abcd","peer":"{P}"}}"#),
+            format!(
+                r#"{{"type":"open","room":"abcd","peer":"{P}","accepts":["ice_servers"],"access_token":"correct-horse-battery"}}"#
+            ),
             format!(r#"{{"type":"join","room":"abcd","peer":"{P}"}}"#),
+            format!(r#"{{"type":"join","room":"abcd","peer":"{P}","accepts":["ice_servers"]}}"#),
             format!(r#"{{"type":"resume","room":"abcd","peer":"{P}","token":"{P}","received":7}}"#),
             format!(r#"{{"type":"signal","seq":1,"to":"{P}","data":"ab-_"}}"#),
             r#"{"type":"ack","received":3}"#.into(),
@@ -254,11 +309,34 @@ mod tests {
             format!(r#"{{"type":"peer_joined","seq":1,"peer":"{P}"}}"#),
             format!(r#"{{"type":"peer_left","seq":2,"peer":"{P}"}}"#),
             format!(r#"{{"type":"signal","seq":3,"from":"{P}","data":"ab"}}"#),
+            r#"{"type":"ice_servers","ice_servers":[{"urls":["stun:h:1"]},{"urls":["turn:h:1"],"username":"u","credential":"c"}],"expires_ms":600000}"#.into(),
             r#"{"type":"ack","received":3}"#.into(),
             r#"{"type":"error","code":"rate_limited","message":"m"}"#.into(),
+            r#"{"type":"error","code":"forbidden","message":"m"}"#.into(),
         ] {
             assert_eq!(ServerMessage::parse(&json).unwrap().to_json(), json);
         }
+    }
+
+    #[test]
+    fn what_a_later_version_says_is_no_error() {
+        let frame = r#"{"type":"weather","seq":9,"sun":true}"#;
+        assert!(matches!(ServerMessage::parse(frame), Ok(ServerMessage::Unknown)));
+        let frame =
+            format!(r#"{{"type":"join","room":"abcd","peer":"{P}","accepts":["weather","ice_servers"],"x":1}}"#);
+        let Ok(ClientMessage::Join { accepts, .. }) = ClientMessage::parse(&frame) else { panic!("{frame}") };
+        assert_eq!(accepts, [Accepts::Other, Accepts::IceServers]);
+    }
+
+    #[test]
+    fn credentials_and_tokens_stay_out_of_logs() {
+        let frame = r#"{"type":"ice_servers","ice_servers":[{"urls":["turn:h:1"],"username":"u5er","credential":"s3cret"}],"expires_ms":1}"#;
+        let shown = format!("{:?}", ServerMessage::parse(frame).unwrap());
+        assert!(shown.contains("turn:h:1") && !shown.contains("s3cret") && !shown.contains("u5er"), "{shown}");
+        let frame = format!(r#"{{"type":"open","room":"abcd","peer":"{P}","access_token":"correct-horse-battery"}}"#);
+        assert!(!format!("{:?}", ClientMessage::parse(&frame).unwrap()).contains("horse"));
+        let wrong = frame.replace("correct-horse-battery", "horse");
+        assert!(!ClientMessage::parse(&wrong).unwrap_err().to_string().contains("horse"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! connections is the driver's to limit.
 
 mod enter;
+mod grant;
 mod member;
 mod queue;
 mod relay;
@@ -17,6 +18,7 @@ use crate::id::{PeerId, RoomName};
 use crate::limit::Limiter;
 use crate::message::{ClientMessage, ErrorCode, FrameError, IceServer, ServerMessage};
 use core::net::IpAddr;
+use enter::Entry;
 use member::{Member, Presence};
 use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
@@ -34,6 +36,10 @@ pub enum Output {
     Frame(ConnId, Arc<str>),
     /// Close the connection once what was said before has been sent; there is no need to report it back.
     Close(ConnId),
+    /// Make credentials for the relay that are bound to this room, and tell these connections now, before what follows.
+    Grant(RoomName, Vec<ConnId>),
+    /// The room is gone: credentials that were made for it end.
+    Revoke(RoomName),
 }
 
 /// All rooms of a server.
@@ -51,6 +57,8 @@ pub struct Rooms {
     away: BTreeSet<(Instant, RoomName, PeerId)>,
     /// Rooms without a member.
     empty: BTreeSet<(Instant, RoomName)>,
+    /// Rooms in which credentials are due again.
+    grants: BTreeSet<(Instant, RoomName)>,
     next_sweep: Option<Instant>,
     queued_bytes: usize,
     output: VecDeque<Output>,
@@ -72,6 +80,10 @@ enum ConnState {
 struct Room {
     members: Vec<Member>,
     expires: Option<Instant>,
+    /// When credentials are due again; `None` while fewer than two peers are present.
+    next_grant: Option<Instant>,
+    /// Credentials were made for it.
+    granted: bool,
 }
 
 /// A refusal on its way to a client.
@@ -86,6 +98,12 @@ impl Refusal {
         // What a parser says may quote the whole of what it did not like.
         let message: String = message.into();
         Self { code, message: message.chars().take(200).collect() }
+    }
+
+    fn forbidden() -> Self {
+        let message = "this server opens rooms only for those who have its access token: ask whoever runs it for one, or \
+                       join a room that somebody else opened";
+        Self::new(ErrorCode::Forbidden, message)
     }
 
     fn unavailable() -> Self {
@@ -107,6 +125,7 @@ impl Rooms {
             silent: BTreeSet::new(),
             away: BTreeSet::new(),
             empty: BTreeSet::new(),
+            grants: BTreeSet::new(),
             next_sweep: None,
             queued_bytes: 0,
             output: VecDeque::new(),
@@ -133,8 +152,13 @@ impl Rooms {
         let done = match (ClientMessage::parse(text), seat) {
             (Err(FrameError::TooLarge), _) => Err(Refusal::new(ErrorCode::TooLarge, FrameError::TooLarge.to_string())),
             (Err(e), _) => Err(Refusal::new(ErrorCode::BadRequest, e.to_string())),
-            (Ok(ClientMessage::Open { room, peer }), None) => self.enter(now, conn, room, peer, true),
-            (Ok(ClientMessage::Join { room, peer }), None) => self.enter(now, conn, room, peer, false),
+            (Ok(ClientMessage::Open { room, peer, accepts, access_token }), None) => {
+                let may_create = self.settings.access.admits(access_token.as_ref());
+                self.enter(now, conn, Entry { room, peer, accepts, create: Some(may_create) })
+            }
+            (Ok(ClientMessage::Join { room, peer, accepts }), None) => {
+                self.enter(now, conn, Entry { room, peer, accepts, create: None })
+            }
             (Ok(ClientMessage::Resume { room, peer, token, received }), None) => {
                 self.resume(now, conn, room, peer, token, received)
             }
@@ -164,8 +188,9 @@ impl Rooms {
                 let until = now + self.settings.grace;
                 if let Some(member) = self.member(&room, peer) {
                     member.presence = Presence::Away { until };
-                    self.away.insert((until, room, peer));
+                    self.away.insert((until, room.clone(), peer));
                 }
+                self.pause_grants(&room);
             }
             None => {}
         }
@@ -184,6 +209,17 @@ impl Rooms {
     /// Bytes held for clients that have not acknowledged them.
     pub fn queued_bytes(&self) -> usize {
         self.queued_bytes
+    }
+
+    /// The room has served its purpose.
+    fn discard(&mut self, name: &RoomName) {
+        let Some(room) = self.rooms.remove(name) else { return };
+        if let Some(at) = room.next_grant {
+            self.grants.remove(&(at, name.clone()));
+        }
+        if room.granted {
+            self.output.push_back(Output::Revoke(name.clone()));
+        }
     }
 
     fn member(&mut self, room: &RoomName, peer: PeerId) -> Option<&mut Member> {

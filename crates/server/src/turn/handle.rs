@@ -86,6 +86,11 @@ impl TurnHandle {
         Credentials { username, password, expires, lifetime: issuer.lifetime, urls: issuer.endpoints.urls(host) }
     }
 
+    /// How long credentials are valid.
+    pub fn lifetime(&self) -> Duration {
+        self.issuer.lifetime
+    }
+
     /// Keeps the allocations of `room` alive until `until` (since 1970-01-01 UTC), beyond the expiry of the credentials
     /// that they were made with. To be repeated while two members are there.
     pub fn set_live(&self, room: &str, until: Duration) {

@@ -2,7 +2,7 @@
 
 use super::connect::ConnectError;
 use super::dial::{Socket, dial};
-use super::event::{CloseReason, RoomEvent};
+use super::event::RoomEvent;
 use super::machine::{Machine, Next};
 use super::options::RoomOptions;
 use core::time::Duration;
@@ -93,21 +93,30 @@ impl Driver {
     /// Keeps the room going from the first connection on.
     pub async fn run(mut self, mut socket: Socket) {
         let mut attempt = 0;
+        // Since when we are not in the room.
+        let mut out_since = None;
         loop {
             let since = Instant::now();
             let ended = self.serve(&mut socket).await;
+            let was_in = self.shared.lock().is_in();
             if ended == Ended::Over {
                 break;
             }
             drop(socket);
             if since.elapsed() >= STABLE {
-                attempt = 0;
+                (attempt, out_since) = (0, None);
             }
             if ended != Ended::Reenter {
                 self.shared.lock().handle_lost();
                 self.shared.to_owner.notify_one();
             }
-            match self.reconnect(&mut attempt, ended == Ended::BackOff).await {
+            let began = out_since.take().filter(|_| !was_in).unwrap_or_else(Instant::now);
+            out_since = Some(began);
+            if ended == Ended::BackOff && began.elapsed() >= self.options.give_up_after {
+                self.give_up();
+                return;
+            }
+            match self.reconnect(began, &mut attempt, ended == Ended::BackOff).await {
                 Some(again) => socket = again,
                 None => return,
             }
@@ -180,8 +189,7 @@ impl Driver {
     }
 
     /// Dials until a WebSocket stands; `None` if the room is over or the server stays out of reach.
-    async fn reconnect(&mut self, attempt: &mut u32, back_off: bool) -> Option<Socket> {
-        let began = Instant::now();
+    async fn reconnect(&mut self, began: Instant, attempt: &mut u32, back_off: bool) -> Option<Socket> {
         if back_off {
             *attempt = (*attempt).max(4);
         }
@@ -205,11 +213,15 @@ impl Driver {
                 Err(_) => tracing::debug!("cannot reconnect in time"),
             }
             if began.elapsed() >= self.options.give_up_after {
-                self.shared.lock().close(CloseReason::Unreachable);
-                self.shared.to_owner.notify_one();
+                self.give_up();
                 return None;
             }
         }
+    }
+
+    fn give_up(&self) {
+        self.shared.lock().give_up();
+        self.shared.to_owner.notify_one();
     }
 
     /// Waits, and says whether the owner left meanwhile.

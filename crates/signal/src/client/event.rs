@@ -3,6 +3,7 @@
 use crate::id::PeerId;
 use crate::message::{ErrorCode, IceServer};
 use crate::plain::{Candidate, Role};
+use core::time::Duration;
 
 /// What happened in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,14 @@ pub enum RoomEvent {
         peers: Vec<PeerId>,
         /// What ICE should use.
         ice_servers: Vec<IceServer>,
+    },
+    /// What ICE should use from now on, in place of all that was named before. Where the server relays, this comes before
+    /// the hello of the first peer, and again whenever the credentials are renewed.
+    IceServers {
+        /// The servers; those that relay come with credentials.
+        ice_servers: Vec<IceServer>,
+        /// How long the credentials are good for, from now.
+        expires_in: Duration,
     },
     /// A peer has proved that it knows the secret.
     PeerHello {

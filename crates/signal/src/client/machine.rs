@@ -3,11 +3,13 @@
 use super::event::{CloseReason, DescriptionKind, RoomEvent};
 use super::options::{Intent, RoomOptions};
 use super::remote::{Opened, Remote, Standing};
+use crate::access::AccessToken;
 use crate::code::Code;
 use crate::id::{PeerId, Token};
-use crate::message::{ACK_EVERY, ClientMessage, Data, ErrorCode, IceServer, ServerMessage};
+use crate::message::{ACK_EVERY, Accepts, ClientMessage, Data, ErrorCode, IceServer, ServerMessage};
 use crate::plain::{Plain, Role};
 use crate::seal::PLAIN_MAX;
+use core::time::Duration;
 use peerage_base::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,6 +18,8 @@ const UNACKED_MESSAGES: usize = 256;
 const UNACKED_BYTES: usize = 1 << 20;
 /// Events that wait for the owner before reading from the server stops.
 const EVENTS_MAX: usize = 256;
+/// More than any server names.
+const ICE_SERVERS_MAX: usize = 32;
 /// More than any server seats.
 const PEERS_MAX: usize = 64;
 
@@ -74,6 +78,9 @@ pub(super) struct Machine {
     code: Code,
     role: Role,
     agent: String,
+    access_token: Option<AccessToken>,
+    /// Why the server did not let us in again, as long as it does not.
+    turned_away: Option<CloseReason>,
     rng: Rng,
     me: PeerId,
     stay: Stay,
@@ -96,6 +103,9 @@ impl Machine {
             code: options.code.clone(),
             role: options.role,
             agent: options.agent.clone(),
+            // Whoever only joins may be at a server that somebody else chose.
+            turned_away: None,
+            access_token: options.access_token.clone().filter(|_| options.intent == Intent::Open),
             me: PeerId::generate(&mut rng),
             rng,
             stay: Stay::Entering { intent: options.intent, again: false },
@@ -139,9 +149,12 @@ impl Machine {
         self.frames.clear();
         self.step_out();
         let (room, peer) = (self.code.room().clone(), self.me);
+        let accepts = vec![Accepts::IceServers];
         let first = match &self.stay {
-            Stay::Entering { intent: Intent::Open, .. } => ClientMessage::Open { room, peer },
-            Stay::Entering { intent: Intent::Join, .. } => ClientMessage::Join { room, peer },
+            Stay::Entering { intent: Intent::Open, .. } => {
+                ClientMessage::Open { room, peer, accepts, access_token: self.access_token.clone() }
+            }
+            Stay::Entering { intent: Intent::Join, .. } => ClientMessage::Join { room, peer, accepts },
             Stay::In { token } | Stay::Away { token } => {
                 ClientMessage::Resume { room, peer, token: *token, received: self.received }
             }
@@ -166,8 +179,10 @@ impl Machine {
             Ok(ServerMessage::PeerJoined { seq, peer }) => self.numbered(seq, |m| m.peer_joined(peer)),
             Ok(ServerMessage::PeerLeft { seq, peer }) => self.numbered(seq, |m| m.forget(peer)),
             Ok(ServerMessage::Signal { seq, from, data }) => self.numbered(seq, |m| m.signal(from, data.as_str())),
+            Ok(ServerMessage::IceServers { ice_servers, expires_ms }) => self.ice_servers(ice_servers, expires_ms),
             Ok(ServerMessage::Ack { received }) => self.acknowledged(received),
             Ok(ServerMessage::Error { code, message }) => return self.refused(code, &message),
+            Ok(ServerMessage::Unknown) => Ok(()),
             Err(e) => Err(e.to_string()),
         };
         if let Err(what) = done {
@@ -192,6 +207,12 @@ impl Machine {
             self.frames.push_back(ClientMessage::Leave.to_json());
             self.events.push_back(RoomEvent::Closed(reason));
         }
+    }
+
+    /// Ends the stay because the server stayed out of reach, or kept us out.
+    pub fn give_up(&mut self) {
+        let reason = self.turned_away.take().unwrap_or(CloseReason::Unreachable);
+        self.close(reason);
     }
 
     /// Ends the stay because the owner wants to.
@@ -234,8 +255,22 @@ impl Machine {
             return Err("joined twice".into());
         }
         self.stay = Stay::In { token };
+        self.turned_away = None;
         self.events.push_back(RoomEvent::Joined { me: self.me, peers: peers.clone(), ice_servers });
         peers.into_iter().try_for_each(|peer| self.greet(peer, false))
+    }
+
+    /// Not numbered, so only what the owner has not taken yet is outdated by it.
+    fn ice_servers(&mut self, ice_servers: Vec<IceServer>, expires_ms: u64) -> Result<(), String> {
+        if !self.is_in() {
+            return Err("servers for ICE before the room was entered".into());
+        }
+        if ice_servers.len() > ICE_SERVERS_MAX {
+            return Err("too many servers for ICE".into());
+        }
+        self.events.retain(|event| !matches!(event, RoomEvent::IceServers { .. }));
+        self.events.push_back(RoomEvent::IceServers { ice_servers, expires_in: Duration::from_millis(expires_ms) });
+        Ok(())
     }
 
     fn resumed(&mut self, received: u64) -> Result<(), String> {
@@ -329,17 +364,21 @@ impl Machine {
 
     fn refused(&mut self, code: ErrorCode, message: &str) -> Next {
         tracing::debug!(?code, message, "the server refused");
+        let message = message.chars().filter(|c| !c.is_control()).take(200).collect();
+        let reason = CloseReason::Refused { code, message };
         match (&self.stay, code) {
             (Stay::In { .. } | Stay::Away { .. }, ErrorCode::Gone) => {
                 self.begin_anew();
                 Next::Reenter
             }
-            (Stay::In { .. } | Stay::Away { .. } | Stay::Entering { again: true, .. }, ErrorCode::RateLimited) => {
+            (Stay::In { .. } | Stay::Away { .. }, ErrorCode::RateLimited) => Next::BackOff,
+            // Forbidden: whoever may open rooms has not come back yet, after a restart of the server.
+            (Stay::Entering { again: true, .. }, ErrorCode::RateLimited | ErrorCode::Forbidden) => {
+                self.turned_away = Some(reason);
                 Next::BackOff
             }
             _ => {
-                let message = message.chars().filter(|c| !c.is_control()).take(200).collect();
-                self.close(CloseReason::Refused { code, message });
+                self.close(reason);
                 Next::Close
             }
         }

@@ -1,6 +1,7 @@
 //! How to enter a room.
 
 use super::tls::TlsOptions;
+use crate::access::AccessToken;
 use crate::code::Code;
 use crate::link::ServerAddress;
 use crate::plain::Role;
@@ -26,6 +27,9 @@ pub struct RoomOptions {
     pub code: Code,
     /// Whether the room must exist.
     pub intent: Intent,
+    /// What opens rooms on a server that does not let everybody. Shown only with [`Intent::Open`], to a server of our own
+    /// choice: the server of a link that somebody sent must not learn it. Default none.
+    pub access_token: Option<AccessToken>,
     /// What we tell others we are here for.
     pub role: Role,
     /// Program and version, for people. Default `peerage/VERSION`.
@@ -52,6 +56,7 @@ impl RoomOptions {
             server,
             code,
             intent,
+            access_token: None,
             role,
             agent: concat!("peerage/", env!("CARGO_PKG_VERSION")).to_owned(),
             tls: TlsOptions::default(),

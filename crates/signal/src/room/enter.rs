@@ -3,27 +3,33 @@
 use super::member::{Member, Presence};
 use super::{ConnId, ConnState, Output, Refusal, Room, Rooms};
 use crate::id::{PeerId, RoomName, Token};
-use crate::message::{ErrorCode, ServerMessage};
+use crate::message::{Accepts, ErrorCode, ServerMessage};
 use peerage_base::time::Instant;
 
+/// What a client that enters says.
+pub(super) struct Entry {
+    pub room: RoomName,
+    pub peer: PeerId,
+    pub accepts: Vec<Accepts>,
+    /// It would create the room, and whether it may; `None`: it would not.
+    pub create: Option<bool>,
+}
+
 impl Rooms {
-    pub(super) fn enter(
-        &mut self,
-        now: Instant,
-        conn: ConnId,
-        name: RoomName,
-        peer: PeerId,
-        create: bool,
-    ) -> Result<(), Refusal> {
+    pub(super) fn enter(&mut self, now: Instant, conn: ConnId, entry: Entry) -> Result<(), Refusal> {
         self.charge_entry(now, conn)?;
+        let Entry { room: name, peer, accepts, create } = entry;
         match self.rooms.get(&name) {
             Some(room) if room.members.iter().any(|m| m.id == peer) => {
                 return Err(Refusal::new(ErrorCode::Taken, "this peer id is in use"));
             }
             Some(room) if room.members.len() >= self.settings.peers_per_room => return Err(Refusal::unavailable()),
             Some(_) => {}
-            None if create => self.create(&name)?,
-            None => return Err(Refusal::unavailable()),
+            None => match create {
+                Some(true) => self.create(&name)?,
+                Some(false) => return Err(Refusal::forbidden()),
+                None => return Err(Refusal::unavailable()),
+            },
         }
         let ice_servers = self.seat(conn, &name, peer);
         let token = Token::generate(&mut self.rng);
@@ -32,10 +38,11 @@ impl Rooms {
             self.empty.remove(&(expires, name.clone()));
         }
         let others: Vec<PeerId> = room.members.iter().map(|m| m.id).collect();
-        room.members.push(Member::new(peer, token, conn));
+        room.members.push(Member::new(peer, token, conn, accepts.contains(&Accepts::IceServers)));
         let grace_ms = u64::try_from(self.settings.grace.as_millis()).unwrap_or(u64::MAX);
         let joined = ServerMessage::Joined { token, peers: others.clone(), ice_servers, grace_ms };
         self.output.push_back(Output::Frame(conn, joined.to_json().into()));
+        self.grant_on_arrival(now, &name, peer);
         tracing::debug!(conn = conn.0, others = others.len(), "entered");
         for other in others {
             self.announce(now, &name, other, |seq| ServerMessage::PeerJoined { seq, peer });
@@ -80,6 +87,7 @@ impl Rooms {
         let peers = members.iter().map(|m| m.id).filter(|id| *id != peer).collect();
         let resumed = ServerMessage::Resumed { received: heard, peers };
         self.output.push_back(Output::Frame(conn, resumed.to_json().into()));
+        self.grant_on_arrival(now, &name, peer);
         tracing::debug!(conn = conn.0, resent = resent.len(), "resumed");
         self.output.extend(resent.into_iter().map(|frame| Output::Frame(conn, frame)));
         Ok(())
@@ -94,7 +102,7 @@ impl Rooms {
         self.remove(now, name, peer);
         if let Some(expires) = self.rooms.get(name).and_then(|room| room.expires) {
             self.empty.remove(&(expires, name.clone()));
-            self.rooms.remove(name);
+            self.discard(name);
         }
     }
 
@@ -113,6 +121,7 @@ impl Rooms {
         if let Presence::Away { until } = member.presence {
             self.away.remove(&(until, name.clone(), peer));
         }
+        self.pause_grants(name);
         for other in others {
             self.announce(now, name, other, |seq| ServerMessage::PeerLeft { seq, peer });
         }
@@ -121,7 +130,7 @@ impl Rooms {
     fn create(&mut self, name: &RoomName) -> Result<(), Refusal> {
         if self.rooms.len() >= self.settings.rooms {
             let (_, oldest) = self.empty.pop_first().ok_or_else(Refusal::unavailable)?;
-            self.rooms.remove(&oldest);
+            self.discard(&oldest);
         }
         self.rooms.insert(name.clone(), Room::default());
         Ok(())

@@ -25,10 +25,12 @@ pub(super) struct Member {
     pub acked: u64,
     pub signals: Bucket,
     pub bytes: Bucket,
+    /// It knows what to do with [`ServerMessage::IceServers`](crate::message::ServerMessage::IceServers).
+    pub accepts_grants: bool,
 }
 
 impl Member {
-    pub fn new(id: PeerId, token: Token, conn: ConnId) -> Self {
+    pub fn new(id: PeerId, token: Token, conn: ConnId, accepts_grants: bool) -> Self {
         Self {
             id,
             token,
@@ -38,6 +40,7 @@ impl Member {
             acked: 0,
             signals: Bucket::default(),
             bytes: Bucket::default(),
+            accepts_grants,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Limits of the rooms.
 
+use crate::access::AccessList;
 use crate::limit::Rate;
 use peerage_base::time::Duration;
 
@@ -34,6 +35,11 @@ pub struct Settings {
     /// How long a connected client may withhold an acknowledgement that is due before it is dropped. Default 45 s, the
     /// time after which a silent connection counts as lost.
     pub ack_timeout: Duration,
+    /// Who may open rooms. Default: everybody. Entering a room that is there needs no token in any case.
+    pub access: AccessList,
+    /// How often a room in which two peers are present is granted new credentials for the relay. Default: never, for
+    /// a server that has no relay. Half of the time that they are good for leaves every connection the other half.
+    pub grant_interval: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -51,6 +57,8 @@ impl Default for Settings {
             queue_bytes: 1 << 20,
             total_queue_bytes: 256 << 20,
             ack_timeout: Duration::from_secs(45),
+            access: AccessList::default(),
+            grant_interval: None,
         }
     }
 }

@@ -9,46 +9,48 @@ use serde_json::{Value, json};
 
 const SOURCE: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1));
 
-struct World {
-    rooms: Rooms,
-    now: Instant,
+pub(super) struct World {
+    pub rooms: Rooms,
+    pub now: Instant,
+    /// Rooms whose credentials ended.
+    pub revoked: Vec<String>,
 }
 
 /// What one connection was told, and whether it was closed.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
-    frames: Vec<Value>,
-    closed: bool,
+pub(super) struct Told {
+    pub frames: Vec<Value>,
+    pub closed: bool,
 }
 
 impl Told {
-    fn error(&self) -> &str {
+    pub fn error(&self) -> &str {
         assert!(self.closed, "{self:?}");
         self.frames.last().and_then(|f| f["code"].as_str()).unwrap_or("none")
     }
 
-    fn types(&self) -> Vec<&str> {
+    pub fn types(&self) -> Vec<&str> {
         self.frames.iter().filter_map(|f| f["type"].as_str()).collect()
     }
 }
 
 impl World {
-    fn new(change: impl FnOnce(&mut Settings)) -> Self {
+    pub fn new(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         change(&mut settings);
-        Self { rooms: Rooms::new(settings, Rng::from_u64(1)), now: Instant::from_millis(5) }
+        Self { rooms: Rooms::new(settings, Rng::from_u64(1)), now: Instant::from_millis(5), revoked: Vec::new() }
     }
 
-    fn connect(&mut self) -> ConnId {
+    pub fn connect(&mut self) -> ConnId {
         let ice = IceServer { urls: vec!["stun:h:1".into()], username: None, credential: None };
         self.rooms.connect(self.now, SOURCE, vec![ice])
     }
 
-    fn say(&mut self, conn: ConnId, frame: Value) {
+    pub fn say(&mut self, conn: ConnId, frame: Value) {
         self.rooms.handle_frame(self.now, conn, &frame.to_string());
     }
 
-    fn drain(&mut self) -> HashMap<ConnId, Told> {
+    pub fn drain(&mut self) -> HashMap<ConnId, Told> {
         let mut told: HashMap<ConnId, Told> = HashMap::new();
         while let Some(output) = self.rooms.poll_output() {
             match output {
@@ -58,32 +60,40 @@ impl World {
                     told.frames.push(serde_json::from_str(&frame).unwrap());
                 }
                 Output::Close(conn) => told.entry(conn).or_default().closed = true,
+                Output::Grant(room, to) => {
+                    for conn in to {
+                        let told = told.entry(conn).or_default();
+                        assert!(!told.closed, "nothing is sent after a close");
+                        told.frames.push(json!({"type": "ice_servers", "room": room}));
+                    }
+                }
+                Output::Revoke(room) => self.revoked.push(room.to_string()),
             }
         }
         told
     }
 
-    fn told(&mut self, conn: ConnId) -> Told {
+    pub fn told(&mut self, conn: ConnId) -> Told {
         self.drain().remove(&conn).unwrap_or_default()
     }
 
-    fn enter(&mut self, how: &str, room: &str, who: u8) -> (ConnId, Told) {
+    pub fn enter(&mut self, how: &str, room: &str, who: u8) -> (ConnId, Told) {
         let conn = self.connect();
         self.say(conn, json!({"type": how, "room": room, "peer": peer(who)}));
         let told = self.told(conn);
         (conn, told)
     }
 
-    fn signal(&mut self, conn: ConnId, seq: u64, to: u8, data: &str) {
+    pub fn signal(&mut self, conn: ConnId, seq: u64, to: u8, data: &str) {
         self.say(conn, json!({"type": "signal", "seq": seq, "to": peer(to), "data": data}));
     }
 
-    fn wait(&mut self, time: Duration) {
+    pub fn wait(&mut self, time: Duration) {
         self.now += time;
         self.rooms.handle_timeout(self.now);
     }
 
-    fn resume(&mut self, who: u8, token: &Value, received: u64) -> (ConnId, Told) {
+    pub fn resume(&mut self, who: u8, token: &Value, received: u64) -> (ConnId, Told) {
         let conn = self.connect();
         self.say(
             conn,
@@ -94,7 +104,7 @@ impl World {
     }
 }
 
-fn peer(n: u8) -> String {
+pub(super) fn peer(n: u8) -> String {
     PeerId::from_bytes([n; 16]).to_string()
 }
 
@@ -383,6 +393,9 @@ fn check(rooms: &Rooms) {
     assert_eq!(rooms.away.len(), members().filter(|m| m.conn().is_none()).count());
     assert_eq!(rooms.empty.len(), rooms.rooms.values().filter(|r| r.members.is_empty()).count());
     assert_eq!(rooms.empty.len(), rooms.rooms.values().filter(|r| r.expires.is_some()).count());
+    let together = rooms.rooms.values().filter(|r| r.present() >= 2 && rooms.settings.grant_interval.is_some());
+    assert_eq!(rooms.grants.len(), together.count(), "credentials are due exactly where two peers are present");
+    assert_eq!(rooms.grants.len(), rooms.rooms.values().filter(|r| r.next_grant.is_some()).count());
     let seated = rooms.conns.values().filter(|c| matches!(c.state, ConnState::Seated { .. })).count();
     assert_eq!(seated, members().filter(|m| m.conn().is_some()).count());
     assert_eq!(rooms.silent.len() + seated, rooms.conns.len());
@@ -401,8 +414,9 @@ enum Op {
 
 fn frame() -> impl Strategy<Value = String> {
     let room = prop_oneof![Just("aaaa"), Just("bbbb"), Just("cccc"), Just("x")];
-    let entering = (prop_oneof![Just("open"), Just("join")], room, 1u8..5)
-        .prop_map(|(how, room, who)| json!({"type": how, "room": room, "peer": peer(who)}).to_string());
+    let entering = (prop_oneof![Just("open"), Just("join")], room, 1u8..5).prop_map(|(how, room, who)| {
+        json!({"type": how, "room": room, "peer": peer(who), "accepts": ["ice_servers"]}).to_string()
+    });
     let signal = (1u64..5, 1u8..5, 0usize..200).prop_map(|(seq, to, n)| {
         json!({"type": "signal", "seq": seq, "to": peer(to), "data": "x".repeat(n)}).to_string()
     });
@@ -436,6 +450,7 @@ proptest! {
             s.queue_bytes = 500;
             s.total_queue_bytes = 900;
             s.entry_rate = Rate::new(1000, 1000);
+            s.grant_interval = Some(Duration::from_secs(10));
         });
         let mut conns = Vec::new();
         for op in ops {

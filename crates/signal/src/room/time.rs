@@ -17,9 +17,10 @@ impl Rooms {
         }
         while self.empty.first().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, room)) = self.empty.pop_first() {
-                self.rooms.remove(&room);
+                self.discard(&room);
             }
         }
+        self.grant_again(now);
         if self.next_sweep.is_some_and(|at| at <= now) {
             self.sweep(now);
         }
@@ -30,7 +31,8 @@ impl Rooms {
         let silent = self.silent.first().map(|(at, _)| *at);
         let away = self.away.first().map(|(at, ..)| *at);
         let empty = self.empty.first().map(|(at, _)| *at);
-        [away, empty, self.next_sweep].into_iter().fold(silent, earliest)
+        let grant = self.grants.first().map(|(at, _)| *at);
+        [away, empty, grant, self.next_sweep].into_iter().fold(silent, earliest)
     }
 
     /// Drops connected members that withhold acknowledgements, so that what is kept for them does not stay.

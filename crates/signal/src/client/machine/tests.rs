@@ -1,6 +1,7 @@
 //! Clients against the rooms of the server, both without sockets.
 
 use super::*;
+use crate::access::{AccessList, AccessToken};
 use crate::link::ServerAddress;
 use crate::plain::Candidate;
 use crate::room::{ConnId, Output, Rooms, Settings};
@@ -26,7 +27,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let settings = Settings { entry_rate: crate::limit::Rate::new(10_000, 1000), ..Settings::default() };
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings { entry_rate: crate::limit::Rate::new(10_000, 1000), ..Settings::default() };
+        change(&mut settings);
         Self { rooms: Rooms::new(settings, Rng::from_u64(7)), now: Instant::from_millis(1), clients: Vec::new() }
     }
 
@@ -84,12 +90,26 @@ impl World {
 
     fn deliver(&mut self) {
         while let Some(output) = self.rooms.poll_output() {
-            if let Output::Frame(conn, frame) = output
-                && let Some(client) = self.clients.iter_mut().find(|c| c.conn == Some(conn))
-            {
-                client.inbox.push_back(frame);
+            let (to, frame) = match output {
+                Output::Frame(conn, frame) => (vec![conn], frame),
+                Output::Grant(_, to) => (to, self.grant()),
+                Output::Close(_) | Output::Revoke(_) => continue,
+            };
+            for client in self.clients.iter_mut().filter(|c| c.conn.is_some_and(|conn| to.contains(&conn))) {
+                client.inbox.push_back(frame.clone());
             }
         }
+    }
+
+    /// Credentials that tell when they were made.
+    fn grant(&self) -> std::sync::Arc<str> {
+        let made = self.now.since(Instant::from_millis(0)).as_secs();
+        let server = IceServer {
+            urls: vec!["turn:h:3478".into()],
+            username: Some(format!("{made}:room")),
+            credential: Some("password".into()),
+        };
+        ServerMessage::IceServers { ice_servers: vec![server], expires_ms: 600_000 }.to_json().into()
     }
 
     fn settle(&mut self) {
@@ -150,6 +170,130 @@ fn two_peers_greet_each_other_and_the_first_one_knows_that_it_is() {
         world.clients[1].log[0],
         RoomEvent::Joined { me: world.me(1), peers: vec![world.me(0)], ice_servers: vec![] }
     );
+}
+
+/// When the credentials that a client was told were made, in order.
+fn granted(world: &World, at: usize) -> Vec<String> {
+    let made = |event: &RoomEvent| match event {
+        RoomEvent::IceServers { ice_servers, expires_in } => {
+            assert_eq!(*expires_in, core::time::Duration::from_secs(600));
+            ice_servers[0].username.clone()
+        }
+        _ => None,
+    };
+    world.clients[at].log.iter().filter_map(made).collect()
+}
+
+#[test]
+fn credentials_come_before_the_hello_and_are_renewed() {
+    let mut world = World::with(|s| s.grant_interval = Some(Duration::from_secs(300)));
+    world.add(SECRET, Intent::Open);
+    world.settle();
+    assert!(granted(&world, 0).is_empty());
+    world.add(SECRET, Intent::Join);
+    world.settle();
+    for client in &world.clients {
+        let place = |wanted: fn(&RoomEvent) -> bool| client.log.iter().position(wanted).unwrap();
+        let hello = place(|e| matches!(e, RoomEvent::PeerHello { .. }));
+        assert!(place(|e| matches!(e, RoomEvent::IceServers { .. })) < hello, "{:?}", client.log);
+    }
+    world.wait(Duration::from_secs(300));
+    assert_eq!(
+        (granted(&world, 0), granted(&world, 1)),
+        (vec!["0:room".into(), "300:room".into()], granted(&world, 0))
+    );
+}
+
+#[test]
+fn an_owner_that_does_not_look_finds_the_newest_credentials_alone() {
+    let mut world = World::with(|s| s.grant_interval = Some(Duration::from_secs(300)));
+    world.add(SECRET, Intent::Open);
+    world.settle();
+    world.add(SECRET, Intent::Join);
+    world.settle();
+    let machine = &mut world.clients[0].machine;
+    for made in 0..1000 {
+        let frame = format!(
+            r#"{{"type":"ice_servers","ice_servers":[{{"urls":["turn:h"],"username":"{made}","credential":"c"}}],"expires_ms":1}}"#
+        );
+        assert_eq!(machine.handle_frame(&frame), Next::Continue);
+    }
+    let Some(RoomEvent::IceServers { ice_servers, .. }) = machine.poll_event() else { panic!("no event") };
+    assert_eq!(ice_servers[0].username.as_deref(), Some("999"));
+    assert_eq!(machine.poll_event(), None);
+}
+
+#[test]
+fn a_message_of_a_later_version_is_passed_over() {
+    let mut world = pair();
+    assert_eq!(world.clients[0].machine.handle_frame(r#"{"type":"weather","seq":99}"#), Next::Continue);
+    world.say(1, 0, "still here");
+    world.settle();
+    assert_eq!(world.heard(0), ["still here"]);
+}
+
+fn with_access(world: &mut World, intent: Intent, token: &str) -> (usize, RoomOptions) {
+    let server = ServerAddress::parse("http://localhost").unwrap();
+    let rng = Rng::from_u64(500 + world.clients.len() as u64);
+    let mut options = RoomOptions::new(server, Code::parse(SECRET).unwrap(), intent, Role::Send, rng);
+    options.access_token = Some(AccessToken::parse(token).unwrap());
+    let at = world.add(SECRET, intent);
+    // What was queued to be said came without the token.
+    world.clients[at].machine = Machine::new(&options);
+    world.clients[at].machine.handle_connected();
+    (at, options)
+}
+
+#[test]
+fn the_access_token_opens_rooms_and_is_not_shown_to_a_server_that_somebody_else_chose() {
+    const TOKEN: &str = "correct-horse-battery";
+    let list = AccessList::new([&AccessToken::parse(TOKEN).unwrap()]);
+    let mut world = World::with(|s| s.access = list.clone());
+    let at = world.add(SECRET, Intent::Open);
+    world.settle();
+    let refused = world.clients[at].log.last();
+    assert!(
+        matches!(refused, Some(RoomEvent::Closed(CloseReason::Refused { code: ErrorCode::Forbidden, message })) if message.contains("access token")),
+        "{refused:?}"
+    );
+    let (opener, _) = with_access(&mut world, Intent::Open, TOKEN);
+    world.settle();
+    let (joiner, _) = with_access(&mut world, Intent::Join, TOKEN);
+    assert!(!world.clients[joiner].machine.frames.iter().any(|frame| frame.contains(TOKEN)));
+    world.settle();
+    world.say(joiner, opener, "hi");
+    world.settle();
+    assert_eq!(world.heard(opener), ["hi"]);
+
+    // The server is started anew: the joiner comes back first, may not open the room, and waits until it is there.
+    world.rooms = Rooms::new(Settings { access: list, ..Settings::default() }, Rng::from_u64(8));
+    world.clients.iter_mut().for_each(|client| client.conn = None);
+    world.dial(joiner);
+    for _ in 0..8 {
+        world.up(joiner);
+        world.down(joiner);
+    }
+    assert!(!world.clients[joiner].machine.is_over() && !world.clients[joiner].machine.is_in());
+    assert!(!world.clients[joiner].machine.frames.iter().any(|frame| frame.contains(TOKEN)));
+    world.dial(opener);
+    world.settle();
+    world.dial(joiner);
+    world.settle();
+    world.say(joiner, opener, "again");
+    world.settle();
+    assert_eq!(world.heard(opener), ["hi", "again"]);
+}
+
+#[test]
+fn one_that_is_kept_out_for_good_says_why() {
+    let mut world = pair();
+    let machine = &mut world.clients[1].machine;
+    assert_eq!(machine.handle_frame(r#"{"type":"error","code":"gone","message":"m"}"#), Next::Reenter);
+    machine.handle_connected();
+    assert_eq!(machine.handle_frame(r#"{"type":"error","code":"forbidden","message":"no token"}"#), Next::BackOff);
+    machine.give_up();
+    let reason = CloseReason::Refused { code: ErrorCode::Forbidden, message: "no token".into() };
+    assert!(std::iter::from_fn(|| machine.poll_event()).any(|e| e == RoomEvent::Closed(reason.clone())));
 }
 
 #[test]
