@@ -43,15 +43,6 @@ pub fn mtu_towards(remote: SocketAddr) -> io::Result<usize> {
     }
 }
 
-/// The greatest length of an IP packet on the link of an interface, in bytes (Linux, Android).
-pub fn mtu_of(interface: &str) -> Option<usize> {
-    // The name becomes part of a path.
-    if interface.contains(['/', '\0']) || interface.starts_with('.') {
-        return None;
-    }
-    std::fs::read_to_string(format!("/sys/class/net/{interface}/mtu")).ok()?.trim().parse().ok()
-}
-
 /// The IPv4 router of the default route (Linux, Android); elsewhere the first address of the default address's network,
 /// which it mostly is.
 pub fn gateway() -> Option<Ipv4Addr> {
@@ -92,7 +83,7 @@ fn default_gateway(table: &str) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
-    use super::{address_towards, default_address, default_gateway, mtu_of, mtu_towards};
+    use super::{address_towards, default_address, default_gateway, mtu_towards};
     use std::net::{IpAddr, Ipv4Addr};
 
     #[test]
@@ -106,9 +97,6 @@ mod tests {
     fn loopback_has_its_usual_size() {
         // The length field of IPv4 ends where the link does not yet.
         assert_eq!(mtu_towards(([127, 0, 0, 1], 9).into()).unwrap(), 65_535);
-        assert_eq!(mtu_of("lo"), Some(65_536));
-        assert_eq!(mtu_of("../net/lo"), None);
-        assert_eq!(mtu_of("nothing-of-this-name"), None);
     }
 
     #[test]
