@@ -21,6 +21,7 @@ pub mod credentials;
 pub mod fuzz;
 pub mod header;
 pub mod message;
+pub mod nonce;
 pub mod server;
 pub mod transaction;
 pub mod write;

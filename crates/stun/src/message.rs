@@ -13,6 +13,7 @@ use crate::header::{Class, HEADER, Method, TransactionId, is_stun, split_type};
 use crate::integrity::{self, FINGERPRINT, INTEGRITY};
 use core::fmt;
 use core::net::SocketAddr;
+use core::ops::Range;
 use peerage_base::reader::Reader;
 use peerage_crypto::constant_time;
 
@@ -217,6 +218,14 @@ impl<'a> Message<'a> {
             Attribute::XorPeerAddress(address) => Some(address),
             _ => None,
         })
+    }
+
+    /// Where the value of DATA lies in the message.
+    pub fn data_range(&self) -> Option<Range<usize>> {
+        let content = self.bytes.get(..self.content_end).unwrap_or_default();
+        let mut walk = Walk { bytes: content, at: HEADER }.map_while(Result::ok);
+        let Element { at, value, .. } = walk.find(|element| element.kind == AttributeType::DATA)?;
+        Some(at + 4..at + 4 + value.len())
     }
 
     /// Whether USE-CANDIDATE is there.

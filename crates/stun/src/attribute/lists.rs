@@ -86,7 +86,8 @@ impl<'a> PasswordAlgorithms<'a> {
         core::iter::from_fn(move || PasswordAlgorithm::parse(&mut reader))
     }
 
-    pub(crate) const fn as_bytes(&self) -> &'a [u8] {
+    /// The wire form, which a client repeats as it came.
+    pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 }

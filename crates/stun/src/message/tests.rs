@@ -310,6 +310,27 @@ fn the_seeds_are_read_without_a_panic_and_most_of_them_whole() {
     assert_eq!(whole, 17);
 }
 
+#[test]
+fn the_range_of_data_is_where_its_finder_points() {
+    let key = Key::short_term("key");
+    let mut buf = [0; 128];
+    let mut writer = Writer::new(&mut buf, Class::Indication, Method::DATA, TransactionId([1; 12]));
+    writer.attribute(&Attribute::Priority(7)).unwrap().attribute(&Attribute::Data(b"hello")).unwrap();
+    writer.integrity(&key).unwrap();
+    let len = writer.finish();
+    let message = Message::parse(&buf[..len]).unwrap();
+    assert_eq!(message.data_range(), Some(32..37));
+    assert_eq!(&buf[32..37], message.data().unwrap());
+    // Behind the integrity nothing counts.
+    let mut late = [0; 128];
+    let mut writer = Writer::new(&mut late, Class::Indication, Method::DATA, TransactionId([1; 12]));
+    writer.integrity(&key).unwrap();
+    let at = writer.finish();
+    late[at..at + 8].copy_from_slice(&[0, 0x13, 0, 2, 1, 2, 0, 0]);
+    late[3] += 8;
+    assert_eq!(Message::parse(&late[..at + 8]).unwrap().data_range(), None);
+}
+
 proptest! {
     #[test]
     fn any_attributes_are_read_without_a_panic(
