@@ -34,6 +34,7 @@ pub mod observer;
 pub mod packet;
 pub mod pcap;
 pub mod step;
+pub mod topology;
 pub mod world;
 
 pub use host::{Host, Node};
