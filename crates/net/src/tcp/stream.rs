@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -80,11 +80,12 @@ struct Queue {
 }
 
 impl Stream {
-    /// Begins to connect to `remote`, from the address `from` or one that the system chooses.
+    /// Begins to connect to `remote`, from the address `from` or one that the system chooses; its port is 0 for any, or one
+    /// that is shared with a listener, as [`Config::share_port`] says.
     ///
     /// # Panics
     /// When polled outside a tokio runtime with I/O and time enabled.
-    pub fn connect(remote: SocketAddr, from: Option<IpAddr>, framing: Framing, config: Config) -> Self {
+    pub fn connect(remote: SocketAddr, from: Option<SocketAddr>, framing: Framing, config: Config) -> Self {
         Self::connecting(remote, framing, &config, async move { Ok(Io::Plain(open(remote, from, &config).await?)) })
     }
 
@@ -94,7 +95,7 @@ impl Stream {
     /// As [`connect`](Self::connect).
     pub fn connect_tls(
         remote: SocketAddr,
-        from: Option<IpAddr>,
+        from: Option<SocketAddr>,
         tls: &TlsClient,
         host: &str,
         framing: Framing,
@@ -252,6 +253,11 @@ impl Stream {
         Ok(self.deframer.next()?)
     }
 
+    /// Whether part of a packet was read, once all whole ones were taken.
+    pub fn is_partial(&self) -> bool {
+        self.deframer.is_partial()
+    }
+
     /// Whether it stands.
     pub fn is_connected(&self) -> bool {
         matches!(self.io, Io::Plain(_) | Io::Tls(_))
@@ -338,10 +344,12 @@ impl Queue {
     }
 }
 
-async fn open(remote: SocketAddr, from: Option<IpAddr>, config: &Config) -> io::Result<TcpStream> {
+async fn open(remote: SocketAddr, from: Option<SocketAddr>, config: &Config) -> io::Result<TcpStream> {
     let socket = if remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(from) = from {
-        socket.bind((from, 0).into())?;
+        #[cfg(unix)]
+        socket.set_reuseport(config.share_port)?;
+        socket.bind(from)?;
     }
     let io = socket.connect(remote).await?;
     set_up(&io, config)?;
