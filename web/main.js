@@ -11,10 +11,12 @@ import { peerName } from './view-peers.js';
 import { Ui } from './ui.js';
 
 const OPENED = 'peerage-opened';
+const ACCESS = 'peerage-access';
 
 const FAILURES = {
   unavailable: ['No such room', 'The code may be mistyped, or the room is full or has expired. Check the code with the other side, and that their page is still open.'],
   wrong_code: ['Wrong code', 'The room exists, but the part of the code after the hyphen differs from the one the others have. Ask for the code again and copy all of it.'],
+  forbidden: ['An access token is needed', 'This server starts rooms only for those who have its access token. Enter it under “Start a room”; ask whoever runs the server for one. Joining a room needs none.'],
   rate_limited: ['Too many tries', 'The server has had too many tries from your address. Wait a minute, then try again.'],
   bad_request: ['The server refused this page', 'It may have been updated: load the page again.'],
   too_large: ['The server refused a message', 'A message was too long for it. Load the page again.'],
@@ -24,11 +26,13 @@ class App {
   session = null;
   pipes = [];
   error = null;
+  #accessToken = kept(ACCESS) ?? '';
 
-  /** `base`: where links lead; the public address of the server, or else the one this page came from. */
-  constructor(storage, base) {
+  /** `server`: `{ base, needsToken, relay }` as `serverFacts` gives it. */
+  constructor(storage, server) {
     this.storage = storage;
-    this.base = base;
+    this.server = server;
+    this.base = server.base;
     this.render = soon(() => this.ui.render());
     this.chat = this.#newChat();
     this.files = new Files({
@@ -61,12 +65,17 @@ class App {
     return this.session ? [...this.session.peers.values()].filter((peer) => peer.takesFiles) : [];
   }
 
-  create() {
+  /** `token`: what this server asks for before it lets a room be started; kept for this tab. */
+  create(token = '') {
+    if (token !== '') {
+      this.#accessToken = token;
+      keep(ACCESS, token);
+    }
     this.#enter(codes.generate(), 'open');
   }
 
   join(code) {
-    this.#enter(code, remembered() === code.room ? 'open' : 'join');
+    this.#enter(code, kept(OPENED) === code.room ? 'open' : 'join');
   }
 
   leave() {
@@ -91,12 +100,14 @@ class App {
     this.pipes = [];
     // A page that is loaded again finds its room by the address.
     history.replaceState(null, '', `#${code.text}`);
-    if (mode === 'open') remember(code.room);
+    if (mode === 'open') keep(OPENED, code.room);
     const session = new Session({
       code,
       mode,
       url: webSocketUrl(),
       agent: agentName(navigator.userAgent),
+      accessToken: this.#accessToken,
+      relayOnly: this.ui.relayOnly,
       on: {
         changed: () => this.#sessionChanged(session),
         connected: (peer) => this.#connected(peer),
@@ -190,16 +201,22 @@ class App {
     if (this.session !== session) return;
     const [title, detail] = FAILURES[code] ?? ['The server ended this', message || 'Try again.'];
     this.error = { code, message: `${title}. ${detail}` };
-    const again = code === 'wrong_code' ? [] : [['Try again', () => this.#enter(session.code, session.mode)]];
+    if (code === 'forbidden') {
+      this.#accessToken = '';
+      forget(ACCESS);
+    }
+    const again = code === 'wrong_code' || code === 'forbidden' ? [] : [['Try again', () => this.#enter(session.code, session.mode)]];
     this.ui.notice('failed', 'error', title, detail, again);
-    document.getElementById('code').value = session.code.text;
+    // A code that nobody else has leads nowhere.
+    if (code === 'forbidden') this.ui.askToken();
+    else document.getElementById('code').value = session.code.text;
     this.#left();
   }
 
   #left() {
     this.session = null;
-    forget();
-    history.replaceState(null, '', location.pathname);
+    forget(OPENED);
+    history.replaceState(null, '', location.pathname + location.search);
     this.render();
   }
 }
@@ -220,6 +237,8 @@ function status(app) {
     remote: one.steps.remote,
     pairs: one.steps.pairs,
     steps: one.steps.events,
+    failures: one.steps.failures,
+    why: one.why,
   });
   return Object.freeze({
     get state() { return app.session?.state ?? 'idle'; },
@@ -246,15 +265,22 @@ function copyOf(value) {
   return structuredClone(value);
 }
 
-/** The address that the server wants in links; its own where it names none. */
-async function publicAddress() {
+/**
+ * What the server says of itself. `base`: the address that it wants in links, its own where it names none; `needsToken`:
+ * it asks for an access token before it lets a room be started; `relay`: it relays.
+ */
+async function serverFacts() {
+  const facts = { base: location.href, needsToken: false, relay: false };
   try {
-    const { public_url: url } = await (await fetch('config', { signal: AbortSignal.timeout(3000) })).json();
-    if (typeof url === 'string' && /^https?:$/.test(new URL(url).protocol)) return new URL(url).href;
+    const config = await (await fetch('config', { signal: AbortSignal.timeout(3000) })).json();
+    facts.needsToken = config.open_needs_token === true;
+    facts.relay = config.relay === true;
+    const url = config.public_url;
+    if (typeof url === 'string' && /^https?:$/.test(new URL(url).protocol)) facts.base = new URL(url).href;
   } catch {
     // Without an answer the address of this page is as good as any.
   }
-  return location.href;
+  return facts;
 }
 
 function webSocketUrl() {
@@ -265,26 +291,26 @@ function webSocketUrl() {
   return url.href;
 }
 
-// Which room this tab made: loading the page again may make it again.
-function remembered() {
+// For as long as this tab lives: which room it made, as loading the page again may make it again, and the access token.
+function kept(name) {
   try {
-    return sessionStorage.getItem(OPENED);
+    return sessionStorage.getItem(name);
   } catch {
     return null;
   }
 }
 
-function remember(room) {
+function keep(name, value) {
   try {
-    sessionStorage.setItem(OPENED, room);
+    sessionStorage.setItem(name, value);
   } catch {
     // Storage is switched off; then a page that is loaded again has to find the room still there.
   }
 }
 
-function forget() {
+function forget(name) {
   try {
-    sessionStorage.removeItem(OPENED);
+    sessionStorage.removeItem(name);
   } catch {
     // As above.
   }
@@ -300,8 +326,8 @@ function fromAddress(app) {
   }
 }
 
-const [storage, base] = await Promise.all([Storage.create(), publicAddress()]);
-const app = new App(storage, base);
+const [storage, server] = await Promise.all([Storage.create(), serverFacts()]);
+const app = new App(storage, server);
 Object.defineProperty(window, 'peeragePage', { value: status(app) });
 app.render();
 fromAddress(app);

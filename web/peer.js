@@ -1,5 +1,6 @@
 // One remote peer: its RTCPeerConnection by perfect negotiation (W3C WebRTC §10.7), and its channels.
 
+import { explain } from './explain.js';
 import { clean } from './text.js';
 import { Steps } from './steps.js';
 
@@ -22,10 +23,14 @@ export class Peer {
   agent = '';
   role = 'page';
   reason = null;
+  /** Why there is no connection, in one sentence; null while there is one or it is still looked for. */
+  why = null;
   present = true;
   #on;
   #first;
-  #iceServers;
+  #ice;
+  #configured = null;
+  #stood = false;
   #pc = null;
   #makingOffer = false;
   #ignoreOffer = false;
@@ -36,11 +41,14 @@ export class Peer {
   #timers = new Map();
   #ended = new Set();
 
-  /** `first`: this page was in the room before that peer, so it makes the first offer and is the impolite one. */
-  constructor({ id, first, iceServers, on }) {
+  /**
+   * `first`: this page was in the room before that peer, so it makes the first offer and is the impolite one.
+   * `ice`: `{ servers, relayOnly }`, looked at whenever a path is sought, as servers give new credentials.
+   */
+  constructor({ id, first, ice, on }) {
     this.id = id;
     this.#first = first;
-    this.#iceServers = iceServers;
+    this.#ice = ice;
     this.#on = on;
     this.steps = new Steps(() => on.changed(this));
     this.steps.note('found', first ? 'Came into the room' : 'Was in the room', 'done');
@@ -89,8 +97,10 @@ export class Peer {
   retry() {
     if (!this.#pc || this.state === 'left') return;
     this.steps.restart();
+    this.why = null;
     this.#set('connecting');
     this.#watch();
+    this.#configure();
     this.#pc.restartIce();
   }
 
@@ -140,8 +150,10 @@ export class Peer {
 
   #connection() {
     if (this.#pc) return;
-    const pc = new RTCPeerConnection({ iceServers: this.#iceServers });
+    this.#configured = this.#ice.servers;
+    const pc = new RTCPeerConnection(this.#configuration());
     this.#pc = pc;
+    pc.onicecandidateerror = (event) => this.steps.serverFailed(event);
     pc.onnegotiationneeded = () => this.#offer();
     pc.onicecandidate = ({ candidate }) => this.#gathered(candidate);
     pc.onicegatheringstatechange = () => {
@@ -162,6 +174,22 @@ export class Peer {
       this.#keep(channel);
       this.#announce(channel);
     };
+  }
+
+  #configuration() {
+    return { iceServers: this.#ice.servers, iceTransportPolicy: this.#ice.relayOnly ? 'relay' : 'all' };
+  }
+
+  /** Has the next gathering use the newest credentials. Left alone otherwise: browsers take a change as a wish to restart. */
+  #configure() {
+    if (this.#configured === this.#ice.servers) return;
+    this.#configured = this.#ice.servers;
+    try {
+      this.#pc.setConfiguration(this.#configuration());
+    } catch (error) {
+      // A browser without this goes on with the credentials it has; a direct path needs none.
+      this.steps.note('gathered', `The browser did not take new servers (${clean(error?.name, 40)})`);
+    }
   }
 
   #announce(channel) {
@@ -201,6 +229,7 @@ export class Peer {
       this.#settingAnswer = description.type === 'answer';
       // A new description may bring new candidates; those of the last one count no more.
       this.#remoteCandidates = 0;
+      if (description.type === 'offer' && restarts(pc.remoteDescription, description)) this.#configure();
       await pc.setRemoteDescription(description);
       this.#settingAnswer = false;
       if (description.type === 'offer') {
@@ -251,6 +280,8 @@ export class Peer {
         this.#stopTimer('no-path');
         this.#stopTimer('restart');
         this.steps.handshakeDone();
+        this.#stood = true;
+        this.why = null;
         this.#set('connected');
         this.#on.connected(this);
         return;
@@ -281,12 +312,14 @@ export class Peer {
   }
 
   #noPath() {
-    const pairs = this.steps.pairs.length;
-    const stage = this.steps.stages.checked.state === 'done' ? 'secured' : 'checked';
-    const why = stage === 'secured'
-      ? 'Packets get through, but the secure handshake did not finish'
-      : pairs === 0 ? 'There was no pair of addresses to try' : pairs === 1 ? 'The one pair did not answer' : `None of ${pairs} pairs answered`;
-    this.steps.note(stage, why, 'failed');
+    const stage = this.steps.stages.checked.state === 'done' && !this.#stood ? 'secured' : 'checked';
+    this.why = explain(this.steps, {
+      stood: this.#stood,
+      answered: stage === 'secured',
+      relayOnly: this.#ice.relayOnly,
+      relay: this.#ice.servers.some((server) => server.urls.some((url) => url.startsWith('turn'))),
+    });
+    this.steps.note(stage, this.why, 'failed');
     this.#set('no-path');
   }
 
@@ -330,4 +363,10 @@ export class Peer {
     this.state = state;
     this.#on.changed(this);
   }
+}
+
+/** Whether an offer restarts ICE: its user-name fragment is another one (RFC 8839 §4.4.1.1.1). */
+function restarts(before, offer) {
+  const ufrag = (description) => /^a=ice-ufrag:(\S+)/m.exec(description?.sdp ?? '')?.[1];
+  return before !== null && ufrag(before) !== ufrag(offer);
 }

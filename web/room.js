@@ -12,14 +12,16 @@ const PEER = /^[A-Za-z0-9_-]{22}$/;
 /**
  * One stay in one room under one peer id.
  *
- * Handlers: `state(name)` with `connecting`, `joined`, `reconnecting`; `joined(peers, iceServers)`; `peerJoined(id)`;
- * `peerLeft(id)`; `resumed(peers)`; `signal(from, data)`; `ended({ code, message })`, after which nothing more comes.
+ * Handlers: `state(name)` with `connecting`, `joined`, `reconnecting`; `joined(peers, iceServers)`; `iceServers(list)` for
+ * what takes the place of all servers named before; `peerJoined(id)`; `peerLeft(id)`; `resumed(peers)`;
+ * `signal(from, data)`; `ended({ code, message })`, after which nothing more comes.
  */
 export class Room {
   #url;
   #room;
   #self;
   #mode;
+  #accessToken;
   #on;
   #WebSocket;
   #socket = null;
@@ -35,12 +37,16 @@ export class Room {
   #ready = false;
   #over = false;
 
-  /** `mode`: `open` creates the room where it does not exist, `join` needs it to exist. */
-  constructor({ url, room, self, mode, on, WebSocket = globalThis.WebSocket }) {
+  /**
+   * `mode`: `open` creates the room where it does not exist, `join` needs it to exist. `accessToken`: what a server that
+   * does not let everybody open rooms asks for, or the empty text.
+   */
+  constructor({ url, room, self, mode, accessToken = '', on, WebSocket = globalThis.WebSocket }) {
     this.#url = url;
     this.#room = room;
     this.#self = self;
     this.#mode = mode;
+    this.#accessToken = accessToken;
     this.#on = on;
     this.#WebSocket = WebSocket;
   }
@@ -101,7 +107,9 @@ export class Room {
   #enter(socket) {
     if (socket !== this.#socket) return;
     if (this.#token === null) {
-      this.#write({ type: this.#mode, room: this.#room, peer: this.#self });
+      const frame = { type: this.#mode, room: this.#room, peer: this.#self, accepts: ['ice_servers'] };
+      if (this.#mode === 'open' && this.#accessToken !== '') frame.access_token = this.#accessToken;
+      this.#write(frame);
     } else {
       this.#write({ type: 'resume', room: this.#room, peer: this.#self, token: this.#token, received: this.#received });
     }
@@ -121,6 +129,8 @@ export class Room {
         return this.#joined(frame);
       case 'resumed':
         return this.#resumed(frame);
+      case 'ice_servers':
+        return this.#ready ? this.#on.iceServers(iceServers(frame.ice_servers)) : undefined;
       case 'ack':
         return this.#forget(frame.received);
       case 'error':

@@ -7,6 +7,7 @@ import { Sealer } from './seal.js';
 
 const FORGET_LEFT_MS = 8000;
 const MAX_PEERS = 32;
+const FORBIDDEN_WAIT_MS = 5000;
 
 /**
  * Handlers: `changed()`; `connected(peer)`; `gone(peer)` when one cannot be reached any more; `channel(peer, channel)`;
@@ -27,13 +28,18 @@ export class Session {
   #self = '';
   #entered = false;
   #waiting = null;
+  #accessToken;
+  #again = null;
 
-  constructor({ code, mode, url, agent, on }) {
+  /** `relayOnly`: nothing but the relay is used, so that others do not learn the addresses of this device. */
+  constructor({ code, mode, url, agent, accessToken = '', relayOnly = false, on }) {
     this.code = code;
     this.mode = mode;
     this.#mode = mode;
     this.#url = url;
     this.#agent = agent;
+    this.#accessToken = accessToken;
+    this.ice = { servers: [], relayOnly };
     this.#on = on;
   }
 
@@ -81,9 +87,13 @@ export class Session {
       room: this.code.room,
       self: this.#self,
       mode: this.#mode,
+      accessToken: this.#accessToken,
       on: {
         state: (state) => this.#set(state),
         joined: (peers, iceServers) => this.#joined(peers, iceServers),
+        iceServers: (list) => {
+          this.ice.servers = list;
+        },
         resumed: () => this.#on.changed(),
         peerJoined: (id) => this.#meet(id, true),
         peerLeft: (id) => this.#left(id),
@@ -98,7 +108,7 @@ export class Session {
     this.#entered = true;
     // Once in, the room is known to be right: after a restart of the server it may have to be made again.
     this.#mode = 'open';
-    this.iceServers = iceServers;
+    this.ice.servers = iceServers;
     for (const id of peers) this.#meet(id, false);
     this.#on.changed();
   }
@@ -113,7 +123,7 @@ export class Session {
     const peer = new Peer({
       id,
       first,
-      iceServers: this.iceServers,
+      ice: this.ice,
       on: {
         say: (to, message) => this.#say(to, message),
         changed: (who) => this.#changed(who),
@@ -191,12 +201,19 @@ export class Session {
       else this.#enter();
       return;
     }
+    if (code === 'forbidden' && this.#entered) {
+      // The server was started anew, and whoever may open this room has not come back yet.
+      this.#set('reconnecting');
+      this.#again = setTimeout(() => this.#enter(), FORBIDDEN_WAIT_MS);
+      return;
+    }
     this.#end(code);
     this.#on.failed({ code, message });
   }
 
   #end(reason) {
     this.state = 'over';
+    clearTimeout(this.#again);
     for (const peer of this.peers.values()) peer.close(reason);
     this.peers.clear();
     this.#on.changed();

@@ -1,9 +1,10 @@
 // What happens on the way to one peer, step by step, from events and from getStats.
 
-import { plural } from './text.js';
+import { clean, plural } from './text.js';
 
 const MAX_EVENTS = 400;
 const MAX_CANDIDATES = 64;
+const MAX_FAILURES = 16;
 const TLS = { FEFF: 'DTLS 1.0', FEFD: 'DTLS 1.2', FEFC: 'DTLS 1.3' };
 
 /** The stages in order. Each is `waiting`, `active`, `done` or `failed`. */
@@ -23,6 +24,8 @@ export class Steps {
   /** Round trip in milliseconds, null while unknown. */
   rtt = null;
   counts = { sent: 0, received: 0 };
+  /** What servers refused while addresses were gathered: `{ url, code, text }`, each once. */
+  failures = [];
   #start = performance.now();
   #changed;
   #known = new Map();
@@ -51,6 +54,7 @@ export class Steps {
       this.stages[stage] = { state: 'active', text: '', at: null };
     }
     this.#known.clear();
+    this.failures = [];
     this.note('gathered', 'Looking for a new path', 'active');
   }
 
@@ -60,6 +64,16 @@ export class Steps {
     this.#ufrags.local = ufrag;
     if (!add(this.local, candidate)) return;
     this.note('gathered', `${this.local.length} on this side: ${kinds(this.local)}`, 'active');
+  }
+
+  /** A server refused or did not answer (`icecandidateerror`); code 701 is the browser's own for no answer. */
+  serverFailed({ url, errorCode, errorText }) {
+    const failure = { url: clean(url, 100), code: Number(errorCode) || 0, text: clean(errorText, 100) };
+    const same = (other) => other.url === failure.url && other.code === failure.code;
+    if (this.failures.length >= MAX_FAILURES || this.failures.some(same)) return;
+    this.failures.push(failure);
+    const what = failure.code === 701 ? 'did not answer' : `refused with ${failure.code}`;
+    this.note('gathered', `${failure.url} ${what}`);
   }
 
   gatheringDone() {

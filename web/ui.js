@@ -112,6 +112,17 @@ export class Ui {
     $('code-error').scrollIntoView({ block: 'nearest' });
   }
 
+  /** Whether others must not learn the addresses of this device. */
+  get relayOnly() {
+    return $('relay-only').checked;
+  }
+
+  /** The server did not let a room be started. */
+  askToken() {
+    $('access').hidden = false;
+    $('access-token').focus();
+  }
+
   /** How much can be received, and what needs HTTPS. */
   async describeLimit() {
     text($('limit'), await this.#app.storage.describe());
@@ -123,7 +134,16 @@ export class Ui {
       event.preventDefault();
       $('main').focus();
     });
-    $('create').addEventListener('click', () => this.#app.create());
+    const { needsToken, relay } = this.#app.server;
+    $('access').hidden = !needsToken;
+    $('access-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#app.create($('access-token').value.trim());
+      $('access-token').value = '';
+    });
+    const forced = new URLSearchParams(location.search).has('relay');
+    $('relay-row').hidden = !relay && !forced;
+    $('relay-only').checked = forced;
     $('join-form').addEventListener('submit', (event) => {
       event.preventDefault();
       this.#join($('code').value);

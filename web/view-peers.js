@@ -174,8 +174,8 @@ function explain(peer, problem) {
     retry.addEventListener('click', () => peer.retry());
     problem.append(
       h('p', {
-        textContent:
-          'No path was found: a firewall or a strict network stands between you, and this server offers no relay. Put both devices on one network, or try another network or without VPN.',
+        textContent: `${peer.why} Put both devices on one network, or try another network or without VPN.`,
+        data: { testid: 'why' },
       }),
       retry,
     );

@@ -7,8 +7,10 @@ const SELF = 'AAAAAAAAAAAAAAAAAAAAAA';
 const P = 'BBBBBBBBBBBBBBBBBBBBBA';
 const Q = 'CCCCCCCCCCCCCCCCCCCCCA';
 
+const ACCEPTS = ['ice_servers'];
+
 /** A room on sockets that the test holds the other end of. */
-function setUp(mode = 'join') {
+function setUp(mode = 'join', accessToken = '') {
   const sockets = [];
   const log = [];
   class Socket {
@@ -38,8 +40,8 @@ function setUp(mode = 'join') {
   }
   const note = (name) => (...values) => log.push([name, ...values]);
   const on = {};
-  for (const name of ['state', 'joined', 'resumed', 'peerJoined', 'peerLeft', 'signal', 'ended']) on[name] = note(name);
-  const room = new Room({ url: 'ws://x/ws', room: 'k7m2xq', self: SELF, mode, on, WebSocket: Socket });
+  for (const name of ['state', 'joined', 'iceServers', 'resumed', 'peerJoined', 'peerLeft', 'signal', 'ended']) on[name] = note(name);
+  const room = new Room({ url: 'ws://x/ws', room: 'k7m2xq', self: SELF, mode, accessToken, on, WebSocket: Socket });
   room.connect();
   return { room, sockets, log, on, of: (name) => log.filter(([other]) => other === name).map(([, ...values]) => values) };
 }
@@ -55,11 +57,45 @@ test('entering says the mode, and gives peers and servers', () => {
   for (const mode of ['open', 'join']) {
     const setup = setUp(mode);
     const socket = joined(setup);
-    assert.deepEqual(socket.said, [{ type: mode, room: 'k7m2xq', peer: SELF }]);
+    assert.deepEqual(socket.said, [{ type: mode, room: 'k7m2xq', peer: SELF, accepts: ACCEPTS }]);
     assert.deepEqual(setup.of('joined'), [[[P], [{ urls: ['stun:192.0.2.1:3478'] }]]]);
     setup.room.leave();
     assert.deepEqual(socket.said.at(-1), { type: 'leave' });
   }
+});
+
+test('the access token is shown to open a room, and neither to join nor to resume', async () => {
+  const setup = setUp('open', 'correct-horse-battery');
+  const first = joined(setup);
+  assert.deepEqual(first.said, [{ type: 'open', room: 'k7m2xq', peer: SELF, accepts: ACCEPTS, access_token: 'correct-horse-battery' }]);
+  first.lose();
+  const second = await until(() => setup.sockets[1]);
+  second.open();
+  setup.room.leave();
+  const joiner = setUp('join', 'correct-horse-battery');
+  const socket = joined(joiner);
+  joiner.room.leave();
+  for (const frame of [...second.said, ...socket.said]) assert.ok(!JSON.stringify(frame).includes('horse'), JSON.stringify(frame));
+});
+
+test('credentials are handed on as they come, and what is odd in them is left out', () => {
+  const setup = setUp();
+  const [socket] = setup.sockets;
+  socket.open();
+  const frame = (servers) => ({ type: 'ice_servers', ice_servers: servers, expires_ms: 600000 });
+  const relay = (username) => ({ urls: ['turn:192.0.2.1:3478?transport=udp'], username, credential: 'c' });
+  socket.hear(frame([relay('early')]));
+  assert.deepEqual(setup.of('iceServers'), [], 'nothing counts before the room is entered');
+  socket.hear({ type: 'joined', token: 'T', peers: [P], ice_servers: [], grace_ms: 30000 });
+  socket.hear(frame([{ urls: ['stun:192.0.2.1:3478'] }, relay('u1')]));
+  socket.hear(frame([relay('u2'), { urls: ['javascript:x'] }, 7, null]));
+  socket.hear(frame('nonsense'));
+  assert.deepEqual(setup.of('iceServers'), [[[{ urls: ['stun:192.0.2.1:3478'] }, relay('u1')]], [[relay('u2')]], [[]]]);
+  // They carry no number, so there is nothing to acknowledge and nothing that was left out.
+  socket.hear({ type: 'peer_joined', seq: 1, peer: Q });
+  assert.deepEqual(setup.of('peerJoined'), [[Q]]);
+  assert.equal(setup.sockets.length, 1);
+  setup.room.leave();
 });
 
 test('odd peers and servers in `joined` are left out', () => {
@@ -127,7 +163,7 @@ test('an unreachable server is tried again, at once when the network changes', a
   setup.room.networkChanged();
   assert.equal(setup.sockets.length, 2);
   setup.sockets[1].open();
-  assert.deepEqual(setup.sockets[1].said, [{ type: 'join', room: 'k7m2xq', peer: SELF }]);
+  assert.deepEqual(setup.sockets[1].said, [{ type: 'join', room: 'k7m2xq', peer: SELF, accepts: ACCEPTS }]);
   setup.room.leave();
 });
 

@@ -98,6 +98,7 @@ async fn config(
         "signalling": 1,
         "public_url": site.config.public_url.as_ref().map(ToString::to_string),
         "ice_servers": site.found(&client, &authority).open,
+        "relay": site.hub.relays(),
         "open_needs_token": !site.config.rooms.access.is_empty(),
     });
     ([("cache-control", "no-store")], Json(body)).into_response()

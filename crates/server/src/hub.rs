@@ -57,6 +57,11 @@ impl Hub {
         Self { state: Mutex::new(state), rearm: Notify::new(), clock: Clock::new(), turn }
     }
 
+    /// Whether members of a room are told credentials for a relay.
+    pub fn relays(&self) -> bool {
+        self.turn.is_some()
+    }
+
     /// A new WebSocket; the receiver yields what to send and ends when the socket is to be closed.
     pub fn connect(&self, source: IpAddr, found: Found) -> (ConnId, mpsc::Receiver<Arc<str>>) {
         let (outbox, frames) = mpsc::channel(OUTBOX);
