@@ -1,5 +1,7 @@
 //! A stateless answer to Binding requests (RFC 8489 §6.3.1).
 
+pub mod behaviour;
+
 use crate::attribute::error_code::ErrorCode;
 use crate::attribute::kind::AttributeType;
 use crate::attribute::lists::UnknownAttributes;
@@ -34,7 +36,7 @@ pub fn respond_binding(request: &[u8], source: SocketAddr, software: Option<&str
 /// Required types that this server does not act on, whether or not the codec can read them (RFC 8489 §6.3.1).
 fn not_understood(message: &Message<'_>) -> impl Iterator<Item = AttributeType> {
     message.attributes().filter_map(|attribute| match attribute {
-        // Behaviour discovery needs a second address (RFC 5780 §6.1).
+        // Behaviour discovery needs a second address (RFC 5780 §6.1): see `behaviour`.
         Attribute::ChangeRequest { .. } | Attribute::ResponsePort(_) | Attribute::Padding(_) => Some(attribute.kind()),
         Attribute::Unknown { kind, .. } if kind.is_required() => Some(kind),
         _ => None,
