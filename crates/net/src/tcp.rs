@@ -28,6 +28,9 @@ pub struct Config {
     /// How long data may go unacknowledged before the system gives the connection up (Linux, Android). Default: 30 s, the
     /// time after which consent to send has expired as well (RFC 7675 §5.1).
     pub user_timeout: Duration,
+    /// Lets a listener and connections that are opened have one port (Unix). Default off. Needed to open a connection from
+    /// both ends at once (RFC 6544 §4.1).
+    pub share_port: bool,
 }
 
 impl Default for Config {
@@ -37,6 +40,7 @@ impl Default for Config {
             queue: 256 << 10,
             connect_timeout: Duration::from_secs(10),
             user_timeout: Duration::from_secs(30),
+            share_port: false,
         }
     }
 }

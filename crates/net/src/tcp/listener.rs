@@ -38,7 +38,10 @@ impl Listener {
         }
         // Elsewhere the option would let another program take the port over.
         #[cfg(unix)]
-        raw.set_reuse_address(true)?;
+        {
+            raw.set_reuse_address(true)?;
+            raw.set_reuse_port(config.share_port)?;
+        }
         raw.set_nonblocking(true)?;
         raw.bind(&address.into())?;
         raw.listen(BACKLOG)?;

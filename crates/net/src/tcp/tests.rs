@@ -41,7 +41,7 @@ async fn server() -> (TcpListener, SocketAddr) {
 /// A stream of ours and the socket it ended up at.
 async fn connected(config: Config) -> (Stream, TcpStream) {
     let (listener, address) = server().await;
-    let mut stream = Stream::connect(address, Some(LOOPBACK), FRAMING, config);
+    let mut stream = Stream::connect(address, Some((LOOPBACK, 0).into()), FRAMING, config);
     let (ours, theirs) = tokio::join!(poll_fn(|cx| stream.poll_connect(cx)), listener.accept());
     ours.unwrap();
     (stream, theirs.unwrap().0)
@@ -129,6 +129,23 @@ async fn a_connection_that_is_refused_or_reset_is_told() {
     drop(peer);
     assert!(matches!(next(&mut stream).await, Err(StreamError::Io(_))));
     assert!(poll_fn(|cx| stream.poll_read(cx)).await.is_err());
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn two_that_open_at_once_from_ports_they_listen_at_meet() {
+    let config = Config { share_port: true, ..Config::default() };
+    let listeners = [0, 1].map(|_| Listener::bind((LOOPBACK, 0).into(), FRAMING, config).unwrap());
+    let [a, b] = [listeners[0].local_addr(), listeners[1].local_addr()];
+    let mut near = Stream::connect(b, Some(a), FRAMING, config);
+    let (connected, far) =
+        tokio::join!(poll_fn(|cx| near.poll_connect(cx)), poll_fn(|cx| listeners[1].poll_accept(cx)));
+    connected.unwrap();
+    assert_eq!(near.local_addr(), Some(a));
+    assert_eq!(far.unwrap().remote_addr(), a);
+    // The same pair of addresses is one connection, whoever opens it.
+    let mut again = Stream::connect(a, Some(b), FRAMING, config);
+    assert!(poll_fn(|cx| again.poll_connect(cx)).await.is_err());
 }
 
 #[tokio::test]
