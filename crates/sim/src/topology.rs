@@ -79,7 +79,6 @@ pub struct Lines {
 
 /// A world of two hosts.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Plan {
     /// What stands between them.
     pub shape: Shape,
@@ -323,7 +322,12 @@ impl Seat {
     /// Puts a machine here, with its sockets.
     pub fn put<N: Node>(&self, world: &mut World, name: &str, host: Host<N>) -> (Id<Host<N>>, AttachmentId) {
         let id = world.add(name, host);
-        (id, world.attach(id, self.network, &self.addresses, self.access, self.access))
+        (id, self.attach(world, id))
+    }
+
+    /// Puts any element here.
+    pub fn attach<T>(&self, world: &mut World, element: Id<T>) -> AttachmentId {
+        world.attach(element, self.network, &self.addresses, self.access, self.access)
     }
 
     /// Puts a machine here that has one socket at each address, with ids from 0 on and this port.

@@ -22,7 +22,7 @@ pub enum Behaviour {
 pub enum Allocation {
     /// The internal one if it is free, else a random one.
     Preserving,
-    /// The last one plus this step, used ones skipped; it begins at random.
+    /// The last one plus this step, or the free one that follows; it begins at random.
     Sequential(u16),
     /// Any free one.
     Random,
@@ -63,13 +63,13 @@ pub enum Ipv6 {
 
 /// A kind of NAT. The default is what RFC 4787 asks for, with the stringent filter that home routers have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Config {
     /// Whether IPv4 is translated. Default yes; without it the box is a stateful firewall.
     pub translate: bool,
     /// When a row is used again for another destination. Default endpoint-independent (REQ-1).
     pub mapping: Behaviour,
-    /// Who may send to a row. Default address and port-dependent.
+    /// Who may send to a row: permissions belong to the row over which the inside has sent. Default address and
+    /// port-dependent.
     pub filtering: Behaviour,
     /// Which port a new row gets. Default preserving.
     pub allocation: Allocation,
@@ -84,8 +84,8 @@ pub struct Config {
     pub overload: bool,
     /// Idle time after which a UDP row goes, and the permission of a remote endpoint. Default 5 minutes (REQ-5).
     pub udp_timeout: Duration,
-    /// The same for a remote endpoint that has never answered. Default 5 minutes, as if it had.
-    pub udp_unreplied_timeout: Duration,
+    /// The same while a remote endpoint has not answered yet. Default as if it had.
+    pub udp_unreplied_timeout: Option<Duration>,
     /// Idle time after which a TCP row goes. Default 2 hours 4 minutes (RFC 5382 REQ-5).
     pub tcp_timeout: Duration,
     /// Whether packets from outside keep a row alive too; those from inside always do (REQ-6). Default no.
@@ -112,7 +112,7 @@ impl Default for Config {
             hairpin: Hairpin::ExternalSource,
             overload: false,
             udp_timeout: Duration::from_secs(300),
-            udp_unreplied_timeout: Duration::from_secs(300),
+            udp_unreplied_timeout: None,
             tcp_timeout: Duration::from_secs(2 * 3600 + 4 * 60),
             inbound_refresh: false,
             rows_per_subscriber: None,
@@ -167,7 +167,7 @@ impl Config {
             overload: true,
             hairpin: Hairpin::Off,
             udp_timeout: Duration::from_secs(120),
-            udp_unreplied_timeout: Duration::from_secs(30),
+            udp_unreplied_timeout: Some(Duration::from_secs(30)),
             inbound_refresh: true,
             ..Self::port_restricted()
         }
@@ -199,7 +199,7 @@ impl Config {
         match (protocol, replied) {
             (Protocol::Tcp, _) => self.tcp_timeout,
             (Protocol::Udp, true) => self.udp_timeout,
-            (Protocol::Udp, false) => self.udp_unreplied_timeout,
+            (Protocol::Udp, false) => self.udp_unreplied_timeout.unwrap_or(self.udp_timeout),
         }
     }
 

@@ -202,12 +202,7 @@ impl Nat {
         let Packet { protocol, source: internal, destination: remote, .. } = *packet;
         let translated = self.translates(internal.ip());
         let scope = if translated { Scope::of(self.config.mapping, remote) } else { Scope::Any };
-        let by_hand = self.table.inside(protocol, internal, Scope::Any).iter().copied();
-        let by_hand = by_hand.filter(|id| self.table.get(*id).is_some_and(|row| row.fixed));
-        let used = self.table.inside(protocol, internal, scope).iter().rev().copied();
-        let mut used = by_hand.chain(used.filter(|id| self.tells_apart(*id, remote)));
-        if let Some((id, row)) = used.next().and_then(|id| Some((id, self.table.get(id)?))) {
-            let external = row.external;
+        if let Some((id, external)) = self.row_in_use(protocol, internal, scope, remote) {
             self.steps.push_back(Step::RowFound(Binding { protocol, internal, external, remote }));
             return Ok(id);
         }
@@ -219,10 +214,26 @@ impl Nat {
         Ok(self.table.insert(row(protocol, internal, external, scope, now)))
     }
 
+    /// The row that an internal endpoint has already: one made by hand before others, then one over which it has
+    /// sent to `remote` before, then the newest one.
+    fn row_in_use(
+        &self,
+        protocol: Protocol,
+        internal: SocketAddr,
+        scope: Scope,
+        remote: SocketAddr,
+    ) -> Option<(RowId, SocketAddr)> {
+        let rows = |scope| self.table.inside(protocol, internal, scope).iter();
+        let row = |id: &RowId| Some((*id, self.table.get(*id)?));
+        let by_hand = rows(Scope::Any).filter_map(row).find(|(_, row)| row.fixed);
+        let own = || rows(scope).filter_map(row).find(|(_, row)| row.remotes.contains_key(&remote));
+        let newest = || rows(scope).rev().filter_map(row).find(|(id, row)| self.tells_apart(*id, row, remote));
+        by_hand.or_else(own).or_else(newest).map(|(id, row)| (id, row.external))
+    }
+
     /// Whether answers from `remote` to this row could not be meant for another one, where ports are overloaded.
-    fn tells_apart(&self, id: RowId, remote: SocketAddr) -> bool {
-        let claimed = |row: &Mapping| self.table.claimed(row.protocol, row.external, remote, Some(id));
-        !self.config.overload || self.table.get(id).is_some_and(|row| !claimed(row))
+    fn tells_apart(&self, id: RowId, row: &Mapping, remote: SocketAddr) -> bool {
+        !self.config.overload || !self.table.claimed(row.protocol, row.external, remote, Some(id))
     }
 
     /// An external address for a new row.

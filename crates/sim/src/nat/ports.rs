@@ -108,16 +108,10 @@ impl Ports {
             return None;
         }
         let span = u32::from(high - low) + 1;
-        let mut port = self.next.unwrap_or_else(|| low + self.rng.below(u64::from(span)) as u16);
-        for _ in 0..span {
-            let next = low + ((u32::from(port - low) + u32::from(step.max(1))) % span) as u16;
-            self.next = Some(next);
-            if free(port) {
-                return Some(port);
-            }
-            port = next;
-        }
-        None
+        let start = self.next.unwrap_or_else(|| low + self.rng.below(u64::from(span)) as u16);
+        let port = (start..=high).chain(low..start).find(|port| free(*port))?;
+        self.next = Some(low + ((u32::from(port - low) + u32::from(step.max(1))) % span) as u16);
+        Some(port)
     }
 
     fn in_block(
