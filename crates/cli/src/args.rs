@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use peerage_server::proxy::Cidr;
+use peerage_signal::access::AccessToken;
 use peerage_signal::client::tls::parse_fingerprint;
 use peerage_signal::code::Code;
 use peerage_signal::link::ServerAddress;
@@ -74,6 +75,34 @@ impl ClientArgs {
     }
 }
 
+/// What those take who open rooms. Who only joins has no use for it, and the server of a link must not learn it.
+#[derive(Debug, Args)]
+pub struct AccessArgs {
+    /// A file with the access token of a server that asks for one; or the token itself in PEERAGE_ACCESS_TOKEN
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    access_token_file: Option<PathBuf>,
+}
+
+impl AccessArgs {
+    /// The token that was given, if any; an empty variable gives none.
+    pub fn token(&self) -> Result<Option<AccessToken>, String> {
+        self.token_or(std::env::var("PEERAGE_ACCESS_TOKEN").ok())
+    }
+
+    fn token_or(&self, variable: Option<String>) -> Result<Option<AccessToken>, String> {
+        let (origin, text) = match (&self.access_token_file, variable) {
+            (Some(path), _) => {
+                let origin = format!("--access-token-file {}", path.display());
+                let text = std::fs::read_to_string(path).map_err(|error| format!("{origin}: {error}"))?;
+                (origin, text)
+            }
+            (None, Some(text)) if !text.trim().is_empty() => ("PEERAGE_ACCESS_TOKEN".to_owned(), text),
+            (None, _) => return Ok(None),
+        };
+        AccessToken::parse(&text).map(Some).map_err(|error| format!("{origin}: {error}"))
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -126,6 +155,8 @@ pub struct SendArgs {
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub wait: Duration,
     #[command(flatten)]
+    pub access: AccessArgs,
+    #[command(flatten)]
     pub client: ClientArgs,
 }
 
@@ -163,6 +194,8 @@ pub struct PipeArgs {
     #[arg(long, value_parser = code, conflicts_with = "join")]
     pub code: Option<Code>,
     #[command(flatten)]
+    pub access: AccessArgs,
+    #[command(flatten)]
     pub client: ClientArgs,
 }
 
@@ -196,12 +229,34 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use peerage_signal::access::AccessList;
 
     use super::*;
 
     #[test]
     fn the_definitions_are_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_access_token_comes_from_its_file_or_else_from_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let given = |file: Option<&PathBuf>, variable: Option<&str>| {
+            AccessArgs { access_token_file: file.cloned() }.token_or(variable.map(str::to_owned))
+        };
+        let admits = |token: &str, given: Option<AccessToken>| {
+            AccessList::new([&AccessToken::parse(token).unwrap()]).admits(given.as_ref())
+        };
+        std::fs::write(&path, "token-of-the-file-1\n").unwrap();
+        assert!(given(None, None).unwrap().is_none() && given(None, Some(" ")).unwrap().is_none());
+        assert!(admits("token-of-variable", given(None, Some("token-of-variable")).unwrap()));
+        assert!(admits("token-of-the-file-1", given(Some(&path), Some("token-of-variable")).unwrap()));
+        let error = given(None, Some("s3cret")).unwrap_err();
+        assert!(error.starts_with("PEERAGE_ACCESS_TOKEN: ") && !error.contains("s3cret"), "{error}");
+        std::fs::write(&path, "two-tokens-in-one\nfile-are-no-token\n").unwrap();
+        assert!(given(Some(&path), None).unwrap_err().contains("no spaces"));
+        assert!(given(Some(&folder.path().join("missing")), None).unwrap_err().contains("missing"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use peerage::DataChannel;
 use peerage_signal::client::ConnectError;
 use peerage_signal::client::options::RoomOptions;
 use peerage_signal::client::room::Room;
+use peerage_signal::message::ErrorCode;
 use peerage_signal::plain::Role;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -93,6 +94,11 @@ impl Connector {
 /// What entering a room in vain means for the run.
 pub fn refused(error: &ConnectError) -> Ending {
     let kind = match error {
+        ConnectError::Refused { code: ErrorCode::Forbidden, .. } => {
+            let what = "this server opens rooms only for those who have its access token: give the right one with \
+                        --access-token-file FILE or in PEERAGE_ACCESS_TOKEN";
+            return Ending::new(Kind::Refused, what);
+        }
         ConnectError::Unavailable => Kind::Code,
         ConnectError::TlsOptions(_) => Kind::Usage,
         _ => Kind::Path,

@@ -31,6 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// Joins the streams until both sides have said everything.
 pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
     let mut rng = rng()?;
+    let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
     let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let (meeting, code, intent) = match &args.join {
         Some(text) => {
@@ -47,6 +48,7 @@ pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
     };
     let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), intent, Role::Pipe, rng);
     options.tls.fingerprint = args.client.server_fingerprint;
+    options.access_token = access_token;
     let connector = Connector::enter(options).await.map_err(|error| refused(&error))?;
     let deadline = match intent {
         Intent::Open => {

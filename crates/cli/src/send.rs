@@ -33,6 +33,7 @@ type SendLane = Lane<Read, Result<Bytes, SourceError>>;
 /// Sends until the receiver has everything.
 pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
     let server = args.client.server().map_err(Ending::from(Kind::Usage))?;
+    let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
     let scan = find(args.paths.clone()).await?;
     for skipped in &scan.skipped {
         report.skipped(&skipped.path.display().to_string(), &skipped.reason.to_string());
@@ -63,6 +64,7 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
     let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), Intent::Open, Role::Send, rng);
     options.tls.fingerprint = args.client.server_fingerprint;
+    options.access_token = access_token;
     let connector = Connector::enter(options).await.map_err(|error| refused(&error))?;
     meeting.announce(&code, "receive", report);
     let mut run = Run {

@@ -109,6 +109,10 @@ impl Driver {
                 self.cut_off = false;
                 self.servers = ice_servers.into_iter().map(server).collect();
             }
+            // A connection that stands keeps the addresses it has; the next one, or a restart, uses these.
+            Some(RoomEvent::IceServers { ice_servers, .. }) => {
+                self.servers = ice_servers.into_iter().map(server).collect();
+            }
             Some(RoomEvent::PeerHello { peer, role, first, .. }) => self.hello(peer, role, first).await,
             Some(RoomEvent::Description { peer, kind, sdp }) => self.description(peer, kind, sdp).await,
             Some(RoomEvent::Candidate { peer, candidate }) => self.candidate(peer, candidate).await,
@@ -393,5 +397,9 @@ impl Driver {
 }
 
 fn server(server: peerage_signal::message::IceServer) -> IceServer {
-    IceServer { urls: server.urls, ..IceServer::default() }
+    IceServer {
+        urls: server.urls,
+        username: server.username.unwrap_or_default(),
+        credential: server.credential.unwrap_or_default(),
+    }
 }
