@@ -339,6 +339,11 @@ impl Seat {
         self.put(world, name, host)
     }
 
+    /// Gives a machine a second line, here: it keeps those that it has.
+    pub fn join<T>(&self, world: &mut World, element: Id<T>) -> AttachmentId {
+        world.attach(element, self.network, &self.addresses, self.access, self.access)
+    }
+
     /// Moves a machine here from another network: the network change of a telephone. Its sockets are the caller's to
     /// open anew, at these addresses.
     pub fn take<T>(&self, world: &mut World, element: Id<T>, from: AttachmentId) -> AttachmentId {
