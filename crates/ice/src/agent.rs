@@ -8,16 +8,16 @@ use peerage_base::path::{LocalId, Path};
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant, earliest};
 
-use crate::candidate::{Address, Candidate, CandidateKind, Transport, canonical, is_usable};
+use crate::candidate::{Address, Candidate, CandidateKind, TcpType, Transport, canonical, is_usable};
 use crate::config::{Config, Policy, Role};
 use crate::credentials::Credentials;
 use crate::error::Misuse;
 use crate::event::{Event, GatheringState, Need, NeedId, Selected, State};
-use crate::generation::Generation;
+use crate::generation::{Generation, Remote};
 use crate::local::{Foundations, Local, LocalCandidate, LocalKind};
 use crate::pair::{Pair, PairId};
 use crate::servers::Gatherer;
-use crate::stats::{Drops, PairState, PairStats};
+use crate::stats::{Drops, PairState, PairStats, Report};
 use crate::wire::Response;
 
 /// The largest Ta that a peer can impose.
@@ -32,6 +32,8 @@ pub struct Agent {
     pub(crate) config: Config,
     pub(crate) rng: Rng,
     pub(crate) role: Role,
+    /// The role by the descriptions, which lite agents cannot always have.
+    pub(crate) told_role: Role,
     pub(crate) tie_breaker: u64,
     pub(crate) remote_lite: bool,
     /// The peer follows the latest nomination.
@@ -62,8 +64,14 @@ pub struct Agent {
     pub(crate) decided_at: Instant,
     /// Whether a query goes before a check of this side's own account: they take turns.
     pub(crate) query_turn: bool,
+    /// When the owner last asked for a check.
+    pub(crate) hastened_at: Option<Instant>,
+    /// TCP connections of the peer that have not identified themselves, and until when they may.
+    pub(crate) accepted: Vec<(Path, Instant)>,
     pub(crate) next_need: u32,
     pub(crate) drops: Drops,
+    /// The counters of the report; the rest is counted when it is asked for.
+    pub(crate) counters: Report,
 }
 
 /// The selected pair, and what was last said of it.
@@ -80,11 +88,15 @@ impl Agent {
         let mut rng = rng;
         let local = Credentials::generate(&mut rng, config.ufrag_prefix.as_deref());
         let tie_breaker = rng.u64();
+        let told_role = role;
+        // Until the peer turns out to be lite too (RFC 8445 §6.1.1).
+        let role = if config.lite { Role::Controlled } else { role };
         Self {
             next_policy: config.policy,
             config,
             rng,
             role,
+            told_role,
             tie_breaker,
             remote_lite: false,
             remote_renomination: false,
@@ -105,14 +117,18 @@ impl Agent {
             paced_at: None,
             decided_at: now,
             query_turn: true,
+            hastened_at: None,
+            accepted: Vec::new(),
             next_need: 0,
             drops: Drops::default(),
+            counters: Report::default(),
         }
     }
 
-    /// Takes the role that the descriptions say; ignored beside a lite peer, which cannot control. A conflict with the
+    /// Takes the role that the descriptions say; ignored where only one side is lite, which cannot control. A conflict with the
     /// peer's role is resolved by itself (RFC 8445 §7.3.1.1).
     pub fn set_role(&mut self, now: Instant, role: Role) {
+        self.told_role = role;
         self.adopt_role(role);
         self.decide(now);
     }
@@ -134,10 +150,9 @@ impl Agent {
         }
         self.current.names.retain(|(_, c)| c.ufrag().is_none_or(|ufrag| ufrag == credentials.ufrag));
         let stale = |c: &Candidate| c.ufrag().is_some_and(|ufrag| ufrag != credentials.ufrag);
-        let stale: Vec<SocketAddr> =
-            self.current.remotes.iter().filter(|r| stale(&r.candidate)).map(|r| r.address).collect();
-        self.current.remotes.retain(|remote| !stale.contains(&remote.address));
-        let removed = self.current.checklist.remove(|pair| stale.contains(&pair.remote.address));
+        let stale: Vec<Remote> = self.current.remotes.extract_if(.., |remote| stale(&remote.candidate)).collect();
+        let is_stale = |pair: &Pair| stale.iter().any(|remote| remote.is(pair.remote.address, pair.is_tcp()));
+        let removed = self.current.checklist.remove(is_stale);
         self.release(removed);
         self.current.set_peer(credentials);
         self.current.started_at = Some(now);
@@ -145,12 +160,16 @@ impl Agent {
         Ok(())
     }
 
-    /// Says whether the peer is a lite agent. This side is controlling then (RFC 8445 §6.1.1).
+    /// Says whether the peer is a lite agent. This side is controlling then, unless it is lite as well (RFC 8445 §6.1.1).
     pub fn set_remote_lite(&mut self, lite: bool) {
         self.remote_lite = lite;
-        if lite {
-            self.adopt_role(Role::Controlling);
-        }
+        let role = match (self.config.lite, lite) {
+            (true, true) => self.told_role,
+            (true, false) => Role::Controlled,
+            (false, true) => Role::Controlling,
+            (false, false) => self.role,
+        };
+        self.adopt_role(role);
         self.decide(self.decided_at);
     }
 
@@ -201,8 +220,8 @@ impl Agent {
         self.decide(now);
     }
 
-    /// Adds a candidate of the peer. A name is asked for by [`Need::Resolve`]; TCP is remembered but not paired; what is
-    /// known already changes nothing.
+    /// Adds a candidate of the peer. A name is asked for by [`Need::Resolve`]; an active TCP candidate is remembered until
+    /// it connects; what is known already changes nothing.
     pub fn add_remote(&mut self, now: Instant, candidate: Candidate) -> Result<(), Misuse> {
         self.refuse_if_closed()?;
         if candidate.component != 1 {
@@ -219,7 +238,7 @@ impl Agent {
         if self.current.signalled() >= self.config.max_remote_candidates {
             return Err(Misuse::TooManyCandidates);
         }
-        if candidate.transport != Transport::Udp {
+        if candidate.transport == Transport::Tcp(TcpType::Active) {
             if !self.current.unpaired.contains(&candidate) {
                 self.current.unpaired.push(candidate);
             }
@@ -235,7 +254,9 @@ impl Agent {
             }
             Address::Name(_, 0) => return Err(Misuse::UnusableAddress),
             Address::Name(name, _) => {
-                if self.current.names.iter().any(|(_, known)| known.address == candidate.address) {
+                let (address, transport) = (&candidate.address, candidate.transport);
+                if self.current.names.iter().any(|(_, known)| known.address == *address && known.transport == transport)
+                {
                     return Ok(());
                 }
                 let need = NeedId(self.next_need);
@@ -281,6 +302,9 @@ impl Agent {
             pairs.extend(previous.checklist.remove(|_| true));
         }
         self.release(pairs);
+        for (path, _) in core::mem::take(&mut self.accepted) {
+            self.disconnected(path);
+        }
         self.current.names.clear();
         self.responses.clear();
         self.gatherer.close();
@@ -373,6 +397,19 @@ impl Agent {
         self.drops
     }
 
+    /// All that tells why the agent connects or does not.
+    pub fn report(&self) -> Report {
+        let mut report = self.counters.clone();
+        report.restarts = self.current.number;
+        self.current.checklist.iter().for_each(|pair| report.pairs.count(pair.state));
+        // What the policy keeps to itself is as good as not there.
+        let admitted = |id: LocalId| self.local(id).is_some_and(|local| self.admits(local.kind));
+        let local = self.local_candidates().filter(|(id, _)| admitted(*id));
+        local.for_each(|(_, candidate)| report.local.count(candidate));
+        self.remote_candidates().for_each(|candidate| report.remote.count(candidate));
+        report
+    }
+
     pub(crate) fn generations(&self) -> impl Iterator<Item = &Generation> {
         core::iter::once(&self.current).chain(&self.previous)
     }
@@ -402,16 +439,18 @@ impl Agent {
 
     /// Tells the owner of paths that no pair uses any more.
     pub(crate) fn release(&mut self, removed: Vec<Pair>) {
-        for pair in removed.into_iter().filter(|pair| pair.claimed) {
-            let claimed = |other: &Pair| other.path == pair.path && other.claimed;
-            if !self.generations().any(|generation| generation.checklist.iter().any(claimed)) {
-                self.events.push_back(Event::Released(pair.path));
+        for pair in removed {
+            if pair.claimed {
+                self.released(pair.path);
+            }
+            if pair.is_connecting() {
+                self.disconnected(pair.path);
             }
         }
     }
 
     pub(crate) fn adopt_role(&mut self, role: Role) {
-        if self.role == role || self.remote_lite && role == Role::Controlled {
+        if self.role == role || !self.allows_role(role) {
             return;
         }
         self.role = role;
@@ -428,7 +467,7 @@ impl Agent {
             .current
             .checklist
             .iter()
-            .filter(|pair| pair.state == PairState::InProgress)
+            .filter(|pair| pair.state == PairState::InProgress && pair.is_open())
             .map(|pair| pair.id)
             .collect();
         in_progress.into_iter().for_each(|id| self.current.checklist.retry(id));

@@ -166,6 +166,7 @@ fn a_browsers_answer_makes_the_pair_valid() {
             use_candidate: exchange.role == Role::Controlling,
             sent_at: NOW,
             sent: 1,
+            attempts: 1,
             again: None,
             timeout: Duration::ZERO,
         };

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use peerage_base::path::Path;
 use peerage_stun::header::TransactionId;
@@ -36,7 +37,7 @@ impl Checklist {
         let evicted = if self.pairs.len() < max { None } else { Some(self.evict(priority)?) };
         let id = PairId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let mut pair = Pair::new(id, path, local, remote, foundation, priority);
+        let mut pair = Pair::new(id, path, (local, remote), foundation, priority);
         if !self.must_wait(foundation) {
             pair.state = PairState::Waiting;
         }
@@ -88,6 +89,14 @@ impl Checklist {
         let waiting = of(PairState::Waiting).max_by_key(|pair| pair.priority);
         let thawing = || of(PairState::Frozen).filter(|p| !self.must_wait(p.foundation)).max_by_key(|p| p.priority);
         waiting.or_else(thawing).map(|pair| pair.id)
+    }
+
+    /// The relayed pair that is the likeliest to work: towards an address that a relay can reach, then by priority.
+    pub fn next_relayed(&self, may_send: impl Fn(&Pair) -> bool) -> Option<PairId> {
+        let free =
+            |p: &Pair| p.state == PairState::Waiting || p.state == PairState::Frozen && !self.must_wait(p.foundation);
+        let relayed = self.pairs.iter().filter(|pair| pair.is_relayed() && free(pair) && may_send(pair));
+        relayed.max_by_key(|pair| (is_global(pair.remote.address.ip()), pair.priority)).map(|pair| pair.id)
     }
 
     /// A check succeeded: pairs of the same foundation need not wait any more (RFC 8445 §7.2.5.3.3).
@@ -156,6 +165,17 @@ impl Checklist {
         let pair = self.pairs.remove(index);
         self.untrigger(pair.id);
         Some(pair)
+    }
+}
+
+/// Whether the address may mean the same to hosts elsewhere.
+fn is_global(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xC0 == 64;
+            !v4.is_private() && !v4.is_loopback() && !v4.is_link_local() && !shared
+        }
+        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local() && !v6.is_unique_local(),
     }
 }
 

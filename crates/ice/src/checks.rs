@@ -19,6 +19,13 @@ const MIN_TA: Duration = Duration::from_millis(5);
 const MIN_PROBE: Duration = Duration::from_millis(200);
 const MAX_PROBE: Duration = Duration::from_secs(1);
 
+/// Every how many turns a relayed pair goes first while nothing works.
+const RELAY_TURN: u32 = 3;
+/// How often a check of a pair that failed before is sent.
+const RECHECK_ATTEMPTS: u32 = 2;
+/// Ti of RFC 8489 §6.2.2.
+const RELIABLE_TIMEOUT: Duration = Duration::from_millis(39_500);
+
 impl Agent {
     /// Writes the next packet into the slot. A slot that is too small for a packet loses it. May cause events.
     pub fn poll_transmit(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<Transmit> {
@@ -28,6 +35,7 @@ impl Agent {
         loop {
             let (path, len) = match self.send_response(slot) {
                 Some(sent) => sent,
+                None if self.config.lite => return None,
                 None => {
                     let sent = self.retransmit_check(now, slot);
                     let sent = sent.or_else(|| self.send_consent_check(now, slot));
@@ -47,7 +55,7 @@ impl Agent {
 
     /// When the next packet is due.
     pub(crate) fn next_transmit(&self) -> Option<Instant> {
-        let due = |pair: &Pair| pair.next_due().filter(|_| self.is_up(pair));
+        let due = |pair: &Pair| pair.next_due().filter(|_| self.is_up(pair) && !self.config.lite);
         let checks = self.generations().flat_map(|g| g.checklist.iter()).map(due).fold(None, earliest);
         let responses = (!self.responses.is_empty()).then_some(self.decided_at);
         earliest(earliest(checks, self.next_query()), earliest(responses, self.next_paced()))
@@ -99,13 +107,11 @@ impl Agent {
     }
 
     fn retransmit_check(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
-        let attempts = self.config.attempts;
-        let is_due = |pair: &Pair| pair.checks.iter().any(|c| c.sent < attempts && c.again.is_some_and(|at| at <= now));
-        let (number, id) = self.find_pair(|pair| is_due(pair))?;
+        let (number, id) = self.find_pair(|pair| pair.checks.iter().any(|check| check.is_due(now)))?;
         let pair = self.generation_mut(number)?.checklist.get_mut(id)?;
-        pair.requests_sent += 1;
-        let check = pair.due_retransmission(now, attempts)?;
-        check.resent(now, attempts);
+        pair.sent(now);
+        let check = pair.due_retransmission(now)?;
+        check.resent(now);
         let check = *check;
         self.write_check(slot, number, id, &check)
     }
@@ -119,7 +125,9 @@ impl Agent {
         let check = self.new_check(now, number, id, None);
         let pair = self.generation_mut(number)?.checklist.get_mut(id)?;
         pair.push_check(now, check);
-        let probe = pair.rtt.map_or(MAX_PROBE / 2, |rtt| (rtt * 3).clamp(MIN_PROBE, MAX_PROBE));
+        // TCP repeats what is lost by itself.
+        let probe =
+            pair.rtt.filter(|_| !pair.is_tcp()).map_or(MAX_PROBE / 2, |rtt| rtt * 3).clamp(MIN_PROBE, MAX_PROBE);
         let valid = pair.valid.as_mut()?;
         let doubled = 1 << valid.owed.saturating_sub(1).min(3);
         valid.next_check = now + (probe * doubled).min(MAX_PROBE);
@@ -142,7 +150,7 @@ impl Agent {
             return self.start_query(now, slot);
         }
         self.query_turn = true;
-        match triggered.or_else(|| self.next_ordinary()) {
+        match triggered.or_else(|| self.next_in_turn()) {
             Some(id) => self.send_first_check(now, id, slot),
             None => self.start_query(now, slot),
         }
@@ -158,20 +166,42 @@ impl Agent {
     }
 
     fn next_triggered(&self) -> Option<PairId> {
-        let may_send = |pair: &Pair| self.is_up(pair);
+        let may_send = |pair: &Pair| self.is_ready(pair);
         self.current.peer.as_ref().and_then(|_| self.current.checklist.next_triggered(may_send))
     }
 
     fn next_ordinary(&self) -> Option<PairId> {
-        let may_send = |pair: &Pair| self.is_up(pair);
+        let may_send = |pair: &Pair| self.is_ready(pair);
         self.current.peer.as_ref().and_then(|_| self.current.checklist.next_ordinary(may_send))
     }
 
+    /// The next pair to be checked on this side's own account. As long as nothing works every third turn is a relayed
+    /// pair's: by priority alone they would wait for all others, which is seconds where there are many addresses.
+    fn next_in_turn(&mut self) -> Option<PairId> {
+        self.current.peer.as_ref()?;
+        self.current.turns = self.current.turns.wrapping_add(1);
+        let relay = self.current.turns.is_multiple_of(RELAY_TURN) && self.current.valid().next().is_none();
+        let relayed = if relay { self.current.checklist.next_relayed(|pair| self.is_ready(pair)) } else { None };
+        relayed.or_else(|| self.next_ordinary())
+    }
+
     fn send_first_check(&mut self, now: Instant, id: PairId, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+        if !self.connect(now, id) {
+            return None;
+        }
         let number = self.current.number;
-        let active = u32::try_from(self.current.checklist.active()).unwrap_or(u32::MAX);
-        let timeout = self.config.rto.max(self.ta() * active);
-        let check = self.new_check(now, number, id, Some(timeout));
+        let pair = self.current.checklist.get(id)?;
+        let (timeout, attempts) = match (pair.is_tcp(), pair.rechecked) {
+            // Sent once (RFC 6544 §7.1), with the timeout of reliable transports.
+            (true, _) => (RELIABLE_TIMEOUT, 1),
+            (false, rechecked) => {
+                let active = u32::try_from(self.current.checklist.active()).unwrap_or(u32::MAX);
+                let attempts =
+                    if rechecked { self.config.attempts.min(RECHECK_ATTEMPTS) } else { self.config.attempts };
+                (self.config.rto.max(self.ta() * active), attempts)
+            }
+        };
+        let check = self.new_check(now, number, id, Some((timeout, attempts)));
         self.current.checklist.untrigger(id);
         let pair = self.current.checklist.get_mut(id)?;
         pair.state = PairState::InProgress;
@@ -180,8 +210,8 @@ impl Agent {
         self.write_check(slot, number, id, &check)
     }
 
-    /// A check that is repeated after `timeout`, or sent once only.
-    fn new_check(&mut self, now: Instant, number: u32, id: PairId, timeout: Option<Duration>) -> Check {
+    /// A check that is repeated after a timeout so many times, or sent once only.
+    fn new_check(&mut self, now: Instant, number: u32, id: PairId, again: Option<(Duration, u32)>) -> Check {
         let use_candidate = self.role == Role::Controlling && number == self.current.number && self.nominates(id);
         Check {
             id: TransactionId::random(&mut self.rng),
@@ -189,8 +219,9 @@ impl Agent {
             use_candidate,
             sent_at: now,
             sent: 1,
-            again: timeout.map(|timeout| now + timeout),
-            timeout: timeout.unwrap_or_default(),
+            attempts: again.map_or(1, |(_, attempts)| attempts),
+            again: again.map(|(timeout, _)| now + timeout),
+            timeout: again.map_or(Duration::ZERO, |(timeout, _)| timeout),
         }
     }
 
@@ -222,16 +253,25 @@ impl Agent {
             role: check.role,
             tie_breaker: self.tie_breaker,
             use_candidate: check.use_candidate,
-            nomination: value.filter(|value| check.use_candidate && *value > 0),
+            nomination: value.filter(|value| check.use_candidate && *value > 0 && self.renominates()),
         };
         let written = wire::write_request(slot.room(), &request).ok();
+        self.counters.checks_sent += 1;
         Some((path, self.written(written)))
+    }
+
+    /// Whether both sides follow the latest nomination.
+    pub(crate) const fn renominates(&self) -> bool {
+        self.config.renomination && self.remote_renomination
     }
 
     /// The first pair of any generation that may be checked and that the predicate names.
     fn find_pair(&self, named: impl Fn(&Pair) -> bool) -> Option<(u32, PairId)> {
         let found =
             self.generations().filter(|g| g.peer.is_some()).flat_map(|g| g.checklist.iter().map(move |p| (g, p)));
-        found.filter(|(_, pair)| named(pair)).find(|(_, pair)| self.is_up(pair)).map(|(g, pair)| (g.number, pair.id))
+        found
+            .filter(|(_, pair)| named(pair))
+            .find(|(_, pair)| self.is_up(pair) && pair.is_open())
+            .map(|(g, pair)| (g.number, pair.id))
     }
 }

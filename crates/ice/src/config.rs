@@ -86,6 +86,11 @@ pub struct Config {
     /// Mean time between checks on warm backup pairs, and between queries that keep a NAT's mapping of a
     /// server-reflexive candidate alive (RFC 8445 §11). Default: 15 s.
     pub keepalive: Duration,
+    /// How often direct pairs that failed are checked again while a relay carries the data, by two packets each; the
+    /// waits in between double from 2 s to 64 s. 0: never. Default: 8, which takes four minutes.
+    pub direct_rounds: u32,
+    /// How long a TCP connection may take, or stay without an authentic check of the peer. Default: 10 s.
+    pub connect_timeout: Duration,
     /// Least time before the checks count as failed (RFC 8863 §4). Default: 39.5 s.
     pub patience: Duration,
     /// Time after the last remote candidate at which a peer that never says "no more candidates" is taken to have said
@@ -105,6 +110,9 @@ pub struct Config {
     pub max_locals: usize,
     /// Most STUN servers; further ones are ignored. Default: 8.
     pub max_stun_servers: usize,
+    /// Most TCP connections that are being opened, and most accepted ones that have not identified themselves.
+    /// Default: 8.
+    pub max_connecting: usize,
     /// Most responses that wait to be sent; further requests are dropped. Default: 64.
     pub max_responses: usize,
 }
@@ -127,6 +135,8 @@ impl Default for Config {
             consent_timeout: Duration::from_secs(30),
             disconnected_after: Duration::from_secs(5),
             keepalive: Duration::from_secs(15),
+            direct_rounds: 8,
+            connect_timeout: Duration::from_secs(10),
             patience: Duration::from_millis(39_500),
             end_of_candidates_fallback: Some(Duration::from_secs(60)),
             linger: Duration::from_secs(5),
@@ -136,6 +146,7 @@ impl Default for Config {
             max_peer_reflexive: 16,
             max_locals: 32,
             max_stun_servers: 8,
+            max_connecting: 8,
             max_responses: 64,
         }
     }

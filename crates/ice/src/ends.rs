@@ -57,6 +57,9 @@ impl Agent {
         self.candidates.retain(|candidate| candidate.local != id);
         self.gatherer.remove_local(id);
         self.responses.retain(|response| response.path.local != id);
+        for (path, _) in self.accepted.extract_if(.., |(path, _)| path.local == id).collect::<Vec<_>>() {
+            self.disconnected(path);
+        }
         let mut removed = self.current.checklist.remove(|pair| pair.path.local == id);
         if let Some(previous) = &mut self.previous {
             removed.extend(previous.checklist.remove(|pair| pair.path.local == id));
@@ -68,7 +71,11 @@ impl Agent {
     /// Adds a STUN server that every host end of its family asks for its reflexive address.
     pub fn add_stun_server(&mut self, now: Instant, server: SocketAddr) {
         let server = canonical(server);
-        if self.state == State::Closed || !is_usable(server) || !self.gatherer.add_server(server, &self.config) {
+        if self.state == State::Closed
+            || self.config.lite
+            || !is_usable(server)
+            || !self.gatherer.add_server(server, &self.config)
+        {
             return;
         }
         let hosts: Vec<LocalId> = self.locals.iter().map(|local| local.id).collect();
@@ -112,8 +119,9 @@ impl Agent {
 
     /// What the world says of a local end (`remote` is `None`) or of one path.
     ///
-    /// `Down` of an end stops its pairs until `Up`. `Down` of a path is a hint that anyone can forge (ICMP): its pair is
-    /// checked at once.
+    /// `Down` of an end stops its pairs until `Up`. `Down` of a path of UDP is a hint that anyone can forge (ICMP): its
+    /// pair is checked at once. `Up` of a path of TCP says that the connection is established, `Down` that it is not or
+    /// no longer.
     pub fn handle_path(&mut self, now: Instant, id: LocalId, remote: Option<SocketAddr>, change: PathChange) {
         let up = match change {
             PathChange::Up => true,
@@ -128,8 +136,13 @@ impl Agent {
                 self.hasten_checks(now, |pair| pair.path.local == id && up);
             }
             Some(remote) => {
-                let path = Path { local: id, remote: canonical(remote) };
-                self.hasten_checks(now, |pair| pair.path == path);
+                let Some(local) = self.local(id) else { return };
+                let path = Path { local: id, remote: local.zoned(canonical(remote)) };
+                match (local.is_tcp(), up) {
+                    (false, _) => self.hasten_checks(now, |pair| pair.path == path),
+                    (true, true) => self.connected(now, path),
+                    (true, false) => self.connection_lost(now, path),
+                }
             }
         }
         self.decide(now);

@@ -136,6 +136,7 @@ impl Agent {
             (Class::Success, Some(mapped)) => {
                 let before = query.mapped.replace(mapped);
                 query.settle(refresh_at);
+                self.counters.queries_answered += 1;
                 self.mapping_learned(path.local, server, mapped, before);
             }
             (Class::Success, None) => self.drops.unusable_response += 1,
@@ -176,6 +177,7 @@ impl Agent {
         out.timeout *= 2;
         out.again = now + out.timeout;
         let (id, path) = (out.id, Path { local: query.local, remote: query.server });
+        self.counters.queries_sent += 1;
         Some((path, self.written(wire::write_query(slot.room(), id).ok())))
     }
 
@@ -190,6 +192,7 @@ impl Agent {
         query.queued = false;
         query.outstanding = Some(Outstanding { id, sent: 1, again: now + timeout, timeout });
         let path = Path { local: query.local, remote: query.server };
+        self.counters.queries_sent += 1;
         Some((path, self.written(wire::write_query(slot.room(), id).ok())))
     }
 

@@ -14,6 +14,7 @@ use crate::checklist::Checklist;
 use crate::credentials::Credentials;
 use crate::event::NeedId;
 use crate::pair::{Pair, PairId};
+use crate::seek::Seeking;
 
 /// A remote candidate that can be paired, and the number of its foundation.
 #[derive(Clone, Debug)]
@@ -21,6 +22,17 @@ pub(crate) struct Remote {
     pub candidate: Candidate,
     pub address: SocketAddr,
     pub foundation: u32,
+}
+
+impl Remote {
+    /// Whether it is the candidate of that address: those of UDP and of TCP differ.
+    pub fn is(&self, address: SocketAddr, tcp: bool) -> bool {
+        self.is_tcp() == tcp && same_endpoint(self.address, address)
+    }
+
+    pub fn is_tcp(&self) -> bool {
+        self.candidate.transport != Transport::Udp
+    }
 }
 
 /// The peer's credentials in the forms that are needed.
@@ -43,7 +55,7 @@ pub(crate) struct Generation {
     pub remotes: Vec<Remote>,
     /// Candidates that wait for the address of their name.
     pub names: Vec<(NeedId, Candidate)>,
-    /// TCP candidates: known, not paired.
+    /// Active TCP candidates: their addresses show only when they connect.
     pub unpaired: Vec<Candidate>,
     pub end_of_candidates: bool,
     pub checklist: Checklist,
@@ -60,6 +72,14 @@ pub(crate) struct Generation {
     pub last_nomination: u32,
     /// Losing pairs were dropped.
     pub concluded: bool,
+    /// Checks on this side's own account so far.
+    pub turns: u32,
+    /// The search for a direct pair while a relay carries the data.
+    pub seeking: Option<Seeking>,
+    /// When everything was last tried again.
+    pub revived_at: Option<Instant>,
+    /// Order of the nominations by the peer.
+    pub heard_nominations: u32,
     next_foundation: u32,
 }
 
@@ -84,6 +104,10 @@ impl Generation {
             nominating: None,
             last_nomination: 0,
             concluded: false,
+            turns: 0,
+            seeking: None,
+            revived_at: None,
+            heard_nominations: 0,
             next_foundation: 0,
         }
     }
@@ -117,15 +141,16 @@ impl Generation {
         self.remotes.iter().filter(|r| r.candidate.kind == CandidateKind::PeerReflexive).count()
     }
 
-    pub fn remote(&self, address: SocketAddr) -> Option<&Remote> {
-        self.remotes.iter().find(|remote| same_endpoint(remote.address, address))
+    pub fn remote(&self, address: SocketAddr, tcp: bool) -> Option<&Remote> {
+        self.remotes.iter().find(|remote| remote.is(address, tcp))
     }
 
     /// Adds a candidate, or lets a signalled one take the place of what was learned from checks (RFC 8838 §11.4).
     /// Answers whether pairs are to be made.
     pub fn insert_remote(&mut self, candidate: Candidate, address: SocketAddr) -> bool {
         let foundation = self.foundation(&candidate.foundation);
-        match self.remotes.iter_mut().find(|remote| same_endpoint(remote.address, address)) {
+        let tcp = candidate.transport != Transport::Udp;
+        match self.remotes.iter_mut().find(|remote| remote.is(address, tcp)) {
             Some(known) if known.candidate.kind != CandidateKind::PeerReflexive => false,
             Some(known) => {
                 known.candidate = candidate;
@@ -140,12 +165,12 @@ impl Generation {
     }
 
     /// A candidate that was learned from a check (RFC 8445 §7.3.1.3).
-    pub fn learn_remote(&mut self, address: SocketAddr, priority: u32) {
+    pub fn learn_remote(&mut self, address: SocketAddr, transport: Transport, priority: u32) {
         let candidate = Candidate {
             // Nobody else's, so that its fate is its own.
             foundation: format!("prflx{}", self.next_foundation),
             component: 1,
-            transport: Transport::Udp,
+            transport,
             priority,
             address: Address::Ip(address),
             kind: CandidateKind::PeerReflexive,

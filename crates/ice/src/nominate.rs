@@ -65,6 +65,12 @@ impl Agent {
             pair.to_nominate = Some(value);
             return;
         }
+        // A nomination without a value says nothing of order: aggressive peers give it to every pair.
+        let moved = value > 0 && pair.nominated_order != self.current.heard_nominations;
+        if moved || value > 0 && pair.nominated_order == 0 {
+            self.current.heard_nominations += 1;
+            pair.nominated_order = self.current.heard_nominations;
+        }
         if pair.nominated.replace(value) != Some(value) {
             self.current.busy_at = Some(now);
             // The peer may have moved, as behind a NAT that forgot it: whether the selected pair still works shows soon.
@@ -92,10 +98,14 @@ impl Agent {
                 } else if let Some(chosen) = &mut self.selected {
                     chosen.announced = before.unwrap_or(announced);
                 }
+                if generation == self.current.number && self.chosen_pair().is_some_and(Pair::is_failing) {
+                    self.revive(now);
+                }
             }
             None => {
                 if self.selected.take().is_some() {
                     self.lost_at = Some(now);
+                    self.revive(now);
                 }
             }
         }
@@ -122,7 +132,8 @@ impl Agent {
     }
 
     fn choice(&self, now: Instant) -> Option<(&Generation, &Pair)> {
-        let rank = |g: &Generation, pair: &Pair| (Reverse(self.is_demoted(g, pair)), pair.nominated);
+        let rank =
+            |g: &Generation, pair: &Pair| (Reverse(self.is_demoted(g, pair)), pair.nominated, pair.nominated_order);
         let new = self.best(&self.current, |pair| rank(&self.current, pair)).map(|pair| (&self.current, pair));
         let old = self.previous.as_ref().and_then(|g| Some((g, self.best(g, |pair| rank(g, pair))?)));
         match (new, old) {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::candidate::CandidateKind;
 use crate::config::Role;
-use crate::stats::{PairState, PairStats};
+use crate::stats::{PairEvent, PairState, PairStats};
 
 /// Checks of one pair that may be outstanding at once; the oldest is forgotten for a new one.
 const MAX_OUTSTANDING: usize = 8;
@@ -40,11 +40,25 @@ pub(crate) struct Check {
     pub role: Role,
     pub use_candidate: bool,
     pub sent_at: Instant,
-    /// How often it was sent.
+    /// How often it was sent, and may be.
     pub sent: u32,
+    pub attempts: u32,
     /// When it is sent again, or given up; `None` once it is cancelled or if it is sent once only.
     pub again: Option<Instant>,
     pub timeout: Duration,
+}
+
+/// The TCP connection that a pair's path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// The path is one of UDP.
+    Needless,
+    /// Not there; opened when the pair's turn comes.
+    Absent,
+    /// Asked for; given up at that time.
+    Opening(Instant),
+    /// Established.
+    Open,
 }
 
 /// What a valid pair has.
@@ -71,10 +85,22 @@ pub(crate) struct Pair {
     pub foundation: Foundation,
     pub priority: u64,
     pub state: PairState,
+    pub connection: Connection,
+    /// How often a connection that had worked was opened again.
+    pub reopened: u8,
+    /// Whether the next check is one of a later round, which are short.
+    pub rechecked: bool,
+    /// Checks sent since the last answer, retransmissions included.
+    pub unanswered: u32,
+    pub last: PairEvent,
+    pub last_at: Instant,
     pub checks: SmallVec<[Check; 2]>,
     pub valid: Option<Valid>,
     /// The nomination that made it a nominated pair; later ones have larger values.
     pub nominated: Option<u32>,
+    /// Orders nominations of the same value by the peer: a value names one pair of the peer's, which shows as another one
+    /// here once a NAT maps it anew.
+    pub nominated_order: u32,
     /// A nomination by the peer that waits for the pair to become valid (RFC 8445 §7.3.1.5).
     pub to_nominate: Option<u32>,
     /// When a check of the peer last caused one.
@@ -94,7 +120,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub fn new(id: PairId, path: Path, local: End, remote: End, foundation: Foundation, priority: u64) -> Self {
+    pub fn new(id: PairId, path: Path, (local, remote): (End, End), foundation: Foundation, priority: u64) -> Self {
         Self {
             id,
             path,
@@ -103,9 +129,16 @@ impl Pair {
             foundation,
             priority,
             state: PairState::Frozen,
+            connection: Connection::Needless,
+            reopened: 0,
+            rechecked: false,
+            unanswered: 0,
+            last: PairEvent::Made,
+            last_at: Instant::default(),
             checks: SmallVec::new(),
             valid: None,
             nominated: None,
+            nominated_order: 0,
             to_nominate: None,
             triggered_at: None,
             claimed: false,
@@ -126,7 +159,8 @@ impl Pair {
             self.checks.remove(0);
         }
         self.checks.push(check);
-        self.requests_sent += 1;
+        self.rechecked = false;
+        self.sent(now);
         if let Some(valid) = &mut self.valid {
             if valid.owed == 0 {
                 valid.owed_since = now;
@@ -147,15 +181,27 @@ impl Pair {
     }
 
     /// The check that is due to be sent again.
-    pub fn due_retransmission(&mut self, now: Instant, attempts: u32) -> Option<&mut Check> {
-        self.checks.iter_mut().find(|check| check.sent < attempts && check.again.is_some_and(|at| at <= now))
+    pub fn due_retransmission(&mut self, now: Instant) -> Option<&mut Check> {
+        self.checks.iter_mut().find(|check| check.is_due(now))
     }
 
     /// Whether a check ran out of attempts by `now`; it is forgotten then.
-    pub fn expire_checks(&mut self, now: Instant, attempts: u32) -> bool {
+    pub fn expire_checks(&mut self, now: Instant) -> bool {
         let before = self.checks.len();
-        self.checks.retain(|check| check.sent < attempts || check.again.is_none_or(|at| at > now));
+        self.checks.retain(|check| check.sent < check.attempts || check.again.is_none_or(|at| at > now));
         self.checks.len() < before
+    }
+
+    /// Counts a check that is sent.
+    pub fn sent(&mut self, now: Instant) {
+        self.requests_sent += 1;
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.note(now, PairEvent::Sent);
+    }
+
+    /// Remembers what happened to it last.
+    pub fn note(&mut self, now: Instant, event: PairEvent) {
+        (self.last, self.last_at) = (event, now);
     }
 
     /// Forgets everything that concerns consent and never checks the pair again.
@@ -198,6 +244,8 @@ impl Pair {
     pub fn is_promising(&self) -> bool {
         match self.state {
             PairState::Frozen | PairState::Waiting => true,
+            // Connections that nobody answers take too long to be waited for.
+            PairState::InProgress if self.is_tcp() => false,
             PairState::InProgress => self.checks.last().is_none_or(|check| check.sent < 3),
             PairState::Succeeded | PairState::Failed => false,
         }
@@ -205,6 +253,20 @@ impl Pair {
 
     pub fn is_relayed(&self) -> bool {
         self.local.kind == CandidateKind::Relayed || self.remote.kind == CandidateKind::Relayed
+    }
+
+    pub fn is_tcp(&self) -> bool {
+        self.connection != Connection::Needless
+    }
+
+    /// Whether a connection is there or on its way.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.connection, Connection::Opening(_) | Connection::Open)
+    }
+
+    /// Whether a check can be sent on it, once its connection is there.
+    pub fn is_open(&self) -> bool {
+        matches!(self.connection, Connection::Needless | Connection::Open)
     }
 
     /// When something about its checks is due.
@@ -221,6 +283,9 @@ impl Pair {
             local_address: local.address,
             remote: self.remote.kind,
             state: self.state,
+            tcp: self.is_tcp(),
+            last: self.last,
+            last_at: self.last_at,
             priority: self.priority,
             nominated: self.nominated.is_some(),
             previous,
@@ -235,12 +300,17 @@ impl Pair {
 }
 
 impl Check {
+    /// Whether it is to be sent again.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.sent < self.attempts && self.again.is_some_and(|at| at <= now)
+    }
+
     /// Records that it was sent once more, and when it is due next.
-    pub fn resent(&mut self, now: Instant, attempts: u32) {
+    pub fn resent(&mut self, now: Instant) {
         self.sent += 1;
         // The last attempt is given Rm times the first timeout (RFC 8489 §6.2.1).
         self.timeout =
-            if self.sent >= attempts { MAX_RETRANSMISSION } else { (self.timeout * 2).min(MAX_RETRANSMISSION) };
+            if self.sent >= self.attempts { MAX_RETRANSMISSION } else { (self.timeout * 2).min(MAX_RETRANSMISSION) };
         self.again = Some(now + self.timeout);
     }
 }

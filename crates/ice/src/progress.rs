@@ -8,7 +8,7 @@ use peerage_base::time::{Instant, earliest};
 use crate::agent::Agent;
 use crate::event::{Event, GatheringState, State};
 use crate::pair::{Pair, PairId};
-use crate::stats::PairState;
+use crate::stats::{PairEvent, PairState};
 
 impl Agent {
     /// Draws all conclusions. Ends every command and every input.
@@ -19,9 +19,11 @@ impl Agent {
         self.decided_at = self.decided_at.max(now);
         self.expire(now);
         self.conclude_gathering();
+        self.choose_unchecked(now);
         self.nominate(now);
         self.select(now);
         self.conclude(now);
+        self.seek_direct(now);
         self.judge(now);
         self.set_state(self.judged_state(now));
     }
@@ -30,14 +32,16 @@ impl Agent {
     pub(crate) fn next_decision(&self) -> Option<Instant> {
         let config = &self.config;
         let pairs = self.generations().flat_map(|g| g.checklist.iter());
-        let valid = pairs.filter_map(|pair| Some(pair.valid?.answered_at + config.consent_timeout));
+        let valid = pairs
+            .filter(|_| !self.is_both_lite())
+            .filter_map(|pair| Some(pair.valid?.answered_at + config.consent_timeout));
         let settled =
             self.current.valid().filter_map(|pair| Some(self.current.first_valid_at? + self.settle_time(pair)));
         let silent = self.chosen_pair().and_then(|pair| pair.silent_at(config.disconnected_after));
         let lingered = self.current.busy_at.map(|at| at + config.linger);
         let lost = self.lost_at.map(|at| at + config.consent_timeout);
         let patient = self.current.started_at.map(|at| at + config.patience);
-        let waiting = [silent, lingered, lost, patient, self.fallback_at()];
+        let waiting = [silent, lingered, lost, patient, self.fallback_at(), self.next_connection(), self.next_round()];
         let deadlines = valid.chain(settled).chain(waiting.into_iter().flatten());
         // What was looked at already and led nowhere is no deadline any more.
         deadlines.filter(|at| *at > self.decided_at).fold(None, |first, at| earliest(first, Some(at)))
@@ -65,20 +69,31 @@ impl Agent {
 
     /// Ends checks that ran out of attempts, and consent that ran out of time.
     fn expire(&mut self, now: Instant) {
-        let (attempts, timeout) = (self.config.attempts, self.config.consent_timeout);
+        let (timeout, lite, unchecked) = (self.config.consent_timeout, self.config.lite, self.is_both_lite());
         let mut released: Vec<Path> = Vec::new();
+        let mut timed_out = 0;
         for pair in self.generations_mut().flat_map(|generation| generation.checklist.iter_mut()) {
-            if pair.expire_checks(now, attempts) && pair.state == PairState::InProgress {
+            if pair.expire_checks(now) && pair.state == PairState::InProgress {
                 pair.fail();
+                pair.note(now, PairEvent::TimedOut);
+                timed_out += 1;
             }
-            if pair.valid.is_some() && !pair.has_consent(now, timeout) {
-                pair.revoke();
+            if pair.valid.is_some() && !unchecked && !pair.has_consent(now, timeout) {
+                // Who sends no checks has no consent to lose, only a peer that went silent (RFC 7675 §4.1).
+                if lite {
+                    pair.fail()
+                } else {
+                    pair.revoke()
+                }
+                pair.note(now, PairEvent::ConsentLost);
                 if core::mem::take(&mut pair.claimed) {
                     released.push(pair.path);
                 }
             }
         }
+        self.counters.checks_timed_out += timed_out;
         released.into_iter().for_each(|path| self.released(path));
+        self.expire_connections(now);
         self.expire_queries(now);
     }
 
@@ -91,7 +106,11 @@ impl Agent {
         self.current.busy_at = None;
         self.current.concluded = true;
         let backups = self.backups(chosen.pair, chosen.announced.path.local);
-        let is_kept = |pair: &Pair| pair.revoked || pair.id == chosen.pair || backups.contains(&pair.id);
+        // Behind a relay the search for a direct pair goes on.
+        let sought = self.is_relayed();
+        let is_kept = |pair: &Pair| {
+            pair.revoked || pair.id == chosen.pair || backups.contains(&pair.id) || sought && !pair.is_relayed()
+        };
         let mut dropped = self.current.checklist.remove(|pair| !is_kept(pair));
         if let Some(mut previous) = self.previous.take() {
             dropped.extend(previous.checklist.remove(|_| true));
@@ -99,11 +118,16 @@ impl Agent {
         self.release(dropped);
     }
 
-    /// The valid pairs to keep beside the chosen one: over other local ends first, since those fail on their own.
+    /// The valid pairs to keep beside the chosen one: over other local ends first, since those fail on their own, and a
+    /// relayed one among them, since it outlives whatever happens to the NATs.
     fn backups(&self, chosen: PairId, local: LocalId) -> Vec<PairId> {
         let mut valid: Vec<&Pair> = self.current.valid().filter(|pair| pair.id != chosen).collect();
         valid.sort_by_key(|pair| core::cmp::Reverse((pair.path.local != local, pair.priority)));
-        valid.iter().take(self.config.backups).map(|pair| pair.id).collect()
+        let kept = self.config.backups.min(valid.len());
+        if let Some(relayed) = valid.iter().position(|pair| pair.is_relayed()).filter(|at| kept > 0 && *at >= kept) {
+            valid.swap(kept - 1, relayed);
+        }
+        valid.iter().take(kept).map(|pair| pair.id).collect()
     }
 
     /// Whether the checks failed for good (RFC 8863 §4, RFC 7675 §5.1).
@@ -112,7 +136,10 @@ impl Agent {
             return;
         }
         let may_succeed = |pair: &Pair| {
-            matches!(pair.state, PairState::Frozen | PairState::Waiting | PairState::InProgress) && self.is_up(pair)
+            matches!(pair.state, PairState::Frozen | PairState::Waiting | PairState::InProgress)
+                && self.is_up(pair)
+                && !self.config.lite
+                && !self.is_in_vain(pair)
         };
         let hopeless = !self.current.checklist.iter().any(may_succeed);
         self.failed = match self.lost_at {
@@ -122,6 +149,12 @@ impl Agent {
             }
             None => hopeless && self.is_out_of_patience(now),
         };
+    }
+
+    /// Whether the pair had more than one full series of checks without any answer: the peer's own checks can bring about
+    /// series without end where one side has the wrong password.
+    pub(crate) fn is_in_vain(&self, pair: &Pair) -> bool {
+        pair.responses_received == 0 && pair.unanswered > self.config.attempts
     }
 
     /// Whether neither side can be expected to come up with more candidates.

@@ -1,7 +1,5 @@
 //! Checks of the peer (RFC 8445 §7.3).
 
-use core::net::SocketAddr;
-
 use peerage_base::datagram::Datagram;
 use peerage_base::path::Path;
 use peerage_base::redact::Redacted;
@@ -10,12 +8,12 @@ use peerage_stun::header::{Class, Method};
 use peerage_stun::message::{Authentic, Message};
 
 use crate::agent::Agent;
-use crate::candidate::{CandidateKind, canonical, is_usable};
+use crate::candidate::{CandidateKind, TcpType, Transport, canonical, is_usable};
 use crate::config::Role;
 use crate::event::{Event, State};
 use crate::generation::Remote;
-use crate::pair::PairId;
-use crate::stats::PairState;
+use crate::pair::{Connection, PairId};
+use crate::stats::{PairEvent, PairState};
 use crate::wire::{Answer, MAX_UNKNOWN, Response};
 
 /// Checks of the peer on one path start at most one check per this time: a peer that checks faster than the round trip
@@ -93,6 +91,16 @@ impl Agent {
             return;
         }
         let number = generation.number;
+        let admitted = number != self.current.number || self.local(path.local).is_some_and(|l| self.admits(l.kind));
+        if !admitted {
+            self.drops.policy += 1;
+            return;
+        }
+        if self.failed && self.current.checklist.by_path(path).is_some_and(|pair| self.is_in_vain(pair)) {
+            // To answer would keep the peer's consent to a connection alive that cannot come about.
+            self.drops.in_vain += 1;
+            return;
+        }
         let answer = self.answer(message, number);
         let accepted = matches!(answer, Answer::Success);
         self.responses.push_back(Response { path, id: message.transaction_id(), generation: number, answer });
@@ -105,6 +113,7 @@ impl Agent {
         }
         // NOMINATION stands for USE-CANDIDATE where both sides know it.
         let nomination = message.nomination().or(message.use_candidate().then_some(0));
+        self.counters.checks_received += 1;
         let incoming = Incoming { path, priority: message.priority().unwrap_or(0), nomination, _proof: proof };
         if number == self.current.number {
             self.check_received(now, &incoming);
@@ -136,8 +145,8 @@ impl Agent {
             Role::Controlled => (message.controlled(), false),
         };
         let Some(theirs) = theirs else { return Conflict::None };
-        // A lite peer cannot control, whatever it says.
-        if (self.tie_breaker >= theirs) == keeps || self.remote_lite {
+        // A lite peer cannot control, whatever it says, and a lite agent only another one.
+        if (self.tie_breaker >= theirs) == keeps || self.remote_lite || self.config.lite {
             return Conflict::Refuse;
         }
         self.switch_role();
@@ -159,14 +168,30 @@ impl Agent {
         let Some(pair) = self.current.checklist.get_mut(id) else { return };
         pair.requests_received += 1;
         pair.heard_at = Some(now);
+        if pair.valid.is_none() {
+            pair.note(now, PairEvent::Heard);
+        }
         if pair.revoked {
             // Only new credentials bring consent back (RFC 7675 §5.1).
             return;
         }
         let newly_claimed = !core::mem::replace(&mut pair.claimed, true);
         let succeeded = pair.state == PairState::Succeeded;
+        let connection = pair.is_tcp();
+        if connection {
+            pair.connection = Connection::Open;
+        }
         if newly_claimed {
             self.claim(incoming.path);
+            if connection {
+                self.identified(incoming.path);
+            }
+            // The peer may have moved: whether the selected pair still works shows soon.
+            let selected = self.selected.map(|chosen| chosen.pair).filter(|chosen| *chosen != id);
+            self.hasten_checks(now, |pair| Some(pair.id) == selected);
+        }
+        if self.config.lite {
+            return self.follow_check(now, id, incoming.nomination);
         }
         if let Some(value) = incoming.nomination.filter(|_| self.role == Role::Controlled) {
             self.nominated_by_peer(now, id, value);
@@ -193,15 +218,19 @@ impl Agent {
         if self.current.concluded && incoming.nomination.is_none() && self.has_enough_backups() {
             return None;
         }
-        if self.current.remote(path.remote).is_none() {
+        let transport = self.local(path.local)?.kind.transport();
+        let tcp = transport != Transport::Udp;
+        if self.current.remote(path.remote, tcp).is_none() {
             if self.current.peer_reflexive() >= self.config.max_peer_reflexive && !self.forget_peer_reflexive() {
                 self.drops.limit += 1;
                 return None;
             }
             tracing::debug!(local = %path.local, remote = %Redacted(path.remote), "peer-reflexive candidate");
-            self.current.learn_remote(path.remote, incoming.priority);
+            // Whoever connects is the active side (RFC 6544 §7.2).
+            let transport = if tcp { Transport::Tcp(TcpType::Active) } else { transport };
+            self.current.learn_remote(path.remote, transport, incoming.priority);
         }
-        self.make_pair(path.local, path.remote);
+        self.make_pair(path.local, path.remote, tcp, true);
         let made = self.current.checklist.by_path(path).map(|pair| pair.id);
         self.drops.limit += u64::from(made.is_none());
         made
@@ -210,8 +239,9 @@ impl Agent {
     /// Forgets a peer-reflexive candidate that no pair needs any more: a peer behind a NAT that renumbers it all the time
     /// is still followed.
     fn forget_peer_reflexive(&mut self) -> bool {
-        let in_use = |address: SocketAddr| self.current.checklist.iter().any(|pair| pair.remote.address == address);
-        let unused = |remote: &Remote| remote.candidate.kind == CandidateKind::PeerReflexive && !in_use(remote.address);
+        let in_use =
+            |remote: &Remote| self.current.checklist.iter().any(|pair| remote.is(pair.remote.address, pair.is_tcp()));
+        let unused = |remote: &Remote| remote.candidate.kind == CandidateKind::PeerReflexive && !in_use(remote);
         let Some(index) = self.current.remotes.iter().position(unused) else { return false };
         self.current.remotes.remove(index);
         true

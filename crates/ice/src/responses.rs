@@ -14,7 +14,7 @@ use crate::config::Role;
 use crate::generation::same_endpoint;
 use crate::local::LocalCandidate;
 use crate::pair::{Check, End, Pair, PairId, Valid};
-use crate::stats::PairState;
+use crate::stats::{PairEvent, PairState};
 
 const FORBIDDEN: u16 = 403;
 const ROLE_CONFLICT: u16 = 487;
@@ -50,6 +50,7 @@ impl Agent {
         let Some((pair, check)) = self.generation_mut(number).and_then(|g| g.checklist.by_check(txid)) else { return };
         if pair.path.local != path.local || !same_endpoint(pair.path.remote, path.remote) {
             pair.fail();
+            pair.note(now, PairEvent::Asymmetric);
             self.drops.asymmetric += 1;
             tracing::debug!(remote = %Redacted(path.remote), "asymmetric response");
             return;
@@ -58,9 +59,9 @@ impl Agent {
             (Class::Success, Some(mapped)) => self.check_succeeded(now, number, id, &check, mapped),
             (Class::Success, None) => {
                 self.drops.unusable_response += 1;
-                self.check_refused(number, id, &check, 0);
+                self.check_refused(now, number, id, &check, 0);
             }
-            _ => self.check_refused(number, id, &check, message.error_code().map_or(0, |error| error.code)),
+            _ => self.check_refused(now, number, id, &check, message.error_code().map_or(0, |error| error.code)),
         }
     }
 
@@ -70,6 +71,7 @@ impl Agent {
             return;
         };
         let Some(local) = self.learn_local(seen, mapped) else { return };
+        self.counters.checks_answered += 1;
         let valid_before = self.generation_mut(number).is_some_and(|g| g.valid().next().is_some());
         let interval = self.check_interval(number, id);
         let Some(generation) = self.generation_mut(number) else { return };
@@ -84,6 +86,8 @@ impl Agent {
         pair.state = PairState::Succeeded;
         pair.cancel_checks();
         pair.responses_received += 1;
+        pair.unanswered = 0;
+        pair.note(now, PairEvent::Answered);
         // An answer to a repeated check may belong to any of its copies (RFC 8489 §6.2.1).
         if check.sent == 1 {
             let rtt = now.since(check.sent_at);
@@ -117,6 +121,10 @@ impl Agent {
             return Some(End { kind: candidate.kind, address: known.address, priority: candidate.priority });
         }
         let local = self.local(id)?.clone();
+        if local.is_tcp() && local.base.ip() == mapped.ip() {
+            // A connection leaves from a port of its own; the candidate is the address.
+            return Some(local.end());
+        }
         let kind = CandidateKind::PeerReflexive;
         let foundation = self.foundations.number(local.origin(kind, None));
         let mut learned = LocalCandidate::new(&local, kind, mapped, foundation);
@@ -129,7 +137,8 @@ impl Agent {
         Some(end)
     }
 
-    fn check_refused(&mut self, number: u32, id: PairId, check: &Check, code: u16) {
+    fn check_refused(&mut self, now: Instant, number: u32, id: PairId, check: &Check, code: u16) {
+        self.counters.refused(code);
         if code == ROLE_CONFLICT && number == self.current.number {
             // Checks that were under way when the role changed are refused as well; they switch nothing back.
             if check.role == self.role {
@@ -145,6 +154,7 @@ impl Agent {
         }
         let Some(pair) = self.generation_mut(number).and_then(|g| g.checklist.get_mut(id)) else { return };
         tracing::debug!(code, "check refused");
+        pair.note(now, PairEvent::Refused(code));
         if code == FORBIDDEN {
             let path = pair.path;
             let claimed = core::mem::take(&mut pair.claimed);

@@ -1,0 +1,98 @@
+//! Looking for a better pair while a relay carries the data, and for any pair once the selected one falls silent.
+
+use alloc::vec::Vec;
+
+use peerage_base::path::LocalId;
+use peerage_base::time::{Duration, Instant};
+
+use crate::agent::Agent;
+use crate::pair::{Pair, PairId};
+use crate::stats::PairState;
+
+/// Waits between two rounds of checks of direct pairs: the first, doubled each time up to the last.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LAST_WAIT: Duration = Duration::from_secs(64);
+/// Pairs that a round checks.
+const MAX_ROUND: usize = 20;
+/// Least time between two times that everything is tried again.
+const REVIVAL_INTERVAL: Duration = Duration::from_secs(30);
+/// Least time between two checks that the owner asks for.
+const HASTE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The rounds that look for a direct pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seeking {
+    /// Rounds so far.
+    pub rounds: u32,
+    /// When the next one begins.
+    pub next: Instant,
+}
+
+impl Agent {
+    /// Checks the selected pair now, once per second at most: the owner sees that what it sends is not acknowledged.
+    ///
+    /// A path that died is found out, and another one taken, within a second or two instead of after the next consent
+    /// check, which may be six seconds off.
+    pub fn hasten(&mut self, now: Instant) {
+        let Some(path) = self.selected.map(|chosen| chosen.announced.path) else { return };
+        if self.hastened_at.is_none_or(|at| at + HASTE_INTERVAL <= now) {
+            self.hastened_at = Some(now);
+            self.hasten_checks(now, |pair| pair.path == path);
+        }
+    }
+
+    /// While the selected pair is relayed, direct pairs that failed are checked again from time to time: what stood in
+    /// the way may have been a NAT that the other side had not opened yet, or a network since left.
+    pub(crate) fn seek_direct(&mut self, now: Instant) {
+        if !self.is_relayed() {
+            self.current.seeking = None;
+            return;
+        }
+        let seeking = self.current.seeking.get_or_insert(Seeking { rounds: 0, next: now + FIRST_WAIT });
+        if seeking.next > now || seeking.rounds >= self.config.direct_rounds {
+            return;
+        }
+        seeking.rounds += 1;
+        seeking.next = now + (FIRST_WAIT * (1 << seeking.rounds.min(8))).min(LAST_WAIT);
+        self.recheck(|pair| !pair.is_relayed());
+    }
+
+    /// When the next round begins.
+    pub(crate) fn next_round(&self) -> Option<Instant> {
+        self.current.seeking.filter(|seeking| seeking.rounds < self.config.direct_rounds).map(|seeking| seeking.next)
+    }
+
+    /// Whether a relayed pair of this generation carries the data for good, as far as anyone knows.
+    pub(crate) fn is_relayed(&self) -> bool {
+        let chosen = self.selected.filter(|chosen| chosen.generation == self.current.number);
+        let relayed = |pair: &Pair| pair.is_relayed() && pair.nominated.is_some();
+        chosen.is_some() && !self.config.lite && self.chosen_pair().is_some_and(relayed)
+    }
+
+    /// Tries again whatever could work instead of a selected pair that owes answers or is gone, without a restart: pairs
+    /// that were dropped as losers are made anew, those that failed are checked again.
+    pub(crate) fn revive(&mut self, now: Instant) {
+        let recent = self.current.revived_at.is_some_and(|at| at + REVIVAL_INTERVAL > now);
+        if recent || self.config.lite || self.current.peer.is_none() {
+            return;
+        }
+        self.current.revived_at = Some(now);
+        let locals: Vec<LocalId> = self.locals.iter().map(|local| local.id).collect();
+        locals.into_iter().for_each(|id| self.pair_local(now, id));
+        self.recheck(|_| true);
+    }
+
+    /// Lets the best of the failed pairs that the predicate names be checked again, by few packets.
+    fn recheck(&mut self, named: impl Fn(&Pair) -> bool) {
+        let failed = |pair: &&Pair| pair.state == PairState::Failed && named(pair) && self.can_retry(pair);
+        let mut failed: Vec<(u64, PairId)> =
+            self.current.checklist.iter().filter(failed).map(|pair| (pair.priority, pair.id)).collect();
+        failed.sort_by_key(|(priority, _)| core::cmp::Reverse(*priority));
+        for (_, id) in failed.into_iter().take(MAX_ROUND) {
+            self.current.checklist.retry(id);
+            if let Some(pair) = self.current.checklist.get_mut(id) {
+                pair.rechecked = true;
+            }
+        }
+    }
+}
