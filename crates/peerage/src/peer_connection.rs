@@ -199,6 +199,23 @@ impl PeerConnection {
         self.connection.cell.lock().session.stats()
     }
 
+    /// Why the connection is as it is: what was tried, what came of it, and the likeliest reason first. Prints as one plain
+    /// sentence.
+    pub fn explain(&self) -> Explanation {
+        self.connection.cell.lock().session.explain()
+    }
+
+    /// Takes other servers or credentials (the part of W3C `setConfiguration` that can change): they count from the next
+    /// [`restart_ice`](Self::restart_ice) on. Relays in use stay.
+    ///
+    /// # Errors
+    /// `Syntax` for a bad server URL.
+    pub fn set_ice_servers(&self, ice_servers: &[IceServer]) -> Result<()> {
+        let servers = parse_servers(ice_servers)?;
+        self.connection.cell.lock().session.set_servers(servers);
+        Ok(())
+    }
+
     /// Waits until every candidate is gathered, for signalling that does not trickle.
     pub async fn gathering_complete(&self) {
         loop {
@@ -260,13 +277,7 @@ impl Endpoint {
             Rng::new(rng.bytes())
         };
         let mut config = Config::default();
-        for server in &configuration.ice_servers {
-            for url in &server.urls {
-                let url = url.parse().map_err(|e| Error::new(ErrorKind::Syntax, e))?;
-                let (username, credential) = (server.username.clone(), server.credential.clone());
-                config.servers.push(Server { url, username, credential });
-            }
-        }
+        config.servers = parse_servers(&configuration.ice_servers)?;
         config.max_datagram = shared.settings.max_datagram.clamp(576, 9000);
         config.receive_window = shared.settings.receive_window;
         config.send_buffer = shared.settings.send_buffer;
@@ -284,6 +295,18 @@ impl Endpoint {
         shared.arrivals.push(key, cell.clone());
         Ok(PeerConnection { connection: Arc::new(Connection { cell, _endpoint: shared.clone() }) })
     }
+}
+
+fn parse_servers(ice_servers: &[IceServer]) -> Result<Vec<Server>> {
+    let mut servers = Vec::new();
+    for server in ice_servers {
+        for url in &server.urls {
+            let url = url.parse().map_err(|e| Error::new(ErrorKind::Syntax, e))?;
+            let (username, credential) = (server.username.clone(), server.credential.clone());
+            servers.push(Server { url, username, credential });
+        }
+    }
+    Ok(servers)
 }
 
 impl From<SessionError> for Error {

@@ -14,6 +14,14 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// Which candidates are used at all. Default: all.
     pub ice_transport_policy: IceTransportPolicy,
+    /// Whether the next ports of a NAT that counts them up are predicted and offered, or tried, where plain ICE finds no
+    /// direct way. Default: yes.
+    pub predict_ports: bool,
+    /// Whether many sockets probe for a way through a NAT that chooses ports at random, where nothing else finds a direct
+    /// one. Default: yes.
+    pub birthday_probing: bool,
+    /// Whether probes go to any address of the peer, and not to public ones alone. Default: no. For simulated networks.
+    pub probe_anywhere: bool,
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
     pub ufrag_prefix: String,
     /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
@@ -32,6 +40,9 @@ impl Default for Config {
         Self {
             servers: Vec::new(),
             ice_transport_policy: IceTransportPolicy::All,
+            predict_ports: true,
+            birthday_probing: true,
+            probe_anywhere: false,
             ufrag_prefix: String::new(),
             max_datagram: 1200,
             receive_window: 4 << 20,

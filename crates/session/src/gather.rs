@@ -64,7 +64,10 @@ impl Session {
     pub fn supply(&mut self, now: Instant, id: NeedId, address: Option<IpAddr>) {
         let Some(index) = self.gather.waiting.iter().position(|(need, _)| *need == id) else { return };
         match self.gather.waiting.swap_remove(index).1 {
-            Waiting::Ice(need) => self.ice.supply(now, need, address),
+            Waiting::Ice(need) => {
+                self.gather.names_failed += usize::from(address.is_none());
+                self.ice.supply(now, need, address);
+            }
             Waiting::Server(server) => {
                 match address {
                     Some(ip) => {
@@ -161,6 +164,7 @@ impl Session {
         self.gather.candidates.clear();
         self.gather.held.clear();
         self.gather.ended = false;
+        self.gather.names_failed = 0;
         // ICE ignores answers that concern an earlier generation.
         self.gather.waiting.retain(|(_, waiting)| !matches!(waiting, Waiting::Ice(_)));
     }

@@ -1,6 +1,7 @@
 //! The `stun:` and `turn:` URLs of a configuration (RFC 7064, RFC 7065).
 
-use core::net::IpAddr;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 
 use alloc::string::{String, ToString as _};
@@ -60,6 +61,22 @@ pub enum UrlError {
     /// There is something after the port that does not belong there.
     #[error("unknown parameter in the URL: {0}")]
     Parameter(String),
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Stun => "stun",
+            Scheme::Stuns => "stuns",
+            Scheme::Turn => "turn",
+            Scheme::Turns => "turns",
+        };
+        match &self.host {
+            Host::Name(name) => write!(f, "{scheme}:{name}:{}", self.port)?,
+            Host::Ip(ip) => write!(f, "{scheme}:{}", SocketAddr::new(*ip, self.port))?,
+        }
+        if self.tcp { f.write_str("?transport=tcp") } else { Ok(()) }
+    }
 }
 
 impl FromStr for ServerUrl {
@@ -125,6 +142,7 @@ mod tests {
         let url: ServerUrl = "turns:[2001:db8::1]:443?transport=tcp".parse().unwrap();
         assert_eq!((url.scheme, url.port, url.tcp), (Scheme::Turns, 443, true));
         assert_eq!(url.host, Host::Ip("2001:db8::1".parse().unwrap()));
+        assert_eq!(url.to_string(), "turns:[2001:db8::1]:443?transport=tcp");
         let url: ServerUrl = "STUNS:192.0.2.1".parse().unwrap();
         assert_eq!((url.scheme, url.port), (Scheme::Stuns, 5349));
     }

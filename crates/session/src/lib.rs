@@ -2,7 +2,7 @@
 //!
 //! The shape of a connection can be read from the modules: [`demux`] tells protocols apart, `gather` brings in local
 //! addresses and servers, [`relay`] makes local ends of allocations, `negotiate` turns descriptions into credentials, roles and limits, [`path`] knows the pair
-//! that carries packets, `wrap` seals SCTP into DTLS and DTLS into datagrams, `data` has the channels, [`stats`] the
+//! that carries packets, `wrap` seals SCTP into DTLS and DTLS into datagrams, `data` has the channels, [`explain`] the reasons, [`stats`] the
 //! figures.
 //!
 //! The owner feeds [`Session`](session::Session) datagrams and time, and after each batch of input drains
@@ -19,6 +19,7 @@ pub mod counters;
 pub mod demux;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod face;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]

@@ -23,6 +23,10 @@ pub(crate) struct Gather {
     pub(crate) asked: bool,
     /// Addresses of the STUN servers.
     pub(crate) servers: Vec<SocketAddr>,
+    /// STUN servers that gave no address, and the code why.
+    pub(crate) stun_errors: Vec<(SocketAddr, u16)>,
+    /// Names in the peer's candidates that nobody answered to, in this generation.
+    pub(crate) names_failed: usize,
     /// Servers whose names have no address.
     pub(crate) unresolved: Vec<Server>,
     /// Needs that were not met yet.

@@ -245,6 +245,8 @@ impl Session {
                 IceEvent::Disconnect(path) => self.events.push_back(Event::Disconnect(path)),
                 IceEvent::CandidateError(error) => {
                     tracing::debug!(code = error.code, reason = %error.reason, "a server gave no candidate");
+                    self.gather.stun_errors.retain(|(server, _)| *server != error.server);
+                    self.gather.stun_errors.push((error.server, error.code));
                 }
                 _ => {}
             }
