@@ -152,3 +152,98 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::turn::config::Secret;
+    use crate::turn::handle::{Endpoints, Wish};
+    use peerage_signal::id::PeerId;
+    use serde_json::{Value, json};
+
+    fn hub(lifetime: Duration) -> (Hub, TurnHandle) {
+        let endpoints = Endpoints { udp: vec![3478], tcp: Vec::new(), tls: Vec::new() };
+        let turn = TurnHandle::new(Secret::parse("north wind").unwrap(), lifetime, endpoints, Clock::new());
+        (Hub::new(Settings::default(), Rng::from_u64(1), Some(turn.clone())), turn)
+    }
+
+    /// A client that reached the server as `host`, and what it is told.
+    struct Client {
+        conn: ConnId,
+        frames: mpsc::Receiver<Arc<str>>,
+    }
+
+    impl Client {
+        fn enter(hub: &Hub, host: &str, who: u8) -> Self {
+            let open = vec![IceServer::open(vec![format!("stun:{host}:3478")])];
+            let (conn, frames) = hub.connect([192, 0, 2, who].into(), Found { host: host.to_owned(), open });
+            let peer = PeerId::from_bytes([who; 16]);
+            let open = json!({"type": "open", "room": "garden", "peer": peer, "accepts": ["ice_servers"]});
+            hub.handle_frame(conn, &open.to_string());
+            Self { conn, frames }
+        }
+
+        fn told(&mut self) -> Vec<Value> {
+            core::iter::from_fn(|| self.frames.try_recv().ok()).map(|f| serde_json::from_str(&f).unwrap()).collect()
+        }
+
+        /// The user name of the one grant among what was told since.
+        fn granted(&mut self) -> String {
+            let told = self.told();
+            let grants: Vec<&Value> = told.iter().filter(|f| f["type"] == "ice_servers").collect();
+            assert_eq!(grants.len(), 1, "{told:?}");
+            grants[0]["ice_servers"][1]["username"].as_str().unwrap().to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn members_that_are_together_are_told_the_relay_as_each_of_them_reaches_it() {
+        let (hub, turn) = hub(Duration::from_secs(600));
+        let mut a = Client::enter(&hub, "192.0.2.7", 1);
+        let alone = a.told();
+        assert!(alone.len() == 1 && !alone[0].to_string().contains("turn:"), "{alone:?}");
+        assert!(turn.wishes().take().is_empty(), "nothing is kept alive for one");
+        let mut b = Client::enter(&hub, "example.org", 2);
+        let (to_a, to_b) = (a.told(), b.told());
+        assert_eq!((&to_a[0]["type"], &to_a[1]["type"]), (&json!("ice_servers"), &json!("peer_joined")));
+        assert_eq!((&to_b[0]["type"], &to_b[1]["type"]), (&json!("joined"), &json!("ice_servers")));
+        assert_eq!(to_a[0]["expires_ms"], 600_000);
+        for (grant, host) in [(&to_a[0], "192.0.2.7"), (&to_b[1], "example.org")] {
+            let [stun, relay] = &grant["ice_servers"].as_array().unwrap()[..] else { panic!("{grant}") };
+            assert_eq!(stun["urls"], json!([format!("stun:{host}:3478")]));
+            assert_eq!(relay["urls"], json!([format!("turn:{host}:3478?transport=udp")]));
+            let (_, name) = relay["username"].as_str().unwrap().split_once(':').unwrap();
+            assert!(name.starts_with("room/") && !name.contains("garden"));
+        }
+        let wishes = turn.wishes().take();
+        let until = to_a[0]["ice_servers"][1]["username"].as_str().unwrap().split_once(':').unwrap().0.to_owned();
+        let lives = wishes.values().any(|w| matches!(w, Wish::Live(at) if at.as_secs().to_string() >= until));
+        assert!(wishes.len() == 1 && lives, "{wishes:?}");
+    }
+
+    #[tokio::test]
+    async fn credentials_are_renewed_before_they_expire_and_end_with_the_room() {
+        let lifetime = Duration::from_secs(2);
+        let (hub, turn) = hub(lifetime);
+        let hub = Arc::new(hub);
+        let timer = tokio::spawn({
+            let hub = hub.clone();
+            async move { hub.keep_time().await }
+        });
+        let (mut a, mut b) = (Client::enter(&hub, "h", 1), Client::enter(&hub, "h", 2));
+        a.granted();
+        b.granted();
+        turn.wishes().take();
+        tokio::time::sleep(lifetime / 2 + Duration::from_millis(300)).await;
+        a.granted();
+        b.granted();
+        assert!(matches!(turn.wishes().take().into_values().next(), Some(Wish::Live(_))));
+        for client in [&a, &b] {
+            hub.handle_frame(client.conn, r#"{"type":"leave"}"#);
+        }
+        assert_eq!(turn.wishes().take().into_values().collect::<Vec<_>>(), [Wish::Revoked]);
+        tokio::time::sleep(lifetime / 2 + Duration::from_millis(100)).await;
+        assert!(turn.wishes().take().is_empty());
+        timer.abort();
+    }
+}

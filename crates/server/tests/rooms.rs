@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{Cutter, PATIENCE, code, enter, expect, options, start};
+use common::{Cutter, PATIENCE, code, enter, expect, get, options, start};
 use core::time::Duration;
 use peerage_server::Tls;
+use peerage_signal::access::{AccessList, AccessToken};
 use peerage_signal::client::ConnectError;
 use peerage_signal::client::event::{CloseReason, DescriptionKind, RoomEvent};
 use peerage_signal::client::options::Intent;
@@ -281,6 +282,24 @@ async fn failures_to_enter_say_what_is_wrong() {
     secure.server = ServerAddress::parse(&format!("https://{}", server.http)).unwrap();
     let error = Room::connect(secure).await.unwrap_err();
     assert!(matches!(error, ConnectError::Tls { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn rooms_are_opened_with_the_access_token_and_entered_without() {
+    let token = AccessToken::parse("correct-horse-battery").unwrap();
+    let server = start(|c| c.rooms.access = AccessList::new([&token])).await;
+    let code = code();
+    let refused = Room::connect(options(server.http, &code, Intent::Open)).await.unwrap_err();
+    let ConnectError::Refused { code: ErrorCode::Forbidden, message } = refused else { panic!("{refused}") };
+    assert!(message.contains("access token"), "{message}");
+    let mut opener = options(server.http, &code, Intent::Open);
+    opener.access_token = Some(token);
+    let mut first = Room::connect(opener).await.unwrap();
+    let mut second = enter(server.http, &code, Intent::Join).await;
+    expect(&mut first, hello).await;
+    expect(&mut second, hello).await;
+    let answer = get(server.http, "/config", "").await;
+    assert!(answer.contains(r#""open_needs_token":true"#), "{answer}");
 }
 
 #[tokio::test]
