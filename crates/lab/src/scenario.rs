@@ -221,7 +221,7 @@ impl Run {
             way,
             connected_after: since(both(Peer::connected_at)),
             settled_after: since(settled),
-            checks: explanations.iter().map(|e| e.checks.sent).sum(),
+            checks: explanations.iter().map(|e| e.ice.checks_sent).sum(),
             selected: peers.map(|peer| peer.selected().copied()),
             explanations,
             messages: (self.sent, arrived.iter().enumerate().filter(|(n, m)| ***m == message(*n)).count()),

@@ -5,58 +5,25 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
-use peerage_ice::candidate::{Address, CandidateKind};
+use peerage_ice::candidate::CandidateKind;
+use peerage_ice::stats::{CandidateCounts, Report};
 
 use crate::event::{CloseReason, ConnectionState, SelectedPair};
 use crate::relay::RelayFailure;
 use crate::session::Session;
 
 /// What stands between here and a direct connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The state explained.
     pub state: ConnectionState,
     /// The pair in use, if there is one.
     pub selected: Option<SelectedPair>,
-    /// Checks of connectivity.
-    pub checks: Checks,
-    /// Addresses that this side told the peer.
-    pub local: Candidates,
-    /// Addresses that the peer told.
-    pub remote: Candidates,
+    /// What ICE tried: candidates of both sides, checks, queries.
+    pub ice: Report,
     /// What went wrong, the likeliest to matter first. Empty: nothing that is known.
     pub causes: Vec<Cause>,
-}
-
-/// How connectivity checks fared, over all pairs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checks {
-    /// Pairs of addresses.
-    pub pairs: usize,
-    /// Sent, repetitions included.
-    pub sent: u64,
-    /// Answered by the peer.
-    pub answered: u64,
-    /// Checks of the peer that arrived.
-    pub received: u64,
-}
-
-/// Candidates of one side, by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Candidates {
-    /// Addresses of the machine itself.
-    pub host: usize,
-    /// Addresses that STUN servers or port mappings showed.
-    pub reflexive: usize,
-    /// Addresses on relays.
-    pub relayed: usize,
-    /// Names that nobody has resolved.
-    pub names: usize,
-    /// How many of them are IPv4.
-    pub v4: usize,
-    /// How many of them are IPv6.
-    pub v6: usize,
 }
 
 /// One reason why there is no connection, or no direct one.
@@ -147,29 +114,13 @@ impl Session {
         let mut explanation = Explanation {
             state: self.connection_state(),
             selected: self.ice.selected().map(SelectedPair::from),
-            checks: self.checks(),
-            local: Candidates::default(),
-            remote: Candidates::default(),
+            ice: self.ice.report(),
             causes: Vec::new(),
         };
-        for (_, candidate) in self.ice.local_candidates() {
-            explanation.local.count(candidate.kind, &candidate.address);
-        }
-        for candidate in self.ice.remote_candidates() {
-            explanation.remote.count(candidate.kind, &candidate.address);
-        }
-        explanation.remote.names += self.gather.names_failed;
+        // Names that nobody answered to are no candidates any more, but they were told.
+        explanation.ice.remote.unresolved += self.gather.names_failed;
         self.find_causes(&mut explanation);
         explanation
-    }
-
-    fn checks(&self) -> Checks {
-        self.ice.pairs().fold(Checks::default(), |sum, pair| Checks {
-            pairs: sum.pairs + 1,
-            sent: sum.sent + pair.requests_sent,
-            answered: sum.answered + pair.responses_received,
-            received: sum.received + pair.requests_received,
-        })
     }
 
     fn find_causes(&self, out: &mut Explanation) {
@@ -196,8 +147,8 @@ impl Session {
 
     /// What is wrong before a single check is sent.
     fn addressing_causes(&self, out: &mut Explanation) {
-        let (local, remote) = (out.local, out.remote);
-        let known = |side: Candidates| side.v4 + side.v6;
+        let (local, remote) = (out.ice.local, out.ice.remote);
+        let known = |side: CandidateCounts| side.ipv4 + side.ipv6;
         if self.ice.remote_credentials().is_none() {
             out.causes.push(Cause::NoDescription);
         }
@@ -205,9 +156,9 @@ impl Session {
             out.causes.push(Cause::NoLocalCandidates);
         }
         if known(remote) == 0 && self.ice.remote_credentials().is_some() {
-            out.causes.push(if remote.names > 0 { Cause::NamesOnly } else { Cause::NoRemoteCandidates });
+            out.causes.push(if remote.unresolved > 0 { Cause::NamesOnly } else { Cause::NoRemoteCandidates });
         }
-        let apart = (local.v4 == 0 || remote.v4 == 0) && (local.v6 == 0 || remote.v6 == 0);
+        let apart = (local.ipv4 == 0 || remote.ipv4 == 0) && (local.ipv6 == 0 || remote.ipv6 == 0);
         if known(local) > 0 && known(remote) > 0 && apart {
             out.causes.push(Cause::NoCommonFamily);
         }
@@ -217,7 +168,10 @@ impl Session {
     fn server_causes(&self, out: &mut Explanation) {
         let errors = &self.gather.stun_errors;
         let asked = self.gather.servers.len();
-        if asked > 0 && out.local.reflexive == 0 && errors.len() >= asked && errors.iter().all(|(_, code)| *code == 701)
+        if asked > 0
+            && out.ice.local.server_reflexive == 0
+            && errors.len() >= asked
+            && errors.iter().all(|(_, code)| *code == 701)
         {
             out.causes.push(Cause::NoUdp);
         } else {
@@ -238,31 +192,17 @@ impl Session {
 
     /// What checks have shown.
     fn checking_causes(&self, out: &mut Explanation, connected: bool) {
-        let (drops, checks) = (self.ice.stats(), out.checks);
-        if drops.integrity + drops.username > 0 && checks.answered == 0 {
+        let (drops, ice) = (self.ice.stats(), &out.ice);
+        if drops.integrity + drops.username > 0 && ice.checks_answered == 0 {
             out.causes.push(Cause::WrongCredentials);
         }
-        if connected || checks.sent == 0 || checks.answered > 0 {
+        if connected || ice.checks_sent == 0 || ice.checks_answered > 0 {
             return;
         }
-        out.causes.push(if checks.received > 0 { Cause::OneWay } else { Cause::ChecksUnanswered });
-        if self.relays.is_empty() && out.remote.relayed == 0 {
+        let alone = self.relays.is_empty() && ice.remote.relayed == 0;
+        out.causes.push(if ice.checks_received > 0 { Cause::OneWay } else { Cause::ChecksUnanswered });
+        if alone {
             out.causes.push(Cause::NoRelay);
-        }
-    }
-}
-
-impl Candidates {
-    fn count(&mut self, kind: CandidateKind, address: &Address) {
-        match address {
-            Address::Ip(address) if address.is_ipv4() => self.v4 += 1,
-            Address::Ip(_) => self.v6 += 1,
-            Address::Name(..) => return self.names += 1,
-        }
-        match kind {
-            CandidateKind::Host => self.host += 1,
-            CandidateKind::Relayed => self.relayed += 1,
-            CandidateKind::ServerReflexive | CandidateKind::PeerReflexive => self.reflexive += 1,
         }
     }
 }

@@ -136,7 +136,7 @@ impl Link {
             ConnectionState::Connected => self.stood = true,
             ConnectionState::Disconnected => self.disconnected = Some(Instant::now()),
             ConnectionState::Failed if self.stood => return Some("the other side does not answer any more".into()),
-            ConnectionState::Failed => return Some("no path to the other side was found".into()),
+            ConnectionState::Failed => return Some(self.pc.explain().to_string()),
             _ => {}
         }
         None
@@ -151,7 +151,7 @@ impl Link {
             (self.signs, self.heard) = (signs, now);
         }
         if !self.stood && now.duration_since(self.began) > SETUP_TIMEOUT {
-            return Some("no path to the other side was found in time".into());
+            return Some(format!("not in time: {}", self.pc.explain()));
         }
         if self.disconnected.is_some_and(|since| now.duration_since(since) > RESTART_AFTER) {
             self.disconnected = None;
