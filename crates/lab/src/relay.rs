@@ -67,7 +67,7 @@ impl RelayServer {
         self.relayed
     }
 
-    fn from_client(&mut self, now: Instant, transport: Transport, path: Path, payload: &mut [u8]) {
+    fn hear_client(&mut self, now: Instant, transport: Transport, path: Path, payload: &mut [u8]) {
         let Some(forward) = self.server.handle_client(now, transport, path, payload) else { return };
         self.relayed += 1;
         match forward {
@@ -78,23 +78,23 @@ impl RelayServer {
             }
             Forward::Relay { from, to, range } => {
                 let data = payload.get(range).unwrap_or_default().to_vec();
-                self.from_peer(now, to, from, &data);
+                self.hear_peer(now, to, from, &data);
             }
         }
     }
 
-    fn from_peer(&mut self, now: Instant, relay: RelayId, peer: SocketAddr, data: &[u8]) {
+    fn hear_peer(&mut self, now: Instant, relay: RelayId, peer: SocketAddr, data: &[u8]) {
         let mut buf = vec![0; MAX_HEAD + data.len() + MAX_TAIL];
         let mut slot = Slot::new(&mut buf, MAX_HEAD, MAX_TAIL, data.len());
         slot.room().copy_from_slice(data);
         slot.fill(data.len());
         if let Some(path) = self.server.handle_peer(now, relay, peer, &mut slot) {
             self.relayed += 1;
-            self.to_client(path, &mut slot);
+            self.tell_client(path, &mut slot);
         }
     }
 
-    fn to_client(&mut self, path: Path, slot: &mut Slot<'_>) {
+    fn tell_client(&mut self, path: Path, slot: &mut Slot<'_>) {
         let source = SocketAddr::new(self.ip, PORT);
         if path.local == UDP {
             self.out.push_back(Packet::udp(source, path.remote, slot.packet()));
@@ -103,7 +103,7 @@ impl RelayServer {
         }
     }
 
-    fn from_stream(&mut self, now: Instant, packet: &Packet) {
+    fn hear_stream(&mut self, now: Instant, packet: &Packet) {
         let next = LocalId(UDP.0 + 1 + self.streams.len() as u32);
         let fresh = || (next, Deframer::new(Framing::Turn, MAX_FRAME));
         let (id, mut deframer) = self.streams.remove(&packet.source).unwrap_or_else(fresh);
@@ -117,7 +117,7 @@ impl RelayServer {
             rest = &rest[taken..];
             while let Ok(Some(frame)) = deframer.next() {
                 let mut frame = frame.to_vec();
-                self.from_client(now, Transport::Tcp, path, &mut frame);
+                self.hear_client(now, Transport::Tcp, path, &mut frame);
             }
         }
         self.streams.insert(packet.source, (id, deframer));
@@ -168,12 +168,12 @@ impl Element for RelayServer {
             match packet.protocol {
                 Protocol::Udp => {
                     let path = Path { local: UDP, remote: packet.source };
-                    self.from_client(now, Transport::Udp, path, &mut packet.payload);
+                    self.hear_client(now, Transport::Udp, path, &mut packet.payload);
                 }
-                Protocol::Tcp => self.from_stream(now, &packet),
+                Protocol::Tcp => self.hear_stream(now, &packet),
             }
         } else if let Some((relay, _)) = self.relays.iter().find(|(_, address)| **address == packet.destination) {
-            self.from_peer(now, *relay, packet.source, &packet.payload);
+            self.hear_peer(now, *relay, packet.source, &packet.payload);
         }
         self.serve_events(now);
     }
@@ -188,7 +188,7 @@ impl Element for RelayServer {
         loop {
             let mut slot = Slot::new(&mut buf, 0, MAX_TAIL, MAX_ANSWER);
             let Some(path) = self.server.poll_transmit(now, &mut slot) else { break };
-            self.to_client(path, &mut slot);
+            self.tell_client(path, &mut slot);
         }
         self.out.pop_front().map(Outgoing::from)
     }
