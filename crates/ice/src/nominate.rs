@@ -10,6 +10,7 @@ use crate::config::Role;
 use crate::event::{Event, Selected};
 use crate::generation::Generation;
 use crate::pair::{Pair, PairId};
+use crate::priority::pair_priority;
 
 impl Agent {
     /// Nominates the best pair once it is clear, or clear enough, that it is the best.
@@ -35,7 +36,7 @@ impl Agent {
             None => self.is_ripe(now, best),
             Some(target) if target.id == best.id => false,
             Some(target) if self.is_demoted(&self.current, target) => true,
-            Some(target) => best.priority > target.priority && self.is_ripe(now, best),
+            Some(target) => self.seen_priority(best) > self.seen_priority(target) && self.is_ripe(now, best),
         };
         if go {
             let id = best.id;
@@ -128,7 +129,7 @@ impl Agent {
     /// The nominated pair; the latest, then the best, of several.
     fn nominated(&self) -> Option<&Pair> {
         let nominated = self.current.checklist.iter().filter(|pair| pair.nominated.is_some() && self.is_usable(pair));
-        nominated.max_by_key(|pair| (pair.nominated, pair.priority))
+        nominated.max_by_key(|pair| (pair.nominated, self.seen_priority(pair)))
     }
 
     fn choice(&self, now: Instant) -> Option<(&Generation, &Pair)> {
@@ -150,7 +151,13 @@ impl Agent {
     /// The usable pair of the highest rank, then of the highest priority.
     fn best<'a, R: Ord>(&'a self, generation: &'a Generation, rank: impl Fn(&Pair) -> R) -> Option<&'a Pair> {
         let usable = generation.checklist.iter().filter(|pair| self.is_usable(pair));
-        usable.max_by_key(|pair| (rank(pair), pair.priority))
+        usable.max_by_key(|pair| (rank(pair), self.seen_priority(pair)))
+    }
+
+    /// The priority of a valid pair as both sides know it: with the local candidate that the peer sees, which need not be
+    /// the one that was paired (RFC 8445 §7.2.5.3.2).
+    fn seen_priority(&self, pair: &Pair) -> u64 {
+        pair.valid.map_or(pair.priority, |valid| pair_priority(self.role, valid.local.priority, pair.remote.priority))
     }
 
     /// Whether the pair owes answers while another one gave some: not if the whole network is gone.
@@ -162,7 +169,8 @@ impl Agent {
 
     /// Whether no better pair is worth waiting for any longer.
     fn is_ripe(&self, now: Instant, best: &Pair) -> bool {
-        let better = |pair: &Pair| pair.priority > best.priority && pair.is_promising() && self.is_up(pair);
+        let priority = self.seen_priority(best);
+        let better = |pair: &Pair| pair.priority > priority && pair.is_promising() && self.is_up(pair);
         let waited = self.current.first_valid_at.is_none_or(|at| at + self.settle_time(best) <= now);
         waited || !self.current.checklist.iter().any(better)
     }
