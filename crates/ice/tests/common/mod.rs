@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 
 use peerage_base::datagram::Datagram;
 use peerage_base::ecn::Ecn;
-use peerage_base::path::{LocalId, Path};
+use peerage_base::path::{LocalId, Path, PathChange};
 use peerage_base::rng::Rng;
 use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant, earliest};
 use peerage_ice::agent::Agent;
-use peerage_ice::candidate::Candidate;
+use peerage_ice::candidate::{Candidate, TcpType};
 use peerage_ice::config::{Config, Role};
 use peerage_ice::event::{Event, Need, NeedId, Selected, State};
 use peerage_ice::local::{LocalKind, RelayProtocol};
@@ -93,6 +93,13 @@ pub struct Side {
     /// Candidates not yet carried to the other side.
     pub outbox: Vec<Candidate>,
     pub sent: Vec<(Instant, Path, Vec<u8>)>,
+    /// Local ends of TCP.
+    pub tcp: BTreeMap<LocalId, SocketAddr>,
+}
+
+/// A TCP connection: both ends' names for it. Nothing is lost on it.
+struct Stream {
+    ends: [(usize, Path); 2],
 }
 
 struct Flying {
@@ -100,7 +107,12 @@ struct Flying {
     order: u64,
     to_side: usize,
     path: Path,
-    bytes: Vec<u8>,
+    what: What,
+}
+
+enum What {
+    Packet(Vec<u8>),
+    Change(PathChange),
 }
 
 pub struct World {
@@ -114,6 +126,11 @@ pub struct World {
     /// Packets from or to these addresses vanish.
     pub dead: BTreeSet<SocketAddr>,
     pub answers_stun: bool,
+    /// UDP does not get through.
+    pub no_udp: bool,
+    /// Every connection asked for, by the side that asked.
+    pub connects: Vec<(Instant, usize, Path)>,
+    streams: Vec<Stream>,
     rng: Rng,
     flying: Vec<Flying>,
     signals: Vec<(Instant, usize, Candidate)>,
@@ -140,6 +157,7 @@ impl World {
             needs: Vec::new(),
             outbox: Vec::new(),
             sent: Vec::new(),
+            tcp: BTreeMap::new(),
         };
         Self {
             now,
@@ -149,6 +167,9 @@ impl World {
             trickle: Some(Duration::ZERO),
             dead: BTreeSet::new(),
             answers_stun: true,
+            no_udp: false,
+            connects: Vec::new(),
+            streams: Vec::new(),
             rng: Rng::from_u64(seed).split("world"),
             flying: Vec::new(),
             signals: Vec::new(),
@@ -160,6 +181,28 @@ impl World {
         let preference = u16::MAX - id as u16;
         self.sides[side].sockets.insert(LocalId(id), addr(base));
         self.sides[side].agent.add_local(self.now, LocalId(id), addr(base), LocalKind::Host, preference);
+        self.settle();
+    }
+
+    pub fn tcp(&mut self, side: usize, id: u32, base: &str, tcp_type: TcpType) {
+        self.sides[side].tcp.insert(LocalId(id), addr(base));
+        let preference = u16::MAX - id as u16;
+        self.sides[side].agent.add_local(self.now, LocalId(id), addr(base), LocalKind::Tcp(tcp_type), preference);
+        self.settle();
+    }
+
+    /// How many TCP connections there are.
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Cuts all TCP connections, as a middlebox does that forgets them and resets them.
+    pub fn cut_streams(&mut self) {
+        for stream in std::mem::take(&mut self.streams) {
+            for (side, path) in stream.ends {
+                self.sides[side].agent.handle_path(self.now, path.local, Some(path.remote), PathChange::Down);
+            }
+        }
         self.settle();
     }
 
@@ -274,7 +317,13 @@ impl World {
         let mut due: Vec<Flying> = self.flying.extract_if(.., |f| f.at <= now).collect();
         due.sort_by_key(|f| f.order);
         for mut flying in due {
-            self.deliver(flying.to_side, flying.path, &mut flying.bytes);
+            match &mut flying.what {
+                What::Packet(bytes) => self.deliver(flying.to_side, flying.path, bytes),
+                What::Change(change) => {
+                    let (id, remote) = (flying.path.local, flying.path.remote);
+                    self.sides[flying.to_side].agent.handle_path(now, id, Some(remote), *change);
+                }
+            }
         }
         for (_, to, candidate) in self.signals.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>() {
             let _ = self.sides[to].agent.add_remote(now, candidate);
@@ -344,16 +393,61 @@ impl World {
                 }
             }
             Event::Need(id, Need::Resolve(name)) => self.sides[side].needs.push((*id, name.clone())),
+            Event::Need(_, Need::Connect(path)) => self.open(side, *path),
+            Event::Disconnect(path) => self.close(side, *path),
             _ => {}
         }
         self.sides[side].events.push((self.now, event));
     }
 
+    /// Answers a connection after a round trip: refused by a host that does not listen, never by one that is dead.
+    fn open(&mut self, side: usize, path: Path) {
+        self.connects.push((self.now, side, path));
+        let from = self.sides[side].tcp[&path.local];
+        if self.dead.contains(&from) || self.dead.contains(&path.remote) {
+            return;
+        }
+        let listener = self.sides[1 - side].tcp.iter().find(|(_, base)| **base == path.remote).map(|(id, _)| *id);
+        let Some(listener) = listener else {
+            return self.change(side, path, self.delay * 2, PathChange::Down);
+        };
+        let port = if from.port() == 9 { 30_000 + self.connects.len() as u16 } else { from.port() };
+        let accepted = Path { local: listener, remote: SocketAddr::new(from.ip(), port) };
+        let known =
+            |stream: &Stream| stream.ends.contains(&(side, path)) || stream.ends.contains(&(1 - side, accepted));
+        if !self.streams.iter().any(known) {
+            self.streams.push(Stream { ends: [(side, path), (1 - side, accepted)] });
+            self.change(1 - side, accepted, self.delay, PathChange::Up);
+        }
+        self.change(side, path, self.delay * 2, PathChange::Up);
+    }
+
+    fn close(&mut self, side: usize, path: Path) {
+        for stream in self.streams.extract_if(.., |stream| stream.ends.contains(&(side, path))).collect::<Vec<_>>() {
+            let other = stream.ends.into_iter().find(|end| *end != (side, path));
+            let Some((side, path)) = other else { continue };
+            self.change(side, path, self.delay, PathChange::Down);
+        }
+    }
+
+    fn change(&mut self, to_side: usize, path: Path, delay: Duration, change: PathChange) {
+        self.order += 1;
+        self.flying.push(Flying { at: self.now + delay, order: self.order, to_side, path, what: What::Change(change) });
+    }
+
     fn send(&mut self, side: usize, path: Path, bytes: Vec<u8>) {
+        if self.sides[side].tcp.contains_key(&path.local) {
+            let stream = self.streams.iter().find(|stream| stream.ends.contains(&(side, path)));
+            let other = stream.and_then(|stream| stream.ends.into_iter().find(|end| *end != (side, path)));
+            if let Some((other, path)) = other {
+                self.fly(other, path, self.delay, bytes);
+            }
+            return;
+        }
         let Some(from) = self.sides[side].sockets.get(&path.local).copied() else { return };
         let public = self.sides[side].public.contains(&from);
         let to = path.remote;
-        if self.dead.contains(&from) || self.dead.contains(&to) || self.rng.below(1000) < self.loss {
+        if self.no_udp || self.dead.contains(&from) || self.dead.contains(&to) || self.rng.below(1000) < self.loss {
             return;
         }
         let source = match &mut self.sides[side].nat {
@@ -392,6 +486,6 @@ impl World {
 
     fn fly(&mut self, to_side: usize, path: Path, delay: Duration, bytes: Vec<u8>) {
         self.order += 1;
-        self.flying.push(Flying { at: self.now + delay, order: self.order, to_side, path, bytes });
+        self.flying.push(Flying { at: self.now + delay, order: self.order, to_side, path, what: What::Packet(bytes) });
     }
 }
