@@ -16,6 +16,8 @@ use crate::event::{Event, GatheringState, Need, NeedId, Selected, State};
 use crate::generation::{Generation, Remote};
 use crate::local::{Foundations, Local, LocalCandidate, LocalKind};
 use crate::pair::{Pair, PairId};
+use crate::punch::Punch;
+use crate::punch::notice::EXTENSION;
 use crate::servers::Gatherer;
 use crate::stats::{Drops, PairState, PairStats, Report};
 use crate::wire::Response;
@@ -72,6 +74,7 @@ pub struct Agent {
     pub(crate) drops: Drops,
     /// The counters of the report; the rest is counted when it is asked for.
     pub(crate) counters: Report,
+    pub(crate) punch: Punch,
 }
 
 /// The selected pair, and what was last said of it.
@@ -122,6 +125,7 @@ impl Agent {
             next_need: 0,
             drops: Drops::default(),
             counters: Report::default(),
+            punch: Punch::default(),
         }
     }
 
@@ -216,6 +220,7 @@ impl Agent {
         self.failed = false;
         self.lost_at = None;
         self.config.policy = self.next_policy;
+        self.reset_punch();
         self.regather();
         self.decide(now);
     }
@@ -234,6 +239,10 @@ impl Agent {
         };
         if other_generation {
             return Err(Misuse::OtherGeneration);
+        }
+        if candidate.extension(EXTENSION).is_some() {
+            self.take_notice(now, &candidate);
+            return Ok(());
         }
         if self.current.signalled() >= self.config.max_remote_candidates {
             return Err(Misuse::TooManyCandidates);
@@ -308,6 +317,7 @@ impl Agent {
         self.current.names.clear();
         self.responses.clear();
         self.gatherer.close();
+        self.reset_punch();
         self.selected = None;
         self.set_state(State::Closed);
         self.decided_at = now;

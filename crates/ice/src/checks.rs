@@ -40,7 +40,8 @@ impl Agent {
                     let sent = self.retransmit_check(now, slot);
                     let sent = sent.or_else(|| self.send_consent_check(now, slot));
                     let sent = sent.or_else(|| self.retransmit_query(now, slot));
-                    let sent = sent.or_else(|| self.send_paced(now, slot))?;
+                    let sent = sent.or_else(|| self.send_paced(now, slot));
+                    let sent = sent.or_else(|| self.send_probe(now, slot))?;
                     // One more unanswered check may be what makes another pair the better one: the next input may be far.
                     self.decide(now);
                     sent
@@ -58,7 +59,8 @@ impl Agent {
         let due = |pair: &Pair| pair.next_due().filter(|_| self.is_up(pair) && !self.config.lite);
         let checks = self.generations().flat_map(|g| g.checklist.iter()).map(due).fold(None, earliest);
         let responses = (!self.responses.is_empty()).then_some(self.decided_at);
-        earliest(earliest(checks, self.next_query()), earliest(responses, self.next_paced()))
+        let own = earliest(earliest(checks, self.next_query()), earliest(responses, self.next_paced()));
+        earliest(own, self.next_probe())
     }
 
     /// Checks the valid pairs now that the predicate names, unless an answer is awaited anyway.

@@ -30,7 +30,7 @@ impl Agent {
             // What nobody can connect to says port 9 (RFC 6544 §4.5).
             base.set_port(ACTIVE_PORT);
         }
-        let known = self.locals.iter().any(|local| local.id == id);
+        let known = self.local(id).is_some() || self.punch.owns(id);
         let full = self.locals.len() >= self.config.max_locals;
         if self.state == State::Closed || known || full || !is_usable(base) || self.config.lite && kind.is_relay() {
             tracing::debug!(%id, known, "local end ignored");
@@ -56,6 +56,7 @@ impl Agent {
         self.locals.retain(|local| local.id != id);
         self.candidates.retain(|candidate| candidate.local != id);
         self.gatherer.remove_local(id);
+        self.forget_probe(id);
         self.responses.retain(|response| response.path.local != id);
         for (path, _) in self.accepted.extract_if(.., |(path, _)| path.local == id).collect::<Vec<_>>() {
             self.disconnected(path);

@@ -31,6 +31,8 @@ pub enum Event {
     Need(NeedId, Need),
     /// The TCP connection that is this path is not needed any more: close it. One that was never established included.
     Disconnect(Path),
+    /// A socket of [`Need::Probes`] is not needed any more.
+    ReleaseLocal(LocalId),
     /// A server gave no candidate for a local end.
     CandidateError(CandidateError),
 }
@@ -49,6 +51,14 @@ pub enum Need {
     /// the path: `Up` once it is established, `Down` if it cannot be or when it ends. From a simultaneous-open end it
     /// leaves from the end's own port. [`Event::Disconnect`] may take it back before it is answered.
     Connect(Path),
+    /// Fresh UDP sockets on the IP address of a local end, on any free ports: each to be told by `add_probe`, and the end
+    /// of them by `probes_done`. Fewer will do.
+    Probes {
+        /// The local end.
+        base: LocalId,
+        /// How many.
+        count: usize,
+    },
 }
 
 /// How far gathering is (W3C `RTCIceGatheringState`).

@@ -56,6 +56,7 @@ mod pair;
 mod pairing;
 pub mod priority;
 mod progress;
+pub mod punch;
 mod requests;
 mod responses;
 mod seek;

@@ -24,6 +24,7 @@ impl Agent {
         self.select(now);
         self.conclude(now);
         self.seek_direct(now);
+        self.punch(now);
         self.judge(now);
         self.set_state(self.judged_state(now));
     }
@@ -41,8 +42,9 @@ impl Agent {
         let lingered = self.current.busy_at.map(|at| at + config.linger);
         let lost = self.lost_at.map(|at| at + config.consent_timeout);
         let patient = self.current.started_at.map(|at| at + config.patience);
-        let waiting = [silent, lingered, lost, patient, self.fallback_at(), self.next_connection(), self.next_round()];
-        let deadlines = valid.chain(settled).chain(waiting.into_iter().flatten());
+        let background = [self.next_connection(), self.next_round(), self.next_punch()];
+        let waiting = [silent, lingered, lost, patient, self.fallback_at()].into_iter().chain(background);
+        let deadlines = valid.chain(settled).chain(waiting.flatten());
         // What was looked at already and led nowhere is no deadline any more.
         deadlines.filter(|at| *at > self.decided_at).fold(None, |first, at| earliest(first, Some(at)))
     }
@@ -141,7 +143,7 @@ impl Agent {
                 && !self.config.lite
                 && !self.is_in_vain(pair)
         };
-        let hopeless = !self.current.checklist.iter().any(may_succeed);
+        let hopeless = !self.is_punching() && !self.current.checklist.iter().any(may_succeed);
         self.failed = match self.lost_at {
             Some(at) => {
                 let revoked = self.current.checklist.iter().any(|pair| pair.revoked);

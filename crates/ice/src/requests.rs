@@ -55,7 +55,7 @@ impl Agent {
             self.drops.malformed += 1;
             return;
         };
-        if !self.local(path.local).is_some_and(|local| local.up) {
+        if !self.local(path.local).is_some_and(|local| local.up) && !self.punch.owns(path.local) {
             self.drops.unknown_local += 1;
         } else if message.method() != Method::BINDING || message.class() == Class::Indication {
             self.drops.unexpected += 1;
@@ -215,13 +215,15 @@ impl Agent {
         if let Some(pair) = self.current.checklist.by_path(path) {
             return Some(pair.id);
         }
-        if self.current.concluded && incoming.nomination.is_none() && self.has_enough_backups() {
+        let enough = self.current.concluded && incoming.nomination.is_none() && self.has_enough_backups();
+        if enough && !self.is_punching() {
             return None;
         }
+        self.promote_probe(path.local);
         let transport = self.local(path.local)?.kind.transport();
         let tcp = transport != Transport::Udp;
         if self.current.remote(path.remote, tcp).is_none() {
-            if self.current.peer_reflexive() >= self.config.max_peer_reflexive && !self.forget_peer_reflexive() {
+            if !self.has_room_for_peer_reflexive() {
                 self.drops.limit += 1;
                 return None;
             }
@@ -234,6 +236,11 @@ impl Agent {
         let made = self.current.checklist.by_path(path).map(|pair| pair.id);
         self.drops.limit += u64::from(made.is_none());
         made
+    }
+
+    /// Whether one more candidate may be learned from a check.
+    pub(crate) fn has_room_for_peer_reflexive(&mut self) -> bool {
+        self.current.peer_reflexive() < self.config.max_peer_reflexive || self.forget_peer_reflexive()
     }
 
     /// Forgets a peer-reflexive candidate that no pair needs any more: a peer behind a NAT that renumbers it all the time

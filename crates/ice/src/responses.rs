@@ -27,7 +27,7 @@ impl Agent {
             self.generations().find_map(|g| Some((g.number, g.checklist.iter().find(owner)?.id, g.peer.as_ref()?)));
         let Some((number, id, peer)) = found else {
             if (message.has_fingerprint() && !message.check_fingerprint())
-                || !self.handle_server_response(now, path, message)
+                || !self.handle_probe_response(now, path, message) && !self.handle_server_response(now, path, message)
             {
                 self.drops.unknown_transaction += 1;
             }
@@ -65,7 +65,7 @@ impl Agent {
         }
     }
 
-    fn check_succeeded(&mut self, now: Instant, number: u32, id: PairId, check: &Check, mapped: SocketAddr) {
+    pub(crate) fn check_succeeded(&mut self, now: Instant, number: u32, id: PairId, check: &Check, mapped: SocketAddr) {
         let Some(seen) = self.generation_mut(number).and_then(|g| g.checklist.get(id)).map(|pair| pair.path.local)
         else {
             return;
