@@ -1,0 +1,61 @@
+//! Beyond plain ICE: prediction and birthday probing across simulated NATs.
+
+mod lab;
+
+
+use lab::browser::Browser;
+use lab::{Lab, Native, base, build, seat};
+use peerage_base::time::{Duration, Instant};
+use peerage_ice::config::Config;
+use peerage_sim::nat;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Two native peers that were told of each other.
+fn natives(seed: u64, [a, b]: [nat::Config; 2], [first, second]: [Config; 2], relayed: bool) -> Lab<Native, Native> {
+    let (world, pair, servers) = build(seed, a, b);
+    let mut a = Native::new(0, first, seed, servers, base(&pair, 0), relayed);
+    let mut b = Native::new(1, second, seed, servers, base(&pair, 1), false);
+    let (ours, theirs) = (a.agent.local_credentials().clone(), b.agent.local_credentials().clone());
+    a.agent.set_remote_credentials(Instant::ORIGIN, theirs).unwrap();
+    b.agent.set_remote_credentials(Instant::ORIGIN, ours).unwrap();
+    a.agent.set_remote_punch(true);
+    b.agent.set_remote_punch(true);
+    seat(world, pair, a, b)
+}
+
+/// A native peer and a browser.
+fn with_browser(seed: u64, native: nat::Config, browser: nat::Config) -> Lab<Native, Browser> {
+    let (world, pair, servers) = build(seed, native, browser);
+    let mut a = Native::new(0, Config::default(), seed, servers, base(&pair, 0), true);
+    let b = Browser::new(seed, servers, a.agent.local_credentials().clone());
+    a.agent.set_remote_credentials(Instant::ORIGIN, b.credentials.clone()).unwrap();
+    seat(world, pair, a, b)
+}
+
+fn direct(lab: &mut Lab<Native, Native>, limit: Duration) -> Option<Instant> {
+    let (a, b) = (lab.a, lab.b);
+    lab.run_until(limit, |world| world.get(a).node.is_direct() && world.get(b).node.is_direct())
+}
+
+fn kinds() -> [(&'static str, nat::Config); 4] {
+    [
+        ("full cone", nat::Config::full_cone()),
+        ("address-restricted", nat::Config::address_restricted()),
+        ("port-restricted", nat::Config::port_restricted()),
+        ("symmetric", nat::Config::symmetric_sequential()),
+    ]
+}
+
+#[test]
+fn all_cells_are_direct_where_symmetric_nats_count() {
+    for (seed, (name, a)) in kinds().into_iter().enumerate() {
+        for (more, (other, b)) in kinds().into_iter().enumerate() {
+            let seed = (4 * seed + more) as u64;
+            let mut lab = natives(seed, [a.clone(), b], [Config::default(), Config::default()], true);
+            let at = direct(&mut lab, 10 * SECOND);
+            println!("{name} x {other}: {at:?}");
+            assert!(at.is_some(), "{name} x {other}");
+        }
+    }
+}
