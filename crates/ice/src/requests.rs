@@ -91,7 +91,9 @@ impl Agent {
             return;
         }
         let number = generation.number;
-        let admitted = number != self.current.number || self.local(path.local).is_some_and(|l| self.admits(l.kind));
+        // Sockets that probe the peer are there only where everything is admitted.
+        let admits = self.local(path.local).map_or(self.punch.owns(path.local), |local| self.admits(local.kind));
+        let admitted = number != self.current.number || admits;
         if !admitted {
             self.drops.policy += 1;
             return;

@@ -92,8 +92,8 @@ impl Agent {
 
     /// Begins, carries on or ends a run. Part of every decision.
     pub(crate) fn punch(&mut self, now: Instant) {
-        self.begin_run(now);
         self.end_run(now);
+        self.begin_run(now);
         self.release_winners();
         if self.punch.run.is_some() && !self.is_direct() {
             self.advance(now);
@@ -200,22 +200,31 @@ impl Agent {
             (Mapping::Random | Mapping::Unknown, Theirs::Independent(target)) if self.config.punch.birthday => {
                 self.advance_spread(now, target);
             }
-            (Mapping::Independent | Mapping::Unknown, Theirs::Sequential(at, step)) => {
-                let answers = self.punch.notice;
-                let aimed = matches!(&run.task, Task::Volley(volley) if volley.answers == answers);
-                if !aimed {
-                    let width = answers.map_or(WIDTHS[WIDTHS.len() - 1], |notice| 2 * width(u32::from(notice.round)));
-                    let targets = (1..=width).filter_map(|nth| predicted(at, step, nth)).collect();
-                    run.task = Task::Volley(Volley::new(now, run.local, targets, answers));
-                }
-            }
-            (Mapping::Independent | Mapping::Unknown, Theirs::Random(at)) => {
-                if !matches!(&run.task, Task::Sweep { ip, .. } if *ip == at.ip()) {
-                    run.task = Task::Sweep { ip: at.ip(), walk: Walk::new(at.port(), &mut self.rng) };
-                }
-            }
+            (Mapping::Independent | Mapping::Unknown, Theirs::Sequential(at, step)) => self.scan(now, at, step),
+            (Mapping::Independent | Mapping::Unknown, Theirs::Random(at)) => self.sweep(at),
             _ => {}
         }
+    }
+
+    /// Probes what a peer whose NAT counts predicted.
+    fn scan(&mut self, now: Instant, at: SocketAddr, step: i16) {
+        let answers = self.punch.notice;
+        let Some(run) = &mut self.punch.run else { return };
+        if matches!(&run.task, Task::Volley(volley) if volley.answers == answers) {
+            return;
+        }
+        let width = answers.map_or(WIDTHS[WIDTHS.len() - 1], |notice| 2 * width(u32::from(notice.round)));
+        let targets = (1..=width).filter_map(|nth| predicted(at, step, nth)).collect();
+        run.task = Task::Volley(Volley::new(now, run.local, targets, answers));
+    }
+
+    /// Probes the ports of a peer whose NAT takes any.
+    fn sweep(&mut self, at: SocketAddr) {
+        let Some(run) = &mut self.punch.run else { return };
+        if matches!(&run.task, Task::Sweep { ip, .. } if *ip == at.ip()) {
+            return;
+        }
+        run.task = Task::Sweep { ip: at.ip(), walk: Walk::new(at.port(), &mut self.rng) };
     }
 
     /// Tells a peer that knows punching how this side's NAT maps; one that counts is told of in every round.

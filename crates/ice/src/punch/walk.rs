@@ -23,7 +23,7 @@ impl Walk {
         // About the golden section of the range, which spreads evenly. Without a common factor with 64,512 =
         // 2^10 · 3^2 · 7 it meets every port; odd, every one of the block.
         let stride = loop {
-            let stride = 37_000 + rng.below(6000) as u32 | 1;
+            let stride = (37_000 + rng.below(6000) as u32) | 1;
             if !stride.is_multiple_of(3) && !stride.is_multiple_of(7) {
                 break stride;
             }
