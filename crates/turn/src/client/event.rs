@@ -47,7 +47,8 @@ pub enum Event {
     },
     /// The peer's address is now permitted: held packets leave.
     Permitted {
-        /// As it was named to [`permit`](super::Client::permit) or [`bind`](super::Client::bind).
+        /// As it was named to [`permit`](super::Client::permit) or [`bind`](super::Client::bind); an IPv4 address mapped
+        /// into IPv6 is named as IPv4, here and below.
         peer: SocketAddr,
     },
     /// The server does not relay to or from the peer. Asking again is up to the owner.
@@ -100,6 +101,9 @@ pub enum Failure {
     /// The server offers no password algorithm that is known here.
     #[error("the TURN server offers no known password algorithm")]
     Algorithms,
+    /// The user name is longer than the standard allows (513 bytes).
+    #[error("the TURN user name is too long")]
+    Oversized,
     /// A success that lacks what it has to say.
     #[error("the TURN server's answer makes no sense")]
     Malformed,
