@@ -12,6 +12,7 @@ pub mod clock;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod interfaces;
+pub mod mapping;
 pub mod mdns;
 pub mod resolve;
 pub mod route;
