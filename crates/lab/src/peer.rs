@@ -233,7 +233,16 @@ impl Peer {
                     self.session.local_addresses_done(now);
                 }
                 Need::ResolveHost(_) | Need::ResolveMdns(_) => self.session.supply(now, id, None),
-                Need::Probes { .. } => {}
+                Need::Probes { base, count } => {
+                    if let Some(base) = self.sockets.get(&base).copied() {
+                        for _ in 0..count {
+                            let address = SocketAddr::new(base.address.ip(), self.take_port());
+                            let local = self.session.add_probe(now, id, address);
+                            self.sockets.insert(local, Socket { address, ..base });
+                        }
+                    }
+                    self.session.probes_done(now, id);
+                }
             },
             Event::Connect(connect) => {
                 let ip = connect.from.or_else(|| self.source_for(connect.path.remote));

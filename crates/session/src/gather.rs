@@ -231,8 +231,32 @@ impl Session {
                 let (protocol, framing) = (Protocol::Tcp, Some(Framing::Length));
                 self.events.push_back(Event::Connect(Connect { path, protocol, framing, from }));
             }
+            IceNeed::Probes { base, count } => {
+                let id = self.gather.need(Waiting::Ice(id));
+                self.events.push_back(Event::Need(id, Need::Probes { base, count }));
+            }
             _ => {}
         }
+    }
+
+    /// Adds a socket that [`Need::Probes`] asked for.
+    pub fn add_probe(&mut self, now: Instant, id: NeedId, address: SocketAddr) -> LocalId {
+        let local = self.mint_local();
+        match self.gather.waiting.iter().find(|(need, _)| *need == id) {
+            Some((_, Waiting::Ice(need))) => self.ice.add_probe(*need, local, address),
+            _ => self.events.push_back(Event::ReleaseLocal(local)),
+        }
+        self.after_ice(now);
+        local
+    }
+
+    /// Says that no more sockets come for [`Need::Probes`].
+    pub fn probes_done(&mut self, now: Instant, id: NeedId) {
+        let Some(index) = self.gather.waiting.iter().position(|(need, _)| *need == id) else { return };
+        if let Waiting::Ice(need) = self.gather.waiting.swap_remove(index).1 {
+            self.ice.probes_done(now, need);
+        }
+        self.after_ice(now);
     }
 
     /// ICE may call gathering complete only when every server's name is resolved or known not to be.

@@ -31,6 +31,8 @@ use crate::session::Session;
 
 /// A later nomination overrides an earlier one (draft-thatcher-ice-renomination-01 §3).
 const RENOMINATION: &str = "renomination";
+/// The peer answers port prediction and probing in kind: an option of our own, which others ignore (RFC 8839 §5.6).
+const PUNCH: &str = "punch";
 
 impl Session {
     pub(crate) fn negotiation(config: &Config, rng: &Rng) -> Negotiation {
@@ -214,9 +216,14 @@ impl Session {
             fingerprints: vec![alloc::format!("{}", self.certificate.fingerprint(HashAlgorithm::Sha256))],
             candidates: self.gather.candidates.clone(),
             end_of_candidates: self.gather.ended,
-            ice_options: vec![RENOMINATION.into()],
+            ice_options: self.ice_options(),
             ..LocalTransport::default()
         }
+    }
+
+    fn ice_options(&self) -> Vec<String> {
+        let punches = self.config.predict_ports || self.config.birthday_probing;
+        [Some(RENOMINATION), punches.then_some(PUNCH)].into_iter().flatten().map(String::from).collect()
     }
 
     /// Carries a plan out.
@@ -268,6 +275,7 @@ impl Session {
         self.ice.set_remote_lite(plan.remote_lite);
         let has = |option: &str| plan.remote_ice_options.iter().any(|known| known == option);
         self.ice.set_remote_renomination(has(RENOMINATION));
+        self.ice.set_remote_punch(has(PUNCH));
         if !self.has_fresh_credentials() {
             self.apply_peer(now, plan);
         }

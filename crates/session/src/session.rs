@@ -242,6 +242,7 @@ impl Session {
                     self.release(path);
                 }
                 IceEvent::Need(id, need) => self.ice_need(id, need),
+                IceEvent::ReleaseLocal(local) => self.events.push_back(Event::ReleaseLocal(local)),
                 IceEvent::Disconnect(path) => self.events.push_back(Event::Disconnect(path)),
                 IceEvent::CandidateError(error) => {
                     tracing::debug!(code = error.code, reason = %error.reason, "a server gave no candidate");
@@ -394,6 +395,9 @@ fn agent(config: &Config, rng: Rng, now: Instant) -> Agent {
         IceTransportPolicy::All => Policy::All,
         IceTransportPolicy::Relay => Policy::Relay,
     };
+    ice.punch.predict = config.predict_ports;
+    ice.punch.birthday = config.birthday_probing;
+    ice.punch.private = config.probe_anywhere;
     // The offerer controls; until the first offer goes one way or the other, the role has no effect.
     Agent::new(ice, IceRole::Controlling, rng, now)
 }
