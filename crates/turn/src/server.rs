@@ -216,6 +216,11 @@ impl Server {
         earliest(self.timers.next(), earliest(self.names.deadline(), self.ledger.deadline()))
     }
 
+    /// Whether the client at `path` has an allocation, or is about to. A driver may close an idle stream that has none.
+    pub fn serves(&self, path: Path) -> bool {
+        self.by_path.contains_key(&path)
+    }
+
     /// Whether nothing is left after [`Server::drain`].
     pub fn is_drained(&self) -> bool {
         self.draining && self.allocations.len() == 0 && self.outbox.is_empty()
