@@ -8,6 +8,8 @@ pub mod expect;
 pub mod foreign;
 pub mod intruder;
 pub mod memory;
+#[cfg(target_os = "linux")]
+pub mod netns;
 pub mod page;
 pub mod pair;
 pub mod program;

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A program, and the Debian package that has it.
@@ -17,8 +17,9 @@ pub struct Tool {
 pub const BUILD: &[Tool] = &[
     Tool { programs: &["cc", "gcc", "clang"], package: "gcc" },
     Tool { programs: &["openssl"], package: "openssl" },
-    // Multicast is tested in a network namespace, where it disturbs nobody.
+    // Multicast is tested in a network namespace, where it disturbs nobody; NATs are the kernel's own.
     Tool { programs: &["ip"], package: "iproute2" },
+    Tool { programs: &["nft"], package: "nftables" },
 ];
 
 /// What the browser tests drive.
@@ -67,7 +68,10 @@ fn absent(tools: &'static [Tool]) -> Vec<&'static Tool> {
 }
 
 fn on_path(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+    // Tools for root are often outside the path of others.
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).chain(system).any(|dir| dir.join(program).is_file())
 }
 
 /// Whether apt-get would be allowed to install: the effective user of this process is root.
