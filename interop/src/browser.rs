@@ -32,6 +32,8 @@ pub enum Kind {
 pub struct Options {
     /// Host addresses are hidden behind `.local` names and loopback is not used, as people have it.
     pub hide_addresses: bool,
+    /// Certificates are believed whoever signed them, those of relays too.
+    pub any_certificate: bool,
 }
 
 /// A running browser with one tab.
@@ -189,6 +191,9 @@ async fn chromium(options: Options) -> Result<(Group, TempDir, Bidi)> {
         args.push("--disable-features=WebRtcHideLocalIpsWithMdns".into());
         args.push("--allow-loopback-in-peer-connection".into());
     }
+    if options.any_certificate {
+        args.push("--ignore-certificate-errors".into());
+    }
     let capabilities = json!({"capabilities": {"alwaysMatch": {
         "webSocketUrl": true,
         "unhandledPromptBehavior": "accept",
@@ -233,7 +238,8 @@ async fn firefox(options: Options) -> Result<(Group, TempDir, Bidi)> {
     let err = process.0.stderr.take().expect("stderr is piped");
     let url = line_with(err, "WebDriver BiDi listening on ").await?;
     let mut bidi = Bidi::connect(&format!("{url}/session")).await?;
-    bidi.command("session.new", json!({"capabilities": {}})).await?;
+    let capabilities = json!({"alwaysMatch": {"acceptInsecureCerts": options.any_certificate}});
+    bidi.command("session.new", json!({"capabilities": capabilities})).await?;
     Ok((process, profile, bidi))
 }
 

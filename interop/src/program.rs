@@ -52,8 +52,14 @@ pub struct Server {
 impl Server {
     /// Starts one on free ports.
     pub async fn start() -> Result<Self> {
-        let mut server = Self::start_with(&["--listen", "127.0.0.1:0"]).await?;
-        server.url = format!("http://{}", server.address);
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one on free ports with further arguments.
+    pub async fn start_with(args: &[&str]) -> Result<Self> {
+        let mut server = Self::run(&[&["--listen", "127.0.0.1:0"][..], args].concat()).await?;
+        let scheme = if args.contains(&"--tls-self-signed") { "https" } else { "http" };
+        server.url = format!("{scheme}://{}", server.address);
         Ok(server)
     }
 
@@ -63,12 +69,12 @@ impl Server {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(|e| e.to_string())?.port();
         let url = format!("http://{INSECURE_HOST}:{port}");
-        let mut server = Self::start_with(&["--listen", &format!("127.0.0.1:{port}"), "--public-url", &url]).await?;
+        let mut server = Self::run(&["--listen", &format!("127.0.0.1:{port}"), "--public-url", &url]).await?;
         server.url = url;
         Ok(server)
     }
 
-    async fn start_with(args: &[&str]) -> Result<Self> {
+    async fn run(args: &[&str]) -> Result<Self> {
         let mut process = Command::new(binary().await?)
             .arg("serve")
             .args(args)
