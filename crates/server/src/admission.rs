@@ -60,6 +60,11 @@ impl Admission {
         Some(SourcePermit { admission: self.clone(), key })
     }
 
+    /// Permits that are out.
+    pub fn in_use(&self) -> usize {
+        self.max - self.total.available_permits()
+    }
+
     /// Completes once every permit has been returned.
     pub async fn all_returned(&self) {
         // The maximum was clamped to what fits.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub struct ServerConfig {
     /// TCP addresses of HTTP and WebSocket; port 0 takes a free one. Default `[::]:8080`, which is IPv4 as well.
     pub listen: Vec<SocketAddr>,
-    /// UDP addresses of STUN. Default: port 3478 of the listen addresses.
+    /// Addresses of STUN (UDP) and of the relay (UDP and TCP). Default: port 3478 of the listen addresses.
     pub stun: Stun,
     /// The relay. Default: with the settings of [`TurnConfig`]; `None`: none, STUN alone.
     pub turn: Option<TurnConfig>,
@@ -35,6 +35,9 @@ pub struct ServerConfig {
     pub rooms: room::Settings,
     /// STUN requests answered per source address. Default 40 at once, then 20 a second.
     pub stun_rate: Rate,
+    /// TCP addresses where what is counted can be read at `/metrics`, for Prometheus. Anyone who reaches them can.
+    /// Default none.
+    pub metrics: Vec<SocketAddr>,
     /// TCP connections at a time. Default 4,096; beyond, new ones are closed.
     pub max_connections: usize,
     /// TCP connections at a time from one source address (IPv6: one /64). Default 64; beyond, new ones are closed.
@@ -64,6 +67,7 @@ impl Default for ServerConfig {
             ice_servers: Vec::new(),
             rooms: room::Settings::default(),
             stun_rate: Rate::new(40, 20),
+            metrics: Vec::new(),
             max_connections: 4096,
             max_connections_per_address: 64,
             head_timeout: Duration::from_secs(10),
@@ -82,9 +86,11 @@ pub enum Stun {
     /// host with several public addresses should name them in [`Stun::At`], so that each answers for itself.
     #[default]
     Default,
-    /// These addresses exactly; port 0 takes a free one.
+    /// These addresses exactly; port 0 takes a free one. With two different IPs of one family, clients can also find out
+    /// how their NAT behaves (RFC 5780): each IP then answers UDP on the port of the other one too, or if both have the
+    /// same port, on the next port that is free on both.
     At(Vec<SocketAddr>),
-    /// Nowhere.
+    /// Nowhere, and there is no relay either.
     Off,
 }
 

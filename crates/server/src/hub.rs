@@ -62,6 +62,11 @@ impl Hub {
         self.turn.is_some()
     }
 
+    /// Rooms that there are now.
+    pub fn rooms(&self) -> usize {
+        self.lock().rooms.room_count()
+    }
+
     /// A new WebSocket; the receiver yields what to send and ends when the socket is to be closed.
     pub fn connect(&self, source: IpAddr, found: Found) -> (ConnId, mpsc::Receiver<Arc<str>>) {
         let (outbox, frames) = mpsc::channel(OUTBOX);

@@ -1,4 +1,5 @@
-//! What two peers need to find each other, in one process: STUN over UDP, rooms over WebSocket, and the web page.
+//! What two peers need to find and reach each other, in one process: STUN and a TURN relay, rooms over WebSocket, and
+//! the web page.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), peerage_server::BindError> {
@@ -15,7 +16,8 @@
 //!
 //! Everything here is hostile-facing: connections, messages, rates and time are bounded, `Host` and `Origin` are
 //! checked against DNS rebinding and foreign pages, and what peers say to each other is sealed before it arrives.
-//! Out of scope: relaying media or data (TURN), and accounts.
+//! The relay serves members of rooms and whoever shares its secret, and relays to nobody's private network. Out of
+//! scope: accounts.
 
 mod accept;
 mod address;
@@ -28,6 +30,7 @@ mod guard;
 mod headers;
 mod http;
 mod hub;
+mod metrics;
 pub mod proxy;
 pub mod server;
 mod stop;
@@ -42,4 +45,5 @@ pub use config::{ServerConfig, Stun, Tls};
 pub use proxy::{Cidr, CidrError};
 pub use server::{Server, ServerHandle};
 pub use tls::TlsError;
+pub use turn::config::TurnConfig;
 pub use urls::Urls;

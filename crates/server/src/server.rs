@@ -7,16 +7,20 @@ use crate::config::ServerConfig;
 use crate::guard::Guard;
 use crate::http::{Site, router};
 use crate::hub::Hub;
+use crate::metrics;
 use crate::stop;
-use crate::stun::Responder;
 use crate::tls::{self, Identity};
+use crate::turn::driver::{Driver, Query};
+use crate::turn::handle::TurnHandle;
+use crate::turn::start::{Parts, start};
 use crate::urls::Urls;
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use peerage_net::interfaces::{self, Filter};
 use peerage_signal::entropy;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -27,21 +31,46 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     own_addresses: Vec<IpAddr>,
-    stun: Vec<Responder>,
-    stun_addresses: Vec<SocketAddr>,
+    relay: Relay,
+    metrics: Vec<TcpListener>,
     identity: Option<Identity>,
     site: Arc<Site>,
-    shutdown: Arc<watch::Sender<bool>>,
+    shutdown: Arc<Shutdown>,
+}
+
+/// STUN, and TURN if there is a relay.
+struct Relay {
+    driver: Driver,
+    handle: Option<TurnHandle>,
+    queries: mpsc::Sender<Query>,
+    addresses: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay").field("addresses", &self.addresses).field("tls", &self.tls).finish_non_exhaustive()
+    }
+}
+
+/// The wish to stop, and that it be at once.
+#[derive(Debug)]
+struct Shutdown {
+    stop: watch::Sender<bool>,
+    at_once: watch::Sender<bool>,
 }
 
 /// Stops a server from elsewhere.
 #[derive(Clone, Debug)]
-pub struct ServerHandle(Arc<watch::Sender<bool>>);
+pub struct ServerHandle(Arc<Shutdown>);
 
 impl ServerHandle {
-    /// Ends [`Server::run`]: nothing new is accepted, clients are told.
+    /// Ends [`Server::run`]: nothing new is accepted, clients are told, and what is relayed may go on for a while
+    /// ([`TurnConfig::drain`](crate::TurnConfig)). Called again, it ends that too.
     pub fn shutdown(&self) {
-        self.0.send_replace(true);
+        if self.0.stop.send_replace(true) {
+            self.0.at_once.send_replace(true);
+        }
     }
 }
 
@@ -54,12 +83,9 @@ impl Server {
         let rng = entropy::rng();
         let listeners = bind::listeners(&config.listen)?;
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
-        let stun: Vec<Responder> = bind::stun_sockets(&config.stun, &addresses)?
-            .into_iter()
-            .enumerate()
-            .map(|(i, socket)| Responder::new(socket, config.stun_rate, rng.split(&format!("stun {i}"))))
-            .collect();
-        let stun_addresses: Vec<SocketAddr> = stun.iter().filter_map(|s| s.local_addr().ok()).collect();
+        let bound = bind::stun(&config.stun, &addresses, config.turn.is_some())?;
+        let metrics = if config.metrics.is_empty() { Vec::new() } else { bind::listeners(&config.metrics)? };
+        let stun_addresses = bound.named.clone();
         let mut stun_ports: Vec<u16> = stun_addresses.iter().map(SocketAddr::port).collect();
         stun_ports.sort_unstable();
         stun_ports.dedup();
@@ -67,17 +93,32 @@ impl Server {
         let public_host = config.public_url.as_ref().map(|url| url.host());
         let names = tls::names(public_host, own_addresses.iter().copied().chain(addresses.iter().map(SocketAddr::ip)));
         let identity = Identity::load(&config.tls, &names)?;
+        let parts = Parts {
+            bound,
+            stun_rate: config.stun_rate,
+            identity: identity.as_ref(),
+            own: &own_addresses,
+            rng: rng.split("relay"),
+        };
+        let started = start(config.turn.as_ref(), parts)?;
+        let relay = Relay {
+            driver: started.driver,
+            handle: started.handle,
+            queries: started.queries,
+            addresses: stun_addresses,
+            tls: started.tls,
+        };
         let (shutdown, watch) = watch::channel(false);
         let site = Site {
             guard: Guard::new(config.public_url.clone(), &config.allow_origin),
-            hub: Arc::new(Hub::new(config.rooms.clone(), rng.split("rooms"), None)),
+            hub: Arc::new(Hub::new(config.rooms.clone(), rng.split("rooms"), relay.handle.clone())),
             admission: Admission::new(config.max_connections, config.max_connections_per_address),
             stun_ports,
             shutdown: watch,
             config,
         };
-        let (site, shutdown) = (Arc::new(site), Arc::new(shutdown));
-        Ok(Self { listeners, addresses, own_addresses, stun, stun_addresses, identity, site, shutdown })
+        let shutdown = Arc::new(Shutdown { stop: shutdown, at_once: watch::Sender::new(false) });
+        Ok(Self { listeners, addresses, own_addresses, relay, metrics, identity, site: Arc::new(site), shutdown })
     }
 
     /// Where HTTP and WebSocket are served, with the ports that were taken.
@@ -85,9 +126,24 @@ impl Server {
         &self.addresses
     }
 
-    /// Where STUN is served.
+    /// Where STUN is served, and TURN if there is a relay.
     pub fn stun_addrs(&self) -> &[SocketAddr] {
-        &self.stun_addresses
+        &self.relay.addresses
+    }
+
+    /// Where TURN is served over TLS.
+    pub fn turn_tls_addrs(&self) -> &[SocketAddr] {
+        &self.relay.tls
+    }
+
+    /// Where what is counted can be read.
+    pub fn metrics_addrs(&self) -> Vec<SocketAddr> {
+        self.metrics.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Issues credentials for the relay; `None` if there is none.
+    pub fn turn(&self) -> Option<TurnHandle> {
+        self.relay.handle.clone()
     }
 
     /// How to open the page from here and from elsewhere.
@@ -113,7 +169,7 @@ impl Server {
 
     /// Serves until [`ServerHandle::shutdown`], then lets connections end. Dropping the future stops accepting, too.
     pub async fn run(self) {
-        let Self { listeners, stun, identity, site, shutdown, .. } = self;
+        let Self { listeners, relay, metrics, identity, site, shutdown, .. } = self;
         // However this future ends, connections must hear of it.
         let _stop_on_drop = StopOnDrop(shutdown.clone());
         let acceptor = identity.map(|i| TlsAcceptor::from(i.config));
@@ -122,24 +178,37 @@ impl Server {
         for listener in listeners {
             tasks.spawn(accept::run(listener, acceptor.clone(), site.clone(), router.clone()));
         }
-        for responder in stun {
-            tasks.spawn(responder.run());
+        let sources =
+            metrics::Sources { relay: relay.queries, admission: site.admission.clone(), hub: site.hub.clone() };
+        // Can be read to the end.
+        let mut read = JoinSet::new();
+        for listener in metrics {
+            read.spawn(metrics::run(listener, sources.clone()));
         }
+        let mut relaying = JoinSet::new();
+        relaying.spawn(relay.driver.run(shutdown.stop.subscribe()));
         let hub = site.hub.clone();
         tasks.spawn(async move { hub.keep_time().await });
-        stop::requested(&mut shutdown.subscribe()).await;
+        stop::requested(&mut shutdown.stop.subscribe()).await;
         tasks.shutdown().await;
-        if timeout(site.config.shutdown_grace, site.admission.all_returned()).await.is_err() {
-            tracing::debug!("some connections did not end in time");
+        let connections = async {
+            if timeout(site.config.shutdown_grace, site.admission.all_returned()).await.is_err() {
+                tracing::debug!("some connections did not end in time");
+            }
+        };
+        let mut at_once = shutdown.at_once.subscribe();
+        tokio::select! {
+            _ = async { tokio::join!(connections, relaying.join_next()) } => {}
+            () = stop::requested(&mut at_once) => {}
         }
     }
 }
 
-struct StopOnDrop(Arc<watch::Sender<bool>>);
+struct StopOnDrop(Arc<Shutdown>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.send_replace(true);
+        self.0.stop.send_replace(true);
     }
 }
 

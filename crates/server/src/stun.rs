@@ -1,69 +1,175 @@
-//! STUN Binding over UDP: tells clients the address they are seen at.
+//! STUN Binding over UDP: tells clients the address they are seen at, and on a server with two addresses how their NAT
+//! behaves.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 use peerage_base::rng::Rng;
-use peerage_net::clock::Clock;
+use peerage_base::time::Instant;
 use peerage_signal::limit::{Limiter, Rate};
+use peerage_stun::header::MAGIC_COOKIE;
+use peerage_stun::server::behaviour::{Answer, Origin, respond_behaviour};
 use peerage_stun::server::respond_binding;
-use std::io;
-use tokio::net::UdpSocket;
-use tokio::time::sleep;
 
-/// The size of the table of sources, as a power of two.
+/// The size of the tables of sources, as a power of two.
 const SOURCES: u32 = 14;
-/// A Binding request with everything browsers put into one is far below this.
-const DATAGRAM_MAX: usize = 1500;
+/// Answers to another port than the one that asked, per source: enough to measure how long a mapping lives.
+const REDIRECTED: Rate = Rate::new(10, 1);
+/// Room for the longest answer.
+pub(crate) const ANSWER_MAX: usize = 2400;
 
-/// Answers on one socket.
+/// The two addresses of a server that helps with behaviour discovery (RFC 5780 §6). It listens on all four combinations
+/// of their IPs and ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub primary: SocketAddr,
+    pub alternate: SocketAddr,
+}
+
+impl Pair {
+    pub fn all(&self) -> [SocketAddr; 4] {
+        let (a, b) = (self.primary, self.alternate);
+        [a, SocketAddr::new(a.ip(), b.port()), SocketAddr::new(b.ip(), a.port()), b]
+    }
+
+    /// What a request to `local` is told of; `None` if that is none of the four.
+    fn origin(&self, local: SocketAddr) -> Option<Origin> {
+        let opposite = |at: usize| 3 - at;
+        let all = self.all();
+        let at = all.iter().position(|address| *address == local)?;
+        Some(Origin { local, other: *all.get(opposite(at))? })
+    }
+}
+
+/// Answers Binding requests.
 #[derive(Debug)]
 pub(crate) struct Responder {
-    socket: UdpSocket,
     limiter: Limiter,
-    clock: Clock,
+    redirected: Limiter,
+    pair: Option<Pair>,
+    counts: StunCounts,
+}
+
+/// What became of Binding requests so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StunCounts {
+    /// Answered.
+    pub answered: u64,
+    /// Met with silence: malformed.
+    pub malformed: u64,
+    /// Met with silence: too many from that source.
+    pub limited: u64,
 }
 
 impl Responder {
-    pub fn new(socket: UdpSocket, rate: Rate, mut rng: Rng) -> Self {
+    pub fn new(rate: Rate, pair: Option<Pair>, mut rng: Rng) -> Self {
         let limiter = Limiter::new(rate, SOURCES, &mut rng);
-        Self { socket, limiter, clock: Clock::new() }
+        let redirected = Limiter::new(REDIRECTED, SOURCES, &mut rng);
+        Self { limiter, redirected, pair, counts: StunCounts::default() }
     }
 
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-
-    /// Answers until the future is dropped.
-    pub async fn run(mut self) {
-        let mut request = [0; DATAGRAM_MAX];
-        let mut response = [0; 512];
-        loop {
-            let (len, source) = match self.socket.recv_from(&mut request).await {
-                Ok(received) => received,
-                Err(e) => {
-                    // Some systems report here that an earlier answer could not be delivered.
-                    tracing::debug!(error = %e, "cannot receive a STUN request");
-                    sleep(Duration::from_millis(10)).await;
-                    continue;
-                }
-            };
-            let now = self.clock.now();
-            // A dual-stack socket shows IPv4 sources in IPv6 form, which is not what they are seen at.
-            let seen = SocketAddr::new(source.ip().to_canonical(), source.port());
-            if !self.limiter.allow(now, seen.ip()) {
-                continue;
-            }
-            let Some(answer) = request
-                .get(..len)
-                .and_then(|request| respond_binding(request, seen, None, &mut response))
-                .and_then(|len| response.get(..len))
-            else {
-                continue;
-            };
-            // An answer that does not fit the socket's buffer now is lost like any datagram; clients ask again.
-            if let Err(e) = self.socket.try_send_to(answer, source) {
-                tracing::debug!(error = %e, "cannot send a STUN answer");
-            }
+    /// Answers a request that came from `source` to `local`. Such an answer leaves from where it says.
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        source: SocketAddr,
+        request: &[u8],
+        out: &mut [u8],
+    ) -> Option<Answer> {
+        if !self.limiter.allow(now, source.ip()) {
+            self.counts.limited += 1;
+            return None;
         }
+        let answer = match self.pair.and_then(|pair| pair.origin(local)) {
+            Some(origin) => respond_behaviour(request, source, origin, out),
+            None => {
+                let len = respond_binding(request, source, None, out);
+                len.map(|len| Answer { len, from: local, to: source, is_redirected: false })
+            }
+        };
+        let Some(answer) = answer else {
+            self.counts.malformed += 1;
+            return None;
+        };
+        if answer.is_redirected && !self.redirected.allow(now, source.ip()) {
+            self.counts.limited += 1;
+            return None;
+        }
+        self.counts.answered += 1;
+        Some(answer)
+    }
+
+    pub fn counts(&self) -> StunCounts {
+        self.counts
+    }
+}
+
+/// Whether a packet claims to be a Binding request.
+pub(crate) fn is_binding(packet: &[u8]) -> bool {
+    matches!(packet, [0, 1, _, _, a, b, c, d, ..] if [*a, *b, *c, *d] == MAGIC_COOKIE.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peerage_base::time::Duration;
+    use peerage_stun::attribute::Attribute;
+    use peerage_stun::header::{Class, Method, TransactionId};
+    use peerage_stun::write::Writer;
+
+    const NOW: Instant = Instant::from_millis(5000);
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn request(attributes: &[Attribute<'_>]) -> Vec<u8> {
+        let mut buf = vec![0; 200];
+        let mut writer = Writer::new(&mut buf, Class::Request, Method::BINDING, TransactionId([1; 12]));
+        for attribute in attributes {
+            writer.attribute(attribute).unwrap();
+        }
+        let len = writer.finish();
+        buf.truncate(len);
+        assert!(is_binding(&buf));
+        buf
+    }
+
+    #[test]
+    fn each_of_the_four_addresses_knows_its_opposite() {
+        let pair = Pair { primary: address("192.0.2.1:1"), alternate: address("192.0.2.2:2") };
+        for (local, other) in [
+            ("192.0.2.1:1", "192.0.2.2:2"),
+            ("192.0.2.1:2", "192.0.2.2:1"),
+            ("192.0.2.2:1", "192.0.2.1:2"),
+            ("192.0.2.2:2", "192.0.2.1:1"),
+        ] {
+            assert_eq!(pair.origin(address(local)).unwrap().other, address(other));
+        }
+        assert_eq!(pair.origin(address("192.0.2.3:1")), None);
+    }
+
+    #[test]
+    fn answers_to_other_ports_are_limited_further() {
+        let pair = Pair { primary: address("192.0.2.1:1"), alternate: address("192.0.2.2:2") };
+        let mut responder = Responder::new(Rate::new(1000, 1000), Some(pair), Rng::from_u64(1));
+        let (source, mut out) = (address("198.51.100.1:7"), [0; ANSWER_MAX]);
+        let mut answered = |attributes: &[Attribute<'_>], now| {
+            let request = request(attributes);
+            (0..20).filter(|_| responder.answer(now, pair.primary, source, &request, &mut out).is_some()).count()
+        };
+        assert_eq!(answered(&[Attribute::ResponsePort(9)], NOW), 10);
+        assert_eq!(answered(&[], NOW), 20);
+        assert_eq!(answered(&[Attribute::ResponsePort(9)], NOW + Duration::from_secs(2)), 2);
+        assert_eq!(responder.counts(), StunCounts { answered: 32, malformed: 0, limited: 28 });
+    }
+
+    #[test]
+    fn with_one_address_nothing_of_it_is_announced() {
+        let mut responder = Responder::new(Rate::new(9, 9), None, Rng::from_u64(1));
+        let mut out = [0; ANSWER_MAX];
+        let plain = request(&[]);
+        let answer = responder.answer(NOW, address("192.0.2.1:1"), address("198.51.100.1:7"), &plain, &mut out);
+        assert_eq!(answer.map(|a| a.len), Some(32), "XOR-MAPPED-ADDRESS alone");
+        assert!(!is_binding(b"\x00\x01\x00\x00short") && !is_binding(b""));
     }
 }

@@ -4,4 +4,12 @@
 //! goes through a [`TurnHandle`](handle::TurnHandle).
 
 pub mod config;
+pub(crate) mod driver;
 pub mod handle;
+mod listeners;
+pub(crate) mod outbox;
+mod ready;
+mod relays;
+pub(crate) mod start;
+pub(crate) mod streams;
+mod traffic;

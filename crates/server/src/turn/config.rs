@@ -1,10 +1,12 @@
 //! What the relay is told.
 
-use crate::proxy::Cidr;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use peerage_turn::server::config::{Quota, Traffic};
+
+pub use peerage_turn::server::cidr::{Cidr as PeerBlock, CidrError as PeerBlockError};
 
 /// How the relay behaves. It answers on the addresses of STUN, over UDP and TCP.
 #[derive(Clone, Debug)]
@@ -27,9 +29,9 @@ pub struct TurnConfig {
     /// their room lives.
     pub credential_lifetime: Duration,
     /// Peers to relay to although they are denied by default: private networks and the like. Default none.
-    pub allow_peers: Vec<Cidr>,
+    pub allow_peers: Vec<PeerBlock>,
     /// Peers never to relay to. Default none besides those that are always denied.
-    pub deny_peers: Vec<Cidr>,
+    pub deny_peers: Vec<PeerBlock>,
     /// What may be used at most.
     pub limits: TurnLimits,
     /// How long allocations may go on when the server is to stop. Default 30 s.
@@ -40,16 +42,18 @@ pub struct TurnConfig {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct TurnLimits {
-    /// Allocations at a time in all. Default 4,096.
-    pub allocations: usize,
-    /// Allocations at a time of one room, or of one user name. Default 16: two peers with two interfaces, two families
-    /// and a restart under way.
-    pub allocations_per_room: usize,
-    /// Allocations at a time from one source address (IPv6: one /64). Default 64: an office behind one NAT.
-    pub allocations_per_source: usize,
-    /// Bytes a second relayed for one room, both directions together. Default 12,500,000 (100 Mbit/s).
+    /// Relayed addresses at a time in all. Default 4,096; each is a port and an open file.
+    pub allocations: u32,
+    /// Relayed addresses at a time of one room, or of one user name. Default 32: a browser takes several, and while it
+    /// restarts twice as many.
+    pub allocations_per_room: u32,
+    /// Relayed addresses at a time from one source address (IPv6: one /64). Default 64: a few browsers behind one NAT.
+    pub allocations_per_source: u32,
+    /// Bytes a second relayed for one room, both directions together. Default 12,500,000 (100 Mbit/s); beyond, packets
+    /// are dropped. One source address gets twice as much.
     pub bytes_per_second: u64,
-    /// Bytes an hour relayed for one room, both directions together. Default 20 GB.
+    /// Bytes an hour relayed for one room, both directions together. Default 20 GB. One source address gets twice as
+    /// much.
     pub bytes_per_hour: u64,
     /// TCP and TLS connections at a time in all. Default 4,096.
     pub connections: usize,
@@ -106,15 +110,32 @@ impl Default for TurnConfig {
 
 impl Default for TurnLimits {
     fn default() -> Self {
+        let quota = Quota::default();
         Self {
-            allocations: 4096,
-            allocations_per_room: 16,
-            allocations_per_source: 64,
+            allocations: quota.total,
+            allocations_per_room: quota.per_name,
+            allocations_per_source: quota.per_source,
             bytes_per_second: 12_500_000,
             bytes_per_hour: 20_000_000_000,
             connections: 4096,
             connections_per_source: 64,
         }
+    }
+}
+
+impl TurnLimits {
+    /// The same as the machine takes it.
+    pub(crate) fn quota(&self) -> Quota {
+        let traffic = |times: u64| Traffic {
+            bytes_per_second: Some(self.bytes_per_second.saturating_mul(times)),
+            bytes_per_hour: Some(self.bytes_per_hour.saturating_mul(times)),
+        };
+        let mut quota = Quota::default();
+        quota.total = self.allocations;
+        quota.per_name = self.allocations_per_room;
+        quota.per_source = self.allocations_per_source;
+        (quota.traffic_per_name, quota.traffic_per_source) = (traffic(1), traffic(2));
+        quota
     }
 }
 

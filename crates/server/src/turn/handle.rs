@@ -1,14 +1,12 @@
 //! What the rest of the server asks of the relay.
 
 use crate::turn::config::Secret;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 use core::time::Duration;
 use peerage_crypto::hash::sha256;
-use peerage_crypto::hmac;
 use peerage_net::clock::Clock;
 use peerage_signal::message::IceServer;
+use peerage_turn::server::credentials::{ROOM, issue};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -82,7 +80,7 @@ impl TurnHandle {
         let issuer = &self.issuer;
         // The scheme counts whole seconds.
         let expires = Duration::from_secs((issuer.clock.wall().unix + issuer.lifetime).as_secs());
-        let (username, password) = issue(&issuer.secret, &name(room), expires.as_secs());
+        let (username, password) = issue(issuer.secret.as_str().as_bytes(), &name(room), expires.as_secs());
         Credentials { username, password, expires, lifetime: issuer.lifetime, urls: issuer.endpoints.urls(host) }
     }
 
@@ -144,18 +142,11 @@ impl Wishes {
     }
 }
 
-/// The usual REST scheme: user `expiry:name`, password base64 of HMAC-SHA1.
-fn issue(secret: &Secret, name: &str, expires: u64) -> (String, String) {
-    let username = format!("{expires}:{name}");
-    let password = STANDARD.encode(hmac::sha1(secret.as_str().as_bytes(), &[username.as_bytes()]));
-    (username, password)
-}
-
 /// The name of a room in credentials. They travel in the clear, and a room's name is half of what opens it.
 fn name(room: &str) -> String {
     let digest = sha256(format!("peerage-turn-room|{room}").as_bytes());
     let tag = digest.iter().take(8).fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
-    format!("room/{tag}")
+    format!("{ROOM}{tag}")
 }
 
 impl Endpoints {
