@@ -32,9 +32,17 @@ impl Agent {
 
     /// Remembers a candidate and tells it, unless it says nothing new (RFC 8445 §5.1.3).
     pub(crate) fn tell_candidate(&mut self, local: LocalCandidate) {
-        if self.candidates.iter().any(|known| known.local == local.local && same_endpoint(known.address, local.address))
-        {
-            return;
+        let known = |c: &LocalCandidate| c.local == local.local && same_endpoint(c.address, local.address);
+        match self.candidates.iter().position(known) {
+            // Seen by the peer first, or by the peer's relay: only a candidate that is told helps the other pairs.
+            Some(index)
+                if self.candidates[index].candidate.kind == CandidateKind::PeerReflexive
+                    && local.candidate.kind != CandidateKind::PeerReflexive =>
+            {
+                self.candidates.remove(index);
+            }
+            Some(_) => return,
+            None => {}
         }
         self.candidates.push(local);
         self.tell(self.candidates.len() - 1);
@@ -114,9 +122,10 @@ impl Agent {
         errors.into_iter().for_each(|(local, server)| self.tell_error(local, server, UNREACHABLE, String::new()));
     }
 
-    /// Mappings are kept alive until checks or data do so (RFC 8445 §5.1.1.4).
+    /// Mappings are kept alive until checks or data do so (RFC 8445 §5.1.1.4). Behind a relay they do not, and a mapping
+    /// that is seen to have changed is what may make a direct pair possible.
     pub(crate) fn refreshes_mappings(&self) -> bool {
-        !self.current.concluded
+        !self.current.concluded || self.is_relayed()
     }
 
     /// Takes a server's answer; false if the message answers no query.

@@ -218,7 +218,8 @@ impl Agent {
             return Some(pair.id);
         }
         let enough = self.current.concluded && incoming.nomination.is_none() && self.has_enough_backups();
-        if enough && !self.is_punching() {
+        // Behind a relay every direct path is welcome.
+        if enough && !self.is_punching() && !self.is_relayed() {
             return None;
         }
         self.promote_probe(path.local);

@@ -1,11 +1,14 @@
 //! Looking for a better pair while a relay carries the data, and for any pair once the selected one falls silent.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use peerage_base::path::LocalId;
 use peerage_base::time::{Duration, Instant};
 
 use crate::agent::Agent;
+use crate::candidate::CandidateKind;
+use crate::generation::Remote;
 use crate::pair::{Pair, PairId};
 use crate::stats::PairState;
 
@@ -54,7 +57,20 @@ impl Agent {
         }
         seeking.rounds += 1;
         seeking.next = now + (FIRST_WAIT * (1 << seeking.rounds.min(8))).min(LAST_WAIT);
+        self.pair_direct();
         self.recheck(|pair| !pair.is_relayed());
+    }
+
+    /// Pairs direct ends with direct candidates that are not paired yet: a peer that reached the relay showed an address
+    /// there that may be open for others too.
+    fn pair_direct(&mut self) {
+        let locals: Vec<LocalId> = self.locals.iter().filter(|local| !local.kind.is_relay()).map(|l| l.id).collect();
+        let direct = |remote: &&Remote| remote.candidate.kind != CandidateKind::Relayed;
+        let remotes: Vec<(SocketAddr, bool)> =
+            self.current.remotes.iter().filter(direct).map(|remote| (remote.address, remote.is_tcp())).collect();
+        for (address, tcp) in remotes {
+            locals.iter().for_each(|id| self.make_pair(*id, address, tcp, false));
+        }
     }
 
     /// When the next round begins.
