@@ -1,9 +1,13 @@
 //! What an application may choose: standard things in [`Configuration`], all else in [`Settings`].
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use peerage_net::interfaces::{Filter as InterfaceFilter, Kind as InterfaceKind, Network, NetworkError};
+pub use peerage_net::tcp::{TlsError, TlsOptions};
+pub use peerage_session::config::IceTransportPolicy;
 use peerage_session::face::Certificate;
 
 /// Configuration of one connection (W3C `RTCConfiguration`).
@@ -12,6 +16,9 @@ use peerage_session::face::Certificate;
 pub struct Configuration {
     /// STUN and TURN servers. Default: none, so that only addresses of this machine are offered.
     pub ice_servers: Vec<IceServer>,
+    /// Which candidates are used (W3C `RTCIceTransportPolicy`). Default: all. With `Relay` the peer learns no address of this
+    /// machine, and nothing works without a TURN server.
+    pub ice_transport_policy: IceTransportPolicy,
     /// The identity of this side. Default: a fresh self-signed one for each connection; sharing one makes connections
     /// linkable and saves about a tenth of a millisecond.
     pub certificate: Option<Arc<Certificate>>,
@@ -20,7 +27,7 @@ pub struct Configuration {
 /// A server that helps to find a path (W3C `RTCIceServer`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IceServer {
-    /// `stun:host[:port]` URLs. `turn:` URLs are accepted and, until relays are built, not used.
+    /// `stun:host[:port]`, `turn:host[:port][?transport=tcp]` and `turns:host[:port]` URLs.
     pub urls: Vec<String>,
     /// User name at a TURN server.
     pub username: String,
@@ -41,15 +48,42 @@ impl IceServer {
 pub struct Settings {
     /// UDP port of the endpoint's sockets. Default: 0, any free one.
     pub port: u16,
+    /// Ports that sockets are opened on where none is named: all of UDP, those to relays and for probes too, and the TCP
+    /// listener. Default: `None`, those of the system. A firewall can let a range through; one shorter than a few hundred
+    /// leaves little for probes.
+    pub port_range: Option<RangeInclusive<u16>>,
     /// Addresses to offer, each of which must be one of this machine's. Default: empty, all usable ones.
     pub addresses: Vec<IpAddr>,
+    /// Which interfaces, families and networks addresses are taken from. Default: all that lead somewhere.
+    pub interfaces: InterfaceFilter,
+    /// How much of this machine's addresses and ways is used, and so told (RFC 8828 §5.2). Default: all.
+    pub ip_handling: IpHandling,
+    /// Addresses that the world knows this machine's by, where a 1:1 NAT stands before it, as in most clouds. Default: none.
+    pub nat_1to1: Vec<Nat1to1>,
+    /// What of TCP is offered to peers (RFC 6544). Default: connections are opened to peers that listen.
+    pub tcp: Tcp,
+    /// What to believe of TURN servers over TLS. Default: Mozilla's certificate authorities.
+    pub tls: TlsOptions,
+    /// Whether the router is asked for a port by PCP, NAT-PMP or UPnP, which it is given back at the end. Default: true. It
+    /// makes this side reachable for peers behind any NAT; it is asked only where the address that packets leave from is
+    /// a private one.
+    pub port_mapping: bool,
     /// Whether loopback addresses are offered too. Default: only where the machine has no other address. Connections
     /// within one machine need it then alone; offering it costs peers elsewhere two useless checks.
     pub include_loopback: Option<bool>,
     /// Whether host addresses are hidden behind random `.local` names, as browsers do. Default: false. Peers outside the
     /// local network then learn public addresses only, from STUN.
     pub publish_mdns: bool,
-    /// How often interfaces are looked at for changes. Default: 3 s. Zero: never.
+    /// Whether the next ports of a NAT that counts them up are predicted and offered, or tried, where plain ICE finds no
+    /// direct way. Default: true.
+    pub predict_ports: bool,
+    /// Whether hundreds of sockets probe for a way through a NAT that chooses ports at random, for some seconds, where
+    /// nothing else finds a direct one. Default: true. They are at most 512 for all connections together.
+    pub birthday_probing: bool,
+    /// Whether probes go to any address of the peer, and not to public ones alone. Default: false. For simulated networks.
+    pub probe_anywhere: bool,
+    /// How often interfaces are looked at for changes. Default: 3 s. Zero: never. Where the kernel tells of changes, as on
+    /// Linux, they are heard at once, and looked for a tenth as often.
     pub interface_poll: Duration,
     /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB.
     pub receive_window: usize,
@@ -65,7 +99,17 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             port: 0,
+            port_range: None,
             addresses: Vec::new(),
+            interfaces: InterfaceFilter::default(),
+            ip_handling: IpHandling::All,
+            nat_1to1: Vec::new(),
+            tcp: Tcp::Active,
+            tls: TlsOptions::default(),
+            port_mapping: true,
+            predict_ports: true,
+            birthday_probing: true,
+            probe_anywhere: false,
             include_loopback: None,
             publish_mdns: false,
             interface_poll: Duration::from_secs(3),
@@ -73,6 +117,60 @@ impl Default for Settings {
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
             max_datagram: 1200,
+        }
+    }
+}
+
+/// How much of this machine's addresses and ways is used (RFC 8828 §5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IpHandling {
+    /// All addresses: the best paths, and peers learn how this machine is connected (mode 1).
+    #[default]
+    All,
+    /// Those that packets to the Internet leave from: a tunnel is not gone around (mode 2).
+    DefaultRoute,
+    /// The same, and peers learn only how the Internet sees them: a name that nobody answers to stands for each (mode 3).
+    /// Peers of the same local network meet only if the router turns packets round.
+    DefaultPublicOnly,
+    /// Relays alone (stricter than mode 4), for all connections of the endpoint.
+    RelayOnly,
+}
+
+/// What of TCP is offered to peers, for networks that let no UDP through (RFC 6544). Packets of a lossy path wait for
+/// each other there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tcp {
+    /// Nothing.
+    Off,
+    /// Connections are opened to peers that listen.
+    #[default]
+    Active,
+    /// Besides, this side listens.
+    Listen {
+        /// The TCP port; 0: any free one.
+        port: u16,
+        /// Whether connections are also opened from this port while the peer opens one to it, which some NATs let through
+        /// (Unix).
+        simultaneous_open: bool,
+    },
+}
+
+/// A rule for a 1:1 NAT: the world knows an address of this machine by another one, with the same ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Nat1to1 {
+    /// The address of this machine; `None`: any of the other's family.
+    pub internal: Option<IpAddr>,
+    /// What the world knows it by. Offered beside the internal one.
+    pub external: IpAddr,
+}
+
+impl Nat1to1 {
+    pub(crate) fn is_for(&self, ip: IpAddr) -> bool {
+        match self.internal {
+            Some(internal) => internal == ip,
+            None => ip.is_ipv4() == self.external.is_ipv4() && !ip.is_loopback(),
         }
     }
 }

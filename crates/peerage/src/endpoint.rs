@@ -1,19 +1,23 @@
 //! Endpoints: the sockets and the driver that connections share.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use peerage_base::framing::Framing;
 use peerage_base::rng::Rng;
 use peerage_net::clock::Clock;
+use peerage_net::tcp::{Config as TcpConfig, Listener, TlsClient};
 use peerage_session::face::seed;
 
-use crate::configuration::Settings;
+use crate::configuration::{Settings, Tcp, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shard::arrivals::Arrivals;
-use crate::shard::driver::Driver;
-use crate::shard::ports::Ports;
+use crate::shard::driver::{Driver, Parts};
+use crate::shard::ports::{Ports, Role};
 use crate::shard::ready::Ready;
+use crate::shard::streams::Streams;
 use crate::shared::Shared;
 
 /// Sockets and a driver task, shared by any number of connections.
@@ -31,22 +35,34 @@ impl Endpoint {
     /// Opens sockets for both families and starts the driver on the present tokio runtime.
     ///
     /// # Errors
-    /// `Network` if not one socket can be opened, or the port is taken.
+    /// `Network` if not one socket can be opened, or a port is taken; `Operation` if a certificate to trust is none.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub fn new(settings: Settings) -> Result<Self> {
         let clock = Clock::new();
         let ready = Arc::new(Ready::default());
-        let (ports, local) = bind(&settings)?;
         let rng = Rng::new(seed());
+        let mut ports = Ports::new(ready.clone(), settings.port_range.clone(), rng.split("ports"));
+        let local = bind(&mut ports, &settings)?;
+        let mut streams = Streams::new(ready.clone());
+        let tcp = listen(&mut ports, &mut streams, settings.tcp)?;
+        let tls = special_tls(&settings.tls)?;
         let arrivals = Arc::new(Arrivals::new(ready.clone()));
-        let driver = Driver::new(settings.clone(), clock, ready.clone(), arrivals.clone(), ports, rng.split("names"));
+        let driver = Driver::new(Parts {
+            settings: settings.clone(),
+            clock,
+            ready: ready.clone(),
+            arrivals: arrivals.clone(),
+            ports,
+            streams,
+            tls,
+            rng: rng.split("driver"),
+        });
         tokio::spawn(driver.run());
         let rng = Mutex::new(rng);
-        Ok(Self {
-            shared: Arc::new(Shared { settings, clock, ready, arrivals, rng, next_key: AtomicU64::new(0), local }),
-        })
+        let next_key = AtomicU64::new(0);
+        Ok(Self { shared: Arc::new(Shared { settings, clock, ready, arrivals, rng, next_key, local, tcp }) })
     }
 
     /// The endpoint that the process shares, opened when it is first wanted and closed with its last connection.
@@ -68,31 +84,63 @@ impl Endpoint {
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.shared.local
     }
+
+    /// The addresses that TCP listeners are bound to, likewise; none unless [`Settings::tcp`] asks for it.
+    pub fn tcp_addrs(&self) -> &[SocketAddr] {
+        &self.shared.tcp
+    }
 }
 
-/// Opens one socket for each family. A machine without one of them is normal.
-fn bind(settings: &Settings) -> Result<(Ports, Vec<SocketAddr>)> {
-    let mut ports = Ports::default();
+/// The unspecified addresses of both families.
+const ANY: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+
+/// Opens one socket for each family.
+fn bind(ports: &mut Ports, settings: &Settings) -> Result<Vec<SocketAddr>> {
+    both_families(settings.port, |address| {
+        let id = ports.bind(address, Role::Shared)?;
+        Ok(ports.local_addr(id).unwrap_or(address))
+    })
+}
+
+/// Opens one listener for each family, where listening is wanted.
+fn listen(ports: &mut Ports, streams: &mut Streams, tcp: Tcp) -> Result<Vec<SocketAddr>> {
+    let Tcp::Listen { port, simultaneous_open } = tcp else { return Ok(Vec::new()) };
+    let mut config = TcpConfig::default();
+    config.share_port = simultaneous_open;
+    both_families(port, |address| {
+        let listener = ports.in_range(address, |address| Listener::bind(address, Framing::Length, config))?;
+        let address = listener.local_addr();
+        streams.add_listener(listener);
+        Ok(address)
+    })
+}
+
+/// Opens something for each family, both on one port number where that is free, which is easier on firewalls. A machine
+/// without one of them is normal.
+fn both_families(wanted: u16, mut open: impl FnMut(SocketAddr) -> io::Result<SocketAddr>) -> Result<Vec<SocketAddr>> {
     let mut local = Vec::new();
     let mut failure = None;
-    let mut port = settings.port;
-    for any in [IpAddr::from([0; 4]), IpAddr::from([0; 16])] {
-        match ports.bind((any, port).into(), None) {
-            Ok(id) => {
-                let address = ports.get(id).map(|port| port.socket.local_addr());
-                local.extend(address);
-                // Both families on one number where that is free, which is easier on firewalls.
-                port = address.map_or(port, |address| address.port());
+    let mut port = wanted;
+    for any in ANY {
+        match open((any, port).into()) {
+            Ok(address) => {
+                port = address.port();
+                local.push(address);
             }
-            Err(_) if port != settings.port => {
-                let id = ports.bind((any, 0).into(), None).ok();
-                local.extend(id.and_then(|id| ports.get(id)).map(|port| port.socket.local_addr()));
-            }
+            Err(_) if port != wanted => local.extend(open((any, 0).into()).ok()),
             Err(error) => failure = Some(error),
         }
     }
     match failure {
         Some(error) if local.is_empty() => Err(Error::new(ErrorKind::Network, error)),
-        _ => Ok((ports, local)),
+        _ => Ok(local),
     }
+}
+
+/// The client of TLS, where it is not the usual one: what is wrong with it shows at once.
+fn special_tls(options: &TlsOptions) -> Result<Option<TlsClient>> {
+    if options.extra_roots.is_empty() && options.certificate.is_none() {
+        return Ok(None);
+    }
+    TlsClient::new(options).map(Some).map_err(|error| Error::new(ErrorKind::Operation, error))
 }

@@ -10,6 +10,7 @@ use peerage_session::error::SessionError;
 use peerage_session::event::{
     CloseReason, ConnectionState, Event as SessionEvent, IceConnectionState, IceGatheringState,
 };
+pub use peerage_session::explain::Explanation;
 use peerage_session::face::Certificate;
 use peerage_session::face::{ChannelInit, SignalingState};
 pub use peerage_session::face::{OfferOptions, SdpType, SessionDescription};
@@ -17,7 +18,7 @@ use peerage_session::session::Session;
 use peerage_session::stats::Stats;
 
 use crate::cell::Cell;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, IceServer, IceTransportPolicy, IpHandling};
 use crate::connection::Connection;
 use crate::data_channel::{DataChannel, DataChannelInit};
 use crate::endpoint::Endpoint;
@@ -278,6 +279,13 @@ impl Endpoint {
         };
         let mut config = Config::default();
         config.servers = parse_servers(&configuration.ice_servers)?;
+        config.ice_transport_policy = match shared.settings.ip_handling {
+            IpHandling::RelayOnly => IceTransportPolicy::Relay,
+            _ => configuration.ice_transport_policy,
+        };
+        config.predict_ports = shared.settings.predict_ports;
+        config.birthday_probing = shared.settings.birthday_probing;
+        config.probe_anywhere = shared.settings.probe_anywhere;
         config.max_datagram = shared.settings.max_datagram.clamp(576, 9000);
         config.receive_window = shared.settings.receive_window;
         config.send_buffer = shared.settings.send_buffer;

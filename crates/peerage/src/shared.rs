@@ -21,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) rng: Mutex<Rng>,
     pub(crate) next_key: AtomicU64,
     pub(crate) local: Vec<SocketAddr>,
+    pub(crate) tcp: Vec<SocketAddr>,
 }
 
 impl Drop for Shared {

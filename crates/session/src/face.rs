@@ -3,6 +3,7 @@
 pub use peerage_crypto::random::seed;
 pub use peerage_dtls::certificate::{Certificate, CertificateError};
 pub use peerage_ice::candidate::CandidateKind;
+pub use peerage_ice::priority::fair_preferences;
 pub use peerage_jsep::description::{SdpType, SessionDescription};
 pub use peerage_jsep::negotiation::OfferOptions;
 pub use peerage_jsep::signaling::SignalingState;

@@ -1,23 +1,34 @@
 //! Which addresses of this machine are offered.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use peerage_net::interfaces::{Filter, local};
+use peerage_net::route;
 
-use crate::configuration::Settings;
+use crate::configuration::{IpHandling, Settings};
 
 /// Most addresses that one connection offers; checks grow with their square.
 const MAX_ADDRESSES: usize = 16;
 
 /// The addresses to offer, the best first.
 pub(crate) fn usable(settings: &Settings) -> Vec<IpAddr> {
-    if !settings.addresses.is_empty() {
-        return settings.addresses.iter().copied().take(MAX_ADDRESSES).collect();
+    let mut found = found(settings);
+    let default = |ip: &IpAddr| route::default_address(ip.is_ipv4()) == Some(*ip);
+    if matches!(settings.ip_handling, IpHandling::DefaultRoute | IpHandling::DefaultPublicOnly) {
+        // Within this machine there is nothing to hide.
+        found.retain(|ip| ip.is_loopback() || default(ip));
     }
-    let mut filter = Filter::default();
-    filter.limit = MAX_ADDRESSES;
-    filter.loopback = settings.include_loopback == Some(true);
+    found
+}
+
+fn found(settings: &Settings) -> Vec<IpAddr> {
+    let mut filter = settings.interfaces.clone();
+    if !settings.addresses.is_empty() {
+        let named = settings.addresses.iter().copied().filter(|ip| filter.takes_ip(*ip));
+        return named.take(MAX_ADDRESSES).collect();
+    }
+    filter.limit = filter.limit.min(MAX_ADDRESSES);
+    filter.loopback |= settings.include_loopback == Some(true);
     let mut found = addresses(&filter);
     if found.is_empty() && settings.include_loopback.is_none() {
         filter.loopback = true;
@@ -34,12 +45,4 @@ fn addresses(filter: &Filter) -> Vec<IpAddr> {
             Vec::new()
         }
     }
-}
-
-/// Waits for the next look at the interfaces; for ever where none is wanted.
-pub(crate) async fn interface_tick(poll: Duration) {
-    if poll.is_zero() {
-        std::future::pending::<()>().await;
-    }
-    tokio::time::sleep(poll).await;
 }

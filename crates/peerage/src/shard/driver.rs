@@ -2,100 +2,122 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
-use peerage_base::datagram::Datagram;
-use peerage_base::path::{LocalId, Path, PathChange};
+use peerage_base::path::{Path, PathChange};
 use peerage_base::rng::Rng;
-use peerage_base::time::{Duration, Instant};
+use peerage_base::time::{Instant, earliest};
 use peerage_net::clock::Clock;
+use peerage_net::tcp::TlsClient;
 use peerage_net::udp::RecvBatch;
-use peerage_session::config::{AddressKind, LocalAddress};
+use peerage_net::watch::Watch;
 use peerage_session::event::{Event, Need};
 
 use super::addresses;
 use super::arrivals::Arrivals;
+use super::gather::Locals;
+use super::mapping::Mappings;
 use super::ports::{PortId, Ports, Sent};
-use super::ready::{Inbox, Key, Ready};
+use super::ready::{Inbox, Io, Key, Ready};
 use super::routes::{Routes, Tuple};
+use super::streams::{StreamId, Streams};
 use super::timers::Timers;
 use crate::cell::{Cell, State};
 use crate::configuration::Settings;
 use crate::resolve::Names;
 
-/// Receive calls per socket and round: bounds how long others wait.
-const RECEIVES: usize = 4;
 /// Runs that one connection may send before others have their turn.
 const RUNS: usize = 16;
-/// How long the peer has to move a second connection between the same endpoints to another port.
-const CROWDED_PATIENCE: Duration = Duration::from_secs(2);
 /// Room for the longest run.
 const SEND_BUFFER: usize = 64 << 10;
 
 /// One task's worth of connections.
 pub(crate) struct Driver {
-    settings: Settings,
-    clock: Clock,
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
     ready: Arc<Ready>,
     arrivals: Arc<Arrivals>,
     inbox: Inbox,
-    ports: Ports,
-    routes: Routes,
+    /// Sockets to look at in this round.
+    io: Vec<Io>,
+    /// Whether the endpoint is gone, and its connections are only waited for.
+    stopping: bool,
+    pub(super) ports: Ports,
+    pub(super) streams: Streams,
+    pub(super) mappings: Mappings,
+    /// Made when it is first wanted, unless the settings ask for a special one.
+    pub(super) tls: Option<TlsClient>,
+    pub(super) routes: Routes,
     timers: Timers,
-    connections: HashMap<Key, Entry>,
+    pub(super) connections: HashMap<Key, Entry>,
     /// Connections to serve in this round, without repeats.
-    touched: VecDeque<Key>,
+    pub(super) touched: VecDeque<Key>,
     /// Connections that wait for a blocked socket.
     waiting: HashSet<Key>,
-    batch: RecvBatch,
+    pub(super) batch: RecvBatch,
     buffer: Vec<u8>,
     /// The addresses last offered.
-    addresses: Vec<IpAddr>,
-    names: Names,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) names: Names,
 }
 
 /// What the driver knows of one connection.
-struct Entry {
-    cell: Arc<Cell>,
-    locals: Vec<LocalEnd>,
+pub(super) struct Entry {
+    pub(super) cell: Arc<Cell>,
+    pub(super) locals: Locals,
+    /// Transports of its own that are one path each.
+    pub(super) ways: HashMap<Path, Way>,
     ufrags: Vec<String>,
-    tuples: Vec<Tuple>,
-    touched: bool,
+    pub(super) tuples: Vec<Tuple>,
+    pub(super) touched: bool,
     /// Whether local addresses were asked for.
-    gathering: bool,
+    pub(super) gathering: bool,
     /// Whether it has sockets of its own, because another connection has its 4-tuple.
-    own_ports: bool,
+    pub(super) own_ports: bool,
     /// When a check for it first came over another connection's 4-tuple.
-    crowded_since: Option<Instant>,
+    pub(super) crowded_since: Option<Instant>,
 }
 
+/// A transport that is one path.
 #[derive(Clone, Copy, Debug)]
-struct LocalEnd {
-    id: LocalId,
-    port: PortId,
-    ip: IpAddr,
+pub(super) enum Way {
+    /// A UDP socket to a relay.
+    Port(PortId),
+    /// A TCP or TLS connection.
+    Stream(StreamId),
+}
+
+/// The parts of an endpoint that its driver takes over.
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) ready: Arc<Ready>,
+    pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) ports: Ports,
+    pub(crate) streams: Streams,
+    pub(crate) tls: Option<TlsClient>,
+    pub(crate) rng: Rng,
 }
 
 impl Driver {
-    pub(crate) fn new(
-        settings: Settings,
-        clock: Clock,
-        ready: Arc<Ready>,
-        arrivals: Arc<Arrivals>,
-        ports: Ports,
-        rng: Rng,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { settings, clock, ready, arrivals, ports, streams, tls, rng } = parts;
         let addresses = addresses::usable(&settings);
         let loopback = addresses.iter().any(IpAddr::is_loopback);
         Self {
-            names: Names::new(rng, loopback),
+            names: Names::new(rng.split("names"), loopback),
+            mappings: Mappings::default(),
             addresses,
             settings,
             clock,
             ready,
             arrivals,
             inbox: Inbox::default(),
+            io: Vec::new(),
+            stopping: false,
             ports,
+            streams,
+            tls,
             routes: Routes::default(),
             timers: Timers::default(),
             connections: HashMap::new(),
@@ -109,31 +131,24 @@ impl Driver {
     /// Runs until the endpoint is dropped and its last connection has said goodbye.
     pub(crate) async fn run(mut self) {
         self.publish_names().await;
-        let mut look = Box::pin(addresses::interface_tick(self.settings.interface_poll));
+        let mut watch = Watch::new(self.settings.interface_poll);
         loop {
             if self.touched.is_empty() {
-                let ports = &self.ports;
+                let deadline = earliest(self.timers.next(), self.streams.deadline());
                 tokio::select! {
-                    () = std::future::poll_fn(|cx| ports.poll_ready(cx)) => {}
                     () = self.ready.wait() => {}
-                    () = self.clock.sleep_until(self.timers.next()) => {}
-                    () = &mut look => {
-                        look = Box::pin(addresses::interface_tick(self.settings.interface_poll));
-                        self.interfaces_changed().await;
-                    }
+                    () = self.clock.sleep_until(deadline) => {}
+                    mapping = self.mappings.changed() => self.mapping_changed(mapping),
+                    () = watch.changed() => self.interfaces_changed().await,
                 }
             } else {
                 // More work is queued; let other tasks of the runtime run in between.
                 tokio::task::yield_now().await;
             }
-            if self.ports.any_blocked() && self.ports.retry() {
-                for key in std::mem::take(&mut self.waiting) {
-                    self.touch(key);
-                }
-            }
+            self.take_inbox();
             self.receive();
-            let stop = self.take_inbox();
             let now = self.clock.now();
+            self.streams.handle_timeout(now);
             while let Some(key) = self.timers.expired(now) {
                 self.touch(key);
             }
@@ -142,13 +157,33 @@ impl Driver {
                     self.serve(key);
                 }
             }
-            if stop && self.connections.is_empty() {
-                return;
+            if self.stopping && self.connections.is_empty() {
+                return self.mappings.close().await;
             }
         }
     }
 
-    fn touch(&mut self, key: Key) {
+    /// Looks at the sockets that something happened at.
+    fn receive(&mut self) {
+        let mut io = std::mem::take(&mut self.io);
+        for io in io.drain(..) {
+            match io {
+                Io::Port(id) => self.receive_port(id),
+                Io::Stream(id) => self.receive_stream(id),
+                Io::Listener(index) => self.streams.accept(index, self.clock.now()),
+            }
+        }
+        self.io = io;
+    }
+
+    /// A socket has room again.
+    pub(super) fn unblocked(&mut self) {
+        for key in std::mem::take(&mut self.waiting) {
+            self.touch(key);
+        }
+    }
+
+    pub(super) fn touch(&mut self, key: Key) {
         if let Some(entry) = self.connections.get_mut(&key)
             && !std::mem::replace(&mut entry.touched, true)
         {
@@ -156,8 +191,8 @@ impl Driver {
         }
     }
 
-    /// Takes what handles have left. `true`: the endpoint is gone.
-    fn take_inbox(&mut self) -> bool {
+    /// Takes what handles and sockets have left.
+    fn take_inbox(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
         self.ready.swap(&mut inbox);
         for (key, cell) in self.arrivals.take() {
@@ -165,7 +200,8 @@ impl Driver {
             self.routes.add_ufrag(ufrag.clone(), key);
             let entry = Entry {
                 cell,
-                locals: Vec::new(),
+                locals: Locals::default(),
+                ways: HashMap::new(),
                 ufrags: vec![ufrag],
                 tuples: Vec::new(),
                 touched: false,
@@ -179,189 +215,9 @@ impl Driver {
         for key in inbox.ready.drain(..) {
             self.touch(key);
         }
-        let stop = inbox.stop;
+        self.io.append(&mut inbox.io);
+        self.stopping |= std::mem::take(&mut inbox.stop);
         self.inbox = inbox;
-        stop
-    }
-
-    /// Receives what is there, up to a bound, and hands each datagram to its connection.
-    fn receive(&mut self) {
-        // Sockets may be added meanwhile, at the end; none goes away.
-        for index in 0..self.ports.len() {
-            let Some(id) = self.ports.id(index) else { break };
-            for _ in 0..RECEIVES {
-                let Some(port) = self.ports.get(id) else { break };
-                match port.socket.try_recv(&mut self.batch, &self.clock) {
-                    Ok(_) => self.dispatch(id),
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                    Err(error) => {
-                        tracing::warn!(%error, "a socket cannot receive");
-                        break;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Hands the datagrams of a batch to their connections, holding the lock over neighbours for the same one.
-    fn dispatch(&mut self, port: PortId) {
-        let now = self.clock.now();
-        let Self { batch, routes, connections, touched, ports, .. } = self;
-        let bound = ports.get(port).map(|port| port.socket.local_addr().ip());
-        let mut crowded: Option<Key> = None;
-        let mut held: Option<(Key, &[LocalEnd], MutexGuard<'_, State>)> = None;
-        for received in batch.datagrams() {
-            let Some(local) = received.destination.or(bound) else { continue };
-            let tuple = Tuple { socket: port, local, remote: received.source };
-            let (key, owner) = routes.find(&tuple, received.payload);
-            let Some(key) = key else { continue };
-            if owner.is_some_and(|owner| owner != key) {
-                // Packets on one 4-tuple cannot be told apart, so the second connection moves to a port of its own.
-                crowded = Some(key);
-                continue;
-            }
-            if held.as_ref().is_none_or(|(of, ..)| *of != key) {
-                held = None;
-                let Some(entry) = connections.get_mut(&key) else { continue };
-                if !std::mem::replace(&mut entry.touched, true) {
-                    touched.push_back(key);
-                }
-                held = connections.get(&key).map(|entry| (key, &*entry.locals, entry.cell.lock()));
-            }
-            let Some((_, locals, state)) = &mut held else { continue };
-            let Some(end) = locals.iter().find(|end| end.port == port && end.ip == local) else { continue };
-            let path = Path { local: end.id, remote: received.source };
-            let datagram =
-                Datagram { path, ecn: received.ecn, received_at: received.received_at, payload: received.payload };
-            state.session.handle_datagram(now, datagram);
-        }
-        drop(held);
-        if let Some(key) = crowded {
-            self.give_own_ports(key);
-        }
-    }
-
-    /// Gives a connection sockets that no other one uses, once.
-    ///
-    /// The controlling side moves at once. The other one stays on the port that it was reached at, unless that does not
-    /// help: then the controlling side is another stack.
-    fn give_own_ports(&mut self, key: Key) {
-        let now = self.clock.now();
-        let Some(entry) = self.connections.get_mut(&key) else { return };
-        // With another path claimed already, the crowded one is not needed.
-        if !entry.gathering || entry.own_ports || !entry.tuples.is_empty() {
-            return;
-        }
-        let cell = entry.cell.clone();
-        let mut state = cell.lock();
-        let since = *entry.crowded_since.get_or_insert(now);
-        if !state.session.is_controlling() && now.since(since) < CROWDED_PATIENCE {
-            return;
-        }
-        entry.own_ports = true;
-        // A check on the 4-tuple of the other connection is never answered, and ICE checks one pair at a time of those that
-        // are alike. So the fresh sockets come first; the shared ones, which the peer's fresh ones may reach, behind them.
-        for end in entry.locals.drain(..) {
-            state.session.remove_local(now, end.id);
-        }
-        self.add_addresses(key, &mut state, true);
-        self.add_addresses(key, &mut state, false);
-        drop(state);
-        self.touch(key);
-    }
-
-    /// Adds local addresses to a session: on the shared sockets, or on fresh ones.
-    fn add_addresses(&mut self, key: Key, state: &mut State, fresh: bool) {
-        let now = self.clock.now();
-        let count = self.addresses.len();
-        for family in [true, false] {
-            if !self.addresses.iter().any(|ip| ip.is_ipv4() == family) {
-                continue;
-            }
-            let port = if fresh {
-                let any: IpAddr = if family { [0; 4].into() } else { [0; 16].into() };
-                match self.ports.bind((any, 0).into(), Some(key)) {
-                    Ok(port) => Some(port),
-                    Err(error) => {
-                        tracing::warn!(%error, "no further port for a second connection between the same endpoints");
-                        None
-                    }
-                }
-            } else {
-                self.ports.shared(family)
-            };
-            let Some(port) = port else { continue };
-            for rank in 0..count {
-                let ip = self.addresses[rank];
-                if ip.is_ipv4() == family {
-                    self.add_address(now, key, state, port, ip, rank);
-                }
-            }
-        }
-    }
-
-    fn add_address(&mut self, now: Instant, key: Key, state: &mut State, port: PortId, ip: IpAddr, rank: usize) {
-        let Some(socket) = self.ports.get(port).map(|port| port.socket.local_addr()) else { return };
-        let own = self.ports.get(port).is_some_and(|port| port.owner.is_some());
-        let crowded = !own && self.connections.get(&key).is_some_and(|entry| entry.own_ports);
-        let local = LocalAddress {
-            address: (ip, socket.port()).into(),
-            mdns_name: self.names.name(ip),
-            // RFC 8445 §5.1.2.1: 65535 for the best; each further address is worth less.
-            preference: (if crowded { u16::MAX / 2 } else { u16::MAX })
-                .saturating_sub(u16::try_from(rank).unwrap_or(u16::MAX)),
-            kind: AddressKind::Udp,
-        };
-        let id = state.session.add_local(now, local);
-        if let Some(entry) = self.connections.get_mut(&key) {
-            entry.locals.push(LocalEnd { id, port, ip });
-        }
-    }
-
-    /// Looks at the interfaces: connections learn of addresses that came and went.
-    async fn interfaces_changed(&mut self) {
-        let addresses = addresses::usable(&self.settings);
-        if addresses == self.addresses {
-            return;
-        }
-        let old = std::mem::replace(&mut self.addresses, addresses);
-        self.publish_names().await;
-        tracing::debug!(before = old.len(), after = self.addresses.len(), "addresses changed");
-        let keys: Vec<Key> = self.connections.iter().filter(|(_, e)| e.gathering).map(|(key, _)| *key).collect();
-        for key in keys {
-            self.renew_addresses(key, &old);
-            self.touch(key);
-        }
-    }
-
-    async fn publish_names(&mut self) {
-        if self.settings.publish_mdns {
-            self.names.publish(&self.addresses).await;
-        }
-    }
-
-    fn renew_addresses(&mut self, key: Key, old: &[IpAddr]) {
-        let now = self.clock.now();
-        let Some(entry) = self.connections.get_mut(&key) else { return };
-        let cell = entry.cell.clone();
-        let mut state = cell.lock();
-        let addresses = &self.addresses;
-        entry.locals.retain(|end| {
-            let stays = addresses.contains(&end.ip);
-            if !stays {
-                state.session.remove_local(now, end.id);
-            }
-            stays
-        });
-        for rank in 0..self.addresses.len() {
-            let ip = self.addresses[rank];
-            if !old.contains(&ip)
-                && let Some(port) = self.ports.shared(ip.is_ipv4())
-            {
-                self.add_address(now, key, &mut state, port, ip, rank);
-            }
-        }
-        state.session.local_addresses_done(now);
     }
 
     /// Serves one connection: time, transmits, events, deadline.
@@ -403,18 +259,30 @@ impl Driver {
 
     /// Sends what a session has. `true`: it has more, after the others had their turn.
     fn transmit(&mut self, key: Key, state: &mut State, now: Instant) -> bool {
-        let Self { ports, routes, connections, buffer, waiting, .. } = self;
+        let Self { ports, streams, routes, connections, buffer, waiting, .. } = self;
         let Some(entry) = connections.get(&key) else { return false };
         for _ in 0..RUNS {
-            if entry.locals.iter().any(|end| ports.is_blocked(end.port)) {
+            if ports.any_blocked() && entry.ports().any(|port| ports.is_blocked(port)) {
                 waiting.insert(key);
                 return false;
             }
             let Some(transmit) = state.session.poll_transmit(now, buffer) else { return false };
-            let Some(end) = entry.locals.iter().find(|end| end.id == transmit.path.local) else { continue };
             let contents = &buffer[..transmit.len];
-            routes.sent(now, key, contents);
-            match ports.send(end.port, Some(end.ip), &transmit, contents) {
+            let (port, source) = match entry.ways.get(&transmit.path) {
+                Some(Way::Stream(id)) => {
+                    streams.write(*id, contents, transmit.segment);
+                    continue;
+                }
+                Some(Way::Port(port)) => (*port, None),
+                None => {
+                    let Some(end) = entry.locals.get(transmit.path.local) else { continue };
+                    if end.routed {
+                        routes.sent(now, key, contents);
+                    }
+                    (end.port, Some(end.ip))
+                }
+            };
+            match ports.send(port, source, &transmit, contents) {
                 Sent::Done | Sent::Blocked => {}
                 Sent::TooBig => {
                     let size = transmit.segment.unwrap_or(transmit.len);
@@ -437,25 +305,28 @@ impl Driver {
                     entry.add_ufrag(ufrag, &mut self.routes);
                 }
             }
-            Event::Need(_, Need::LocalAddresses) => {
-                if let Some(entry) = self.connections.get_mut(&key) {
-                    entry.gathering = true;
-                }
-                self.add_addresses(key, state, false);
-                state.session.local_addresses_done(self.clock.now());
-            }
+            Event::Need(_, Need::LocalAddresses) => self.give_addresses(key, state),
             Event::Need(id, Need::ResolveHost(name)) => self.names.host(name, id, Arc::downgrade(cell)),
             Event::Need(id, Need::ResolveMdns(name)) => self.names.local(name, id, Arc::downgrade(cell)),
+            Event::Need(id, Need::Probes { base, count }) => self.give_probes(key, state, id, base, count),
+            Event::Connect(wanted) => self.connect(key, state, wanted),
+            Event::Disconnect(path) => self.disconnect(key, path),
+            Event::ReleaseLocal(id) => self.release_local(key, id),
             other => state.tell(cell, other),
         }
     }
 
     fn tuple(&self, key: Key, path: Path) -> Option<Tuple> {
-        let end = self.connections.get(&key)?.locals.iter().find(|end| end.id == path.local)?;
+        let end = self.connections.get(&key)?.locals.get(path.local).filter(|end| end.routed)?;
         Some(Tuple { socket: end.port, local: end.ip, remote: path.remote })
     }
 
     fn claim(&mut self, key: Key, path: Path) {
+        if let Some(Way::Stream(id)) = self.connections.get(&key).and_then(|entry| entry.ways.get(&path))
+            && let Some(owner) = self.streams.get_mut(*id).and_then(|entry| entry.owner.as_mut())
+        {
+            owner.settled = true;
+        }
         if let Some(tuple) = self.tuple(key, path)
             && self.routes.claim(tuple, key)
             && let Some(entry) = self.connections.get_mut(&key)
@@ -475,8 +346,14 @@ impl Driver {
 
     fn forget(&mut self, key: Key) {
         self.timers.set(key, None);
-        self.ports.remove_owner(key);
+        self.waiting.remove(&key);
         if let Some(entry) = self.connections.remove(&key) {
+            entry.own().for_each(|port| self.ports.close(port));
+            for way in entry.ways.values() {
+                if let Way::Stream(id) = way {
+                    self.streams.remove(*id);
+                }
+            }
             entry.ufrags.iter().for_each(|ufrag| self.routes.remove_ufrag(ufrag));
             entry.tuples.iter().for_each(|tuple| self.routes.release(tuple, key));
         }
@@ -484,6 +361,23 @@ impl Driver {
 }
 
 impl Entry {
+    /// The sockets that it sends from.
+    fn ports(&self) -> impl Iterator<Item = PortId> {
+        self.locals.ports().chain(self.way_ports())
+    }
+
+    /// The sockets that are its alone.
+    fn own(&self) -> impl Iterator<Item = PortId> {
+        self.locals.own().chain(self.way_ports())
+    }
+
+    fn way_ports(&self) -> impl Iterator<Item = PortId> {
+        self.ways.values().filter_map(|way| match way {
+            Way::Port(port) => Some(*port),
+            Way::Stream(_) => None,
+        })
+    }
+
     /// Keeps the latest generations answerable: a restart needs the one before it.
     fn add_ufrag(&mut self, ufrag: String, routes: &mut Routes) {
         const GENERATIONS: usize = 3;

@@ -2,10 +2,14 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod driver;
-pub(crate) mod ready;
-
 pub(crate) mod ports;
+pub(crate) mod ready;
+pub(crate) mod streams;
 
 mod addresses;
+mod connect;
+mod gather;
+mod mapping;
+mod receive;
 mod routes;
 mod timers;

@@ -42,11 +42,16 @@ impl Routes {
     pub(crate) fn find(&self, tuple: &Tuple, payload: &[u8]) -> (Option<Key>, Option<Key>) {
         let owner = self.tuples.get(tuple).copied();
         let named = match route(payload) {
-            Route::Request { local_ufrag, .. } => self.ufrags.get(local_ufrag).copied(),
+            Route::Request { local_ufrag, .. } => self.named(local_ufrag),
             Route::Response { transaction } => self.transactions.get(&transaction).copied(),
             Route::Other => None,
         };
         (named.or(owner), owner)
+    }
+
+    /// The connection that a user-name fragment of this side names.
+    pub(crate) fn named(&self, ufrag: &str) -> Option<Key> {
+        self.ufrags.get(ufrag).copied()
     }
 
     /// Remembers where the answer to an outgoing STUN request belongs.
