@@ -91,12 +91,14 @@ impl Checklist {
         waiting.or_else(thawing).map(|pair| pair.id)
     }
 
-    /// The relayed pair that is the likeliest to work: towards an address that a relay can reach, then by priority.
-    pub fn next_relayed(&self, may_send: impl Fn(&Pair) -> bool) -> Option<PairId> {
+    /// The relayed pair that is the likeliest to work: towards an address that a relay can reach, then by priority; or,
+    /// with `both`, one that is relayed at both ends, which works wherever relays are all that gets through.
+    pub fn next_relayed(&self, both: bool, may_send: impl Fn(&Pair) -> bool) -> Option<PairId> {
         let free =
             |p: &Pair| p.state == PairState::Waiting || p.state == PairState::Frozen && !self.must_wait(p.foundation);
         let relayed = self.pairs.iter().filter(|pair| pair.is_relayed() && free(pair) && may_send(pair));
-        relayed.max_by_key(|pair| (is_global(pair.remote.address.ip()), pair.priority)).map(|pair| pair.id)
+        let rank = |pair: &&Pair| (both && pair.is_relayed_twice(), is_global(pair.remote.address.ip()), pair.priority);
+        relayed.max_by_key(rank).map(|pair| pair.id)
     }
 
     /// A check succeeded: pairs of the same foundation need not wait any more (RFC 8445 §7.2.5.3.3).

@@ -159,6 +159,9 @@ impl Agent {
     }
 
     fn next_paced(&self) -> Option<Instant> {
+        if self.config.lite {
+            return None;
+        }
         let triggered = self.next_triggered().is_some();
         if !triggered && !self.has_queued_query() && self.next_ordinary().is_none() {
             return None;
@@ -183,7 +186,8 @@ impl Agent {
         self.current.peer.as_ref()?;
         self.current.turns = self.current.turns.wrapping_add(1);
         let relay = self.current.turns.is_multiple_of(RELAY_TURN) && self.current.valid().next().is_none();
-        let relayed = if relay { self.current.checklist.next_relayed(|pair| self.is_ready(pair)) } else { None };
+        let both = self.current.turns.is_multiple_of(2 * RELAY_TURN);
+        let relayed = if relay { self.current.checklist.next_relayed(both, |pair| self.is_ready(pair)) } else { None };
         relayed.or_else(|| self.next_ordinary())
     }
 

@@ -255,6 +255,10 @@ impl Pair {
         self.local.kind == CandidateKind::Relayed || self.remote.kind == CandidateKind::Relayed
     }
 
+    pub fn is_relayed_twice(&self) -> bool {
+        self.local.kind == CandidateKind::Relayed && self.remote.kind == CandidateKind::Relayed
+    }
+
     pub fn is_tcp(&self) -> bool {
         self.connection != Connection::Needless
     }
