@@ -14,7 +14,8 @@ use peerage_interop::netns::{Home, Lab, Space};
 use peerage_sim::nat::config::Hairpin;
 use peerage_sim::nat::element::{INSIDE, OUTSIDE};
 use peerage_sim::nat::{Config, Nat};
-use peerage_sim::packet::{Element, Packet};
+use peerage_sim::packet::Element;
+use peerage_sim::wire::Packet;
 
 /// Ports of the packets that say that those before them have arrived or will not.
 const PROOF: u16 = 9;

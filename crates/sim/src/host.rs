@@ -7,7 +7,8 @@ use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::path::{LocalId, Path};
 use peerage_base::time::Instant;
 
-use crate::packet::{Element, Interface, Outgoing, Packet, Protocol};
+use crate::packet::{Element, Interface, Outgoing};
+use crate::wire::{Packet, Protocol};
 
 /// Largest run of datagrams that a machine can write at once, in bytes.
 const RUN: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! Virtual time, links and networks for deterministic tests.
+//! Virtual time, links, networks and NATs for deterministic tests.
 //!
 //! A [`world::World`] holds elements and the networks between them. An element speaks the machine verbs at the level of
 //! packets with addresses: a [`host::Host`] wraps a machine that implements [`host::Node`]; what sits between networks
@@ -23,6 +23,10 @@
 //! assert!(!world.run_until(Instant::from_millis(100), |_| false));
 //! ```
 //!
+//! [`nat`] has address translators of every kind, [`topology`] the worlds that come up again and again: two hosts and
+//! what stands between them. What happens to each packet on its way can be [observed](observer::Observer::step) step by
+//! step.
+//!
 //! Everything random comes from the seed of the world, which is printed when a test panics; the same seed repeats the
 //! run.
 
@@ -35,6 +39,7 @@ pub mod packet;
 pub mod pcap;
 pub mod step;
 pub mod topology;
+pub mod wire;
 pub mod world;
 
 pub use host::{Host, Node};

@@ -17,7 +17,7 @@
 //! world.set_gateway(home, Some(inner));
 //! ```
 //!
-//! What it does to a packet it tells as [`Step`](crate::step::Step)s, and its [table](Nat::table) can be read and
+//! What it does to a packet it tells as [`Step`](crate::step::Step)s, and its [table](Nat::rows) can be read and
 //! printed at any time. Errors by ICMP and resets of TCP are not modelled: a packet that may not pass is dropped.
 
 pub mod config;

@@ -8,8 +8,9 @@ use peerage_base::time::{Duration, Instant};
 use peerage_sim::nat::config::{Allocation, Behaviour, Hairpin, Ipv6, Pooling};
 use peerage_sim::nat::element::{INSIDE, OUTSIDE};
 use peerage_sim::nat::{Config, Nat};
-use peerage_sim::packet::{Element, Interface, Packet, Protocol};
+use peerage_sim::packet::{Element, Interface};
 use peerage_sim::step::{Refusal, Step};
+use peerage_sim::wire::{Packet, Protocol};
 
 use Behaviour::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
 

@@ -133,7 +133,7 @@ impl Ports {
 
     fn new_block(&mut self, config: &Config, owner: (IpAddr, IpAddr), size: u16) -> Option<u16> {
         let (low, high) = (u32::from(*config.ports.start()), u32::from(*config.ports.end()));
-        let count = ((high + 1).saturating_sub(low) / u32::from(size)) as u16;
+        let count = u16::try_from((high + 1).saturating_sub(low) / u32::from(size)).unwrap_or(u16::MAX);
         let first = |number: u16| low as u16 + number * size;
         let taken: Vec<u16> =
             self.blocks.iter().filter(|((_, at), _)| *at == owner.1).flat_map(|(_, blocks)| blocks.clone()).collect();

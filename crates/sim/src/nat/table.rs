@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use peerage_base::time::{Duration, Instant, earliest};
 
 use super::config::Behaviour;
-use crate::packet::Protocol;
+use crate::wire::Protocol;
 
 /// A row as it can be read and printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
