@@ -20,6 +20,8 @@ pub const BUILD: &[Tool] = &[
     // Multicast is tested in a network namespace, where it disturbs nobody; NATs are the kernel's own.
     Tool { programs: &["ip"], package: "iproute2" },
     Tool { programs: &["nft"], package: "nftables" },
+    // The foreign TURN server and client.
+    Tool { programs: &["turnserver"], package: "coturn" },
 ];
 
 /// What the browser tests drive.

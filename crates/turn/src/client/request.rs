@@ -8,6 +8,7 @@ use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant, earliest};
 use peerage_stun::attribute::Attribute;
 use peerage_stun::attribute::address::AddressFamily;
+use peerage_stun::attribute::kind::AttributeType;
 use peerage_stun::header::{Class, Method, TransactionId};
 use peerage_stun::message::Message;
 use peerage_stun::transaction::{Step, Timing, Transaction};
@@ -19,6 +20,9 @@ use crate::client::config::{Config, Families};
 
 /// The IP protocol number of UDP.
 const UDP: u8 = 17;
+/// ADDITIONAL-ADDRESS-FAMILY as the drafts of RFC 8656 numbered it, and coturn up to 4.6 with them. Whoever does not
+/// know it may ignore it.
+const DRAFT_ADDITIONAL_FAMILY: AttributeType = AttributeType(0x8032);
 /// Room for a request: the longest texts that the standard allows, and 16 peers.
 const MAX_REQUEST: usize = 3072;
 /// Most requests for permissions and channels under way: a burst that a home router's queue takes.
@@ -234,7 +238,9 @@ fn encode(kind: &Kind, config: &Config, challenge: Option<&Challenge>, id: Trans
             match config.families {
                 Families::V4 => &mut writer,
                 Families::V6 => writer.attribute(&Attribute::RequestedAddressFamily(AddressFamily::V6))?,
-                Families::Both => writer.attribute(&Attribute::AdditionalAddressFamily(AddressFamily::V6))?,
+                Families::Both => writer
+                    .attribute(&Attribute::AdditionalAddressFamily(AddressFamily::V6))?
+                    .attribute(&Attribute::Unknown { kind: DRAFT_ADDITIONAL_FAMILY, value: &[2, 0, 0, 0] })?,
             };
         }
         Kind::Refresh => drop(writer.attribute(&Attribute::Lifetime(lifetime))?),
