@@ -11,11 +11,11 @@ use peerage_base::time::Instant;
 use peerage_interop::bidi::Result;
 use peerage_interop::netns::kind::Kind;
 use peerage_interop::netns::{Home, Lab, Space};
+use peerage_sim::element::Element;
 use peerage_sim::nat::config::Hairpin;
 use peerage_sim::nat::element::{INSIDE, OUTSIDE};
 use peerage_sim::nat::{Config, Nat};
-use peerage_sim::packet::Element;
-use peerage_sim::wire::Packet;
+use peerage_sim::packet::Packet;
 
 /// Ports of the packets that say that those before them have arrived or will not.
 const PROOF: u16 = 9;

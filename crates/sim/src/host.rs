@@ -7,8 +7,8 @@ use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::path::{LocalId, Path};
 use peerage_base::time::Instant;
 
-use crate::packet::{Element, Interface, Outgoing};
-use crate::wire::{Packet, Protocol};
+use crate::element::{Element, Interface, Outgoing};
+use crate::packet::{Packet, Protocol};
 
 /// Largest run of datagrams that a machine can write at once, in bytes.
 const RUN: usize = 64 * 1024;

@@ -2,7 +2,7 @@
 //!
 //! A [`world::World`] holds elements and the networks between them. An element speaks the machine verbs at the level of
 //! packets with addresses: a [`host::Host`] wraps a machine that implements [`host::Node`]; what sits between networks
-//! (a router, a NAT) implements [`packet::Element`] itself. Each attachment of an element to a network has a link in
+//! (a router, a NAT) implements [`element::Element`] itself. Each attachment of an element to a network has a link in
 //! either direction, with delay, jitter, loss, reordering, duplication, a rate with a bounded queue, an MTU and ECN marks.
 //!
 //! ```
@@ -30,6 +30,7 @@
 //! Everything random comes from the seed of the world, which is printed when a test panics; the same seed repeats the
 //! run.
 
+pub mod element;
 pub mod host;
 pub mod link;
 pub mod nat;
@@ -39,7 +40,6 @@ pub mod packet;
 pub mod pcap;
 pub mod step;
 pub mod topology;
-pub mod wire;
 pub mod world;
 
 pub use host::{Host, Node};

@@ -6,7 +6,7 @@ use peerage_base::ecn::Ecn;
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant};
 
-use crate::wire::{Packet, Protocol};
+use crate::packet::{Packet, Protocol};
 
 /// How much later a lost piece of a stream arrives: TCP sends it again.
 const RETRANSMISSION: Duration = Duration::from_millis(200);

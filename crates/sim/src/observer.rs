@@ -6,8 +6,8 @@ use std::rc::Rc;
 use peerage_base::time::Instant;
 
 use crate::link::Drop;
+use crate::packet::{Packet, PacketId};
 use crate::step::Step;
-use crate::wire::{Packet, PacketId};
 
 /// Told of every packet; changes nothing.
 pub trait Observer {

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use peerage_base::time::Instant;
 
 use crate::observer::Observer;
-use crate::wire::{Packet, Protocol};
+use crate::packet::{Packet, Protocol};
 
 /// Nanosecond time stamps, host-independent: all is written in little-endian order.
 const MAGIC: u32 = 0xA1B2_3C4D;

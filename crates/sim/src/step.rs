@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::link::Drop as Lost;
-use crate::wire::Protocol;
+use crate::packet::Protocol;
 
 /// One step of a packet's way. Those of one packet, in order, are the workflow of translation as textbooks number it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,13 +11,13 @@ use peerage_base::path::LocalId;
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant, earliest};
 
+use crate::element::{Element, Interface, Outgoing};
 use crate::host::{Host, Node};
 use crate::link::{Counters, Drop as Dropped, Fate, Line, Link};
 use crate::network::{Attachment, AttachmentId, Direction, Hop, NetworkId, Topology};
 use crate::observer::Observer;
-use crate::packet::{Element, Interface, Outgoing};
+use crate::packet::{Packet, PacketId};
 use crate::step::Step;
-use crate::wire::{Packet, PacketId};
 
 /// Rounds at one moment after which an element is taken to be stuck: a deadline that stays in the past, or two
 /// elements that answer each other over lines without delay for ever.

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant};
+use peerage_sim::element::{Element, Interface};
 use peerage_sim::nat::config::{Allocation, Behaviour, Hairpin, Ipv6, Pooling};
 use peerage_sim::nat::element::{INSIDE, OUTSIDE};
 use peerage_sim::nat::{Config, Nat};
-use peerage_sim::packet::{Element, Interface};
+use peerage_sim::packet::{Packet, Protocol};
 use peerage_sim::step::{Refusal, Step};
-use peerage_sim::wire::{Packet, Protocol};
 
 use Behaviour::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
 

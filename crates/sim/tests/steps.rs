@@ -12,9 +12,9 @@ use peerage_base::time::{Duration, Instant};
 use peerage_sim::World;
 use peerage_sim::nat::Config;
 use peerage_sim::observer::Observer;
+use peerage_sim::packet::PacketId;
 use peerage_sim::step::Step;
 use peerage_sim::topology::{Behind, Families, Plan, Shape};
-use peerage_sim::wire::PacketId;
 
 const SOCKET: LocalId = LocalId(0);
 

@@ -9,12 +9,12 @@ use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::ecn::Ecn;
 use peerage_base::path::{LocalId, Path};
 use peerage_base::time::{Duration, Instant};
+use peerage_sim::element::{Element, Interface, Outgoing};
 use peerage_sim::link::{Drop, Loss};
 use peerage_sim::network::Direction;
 use peerage_sim::observer::Observer;
-use peerage_sim::packet::{Element, Interface, Outgoing};
+use peerage_sim::packet::Packet;
 use peerage_sim::pcap::PcapWriter;
-use peerage_sim::wire::Packet;
 use peerage_sim::world::Id;
 use peerage_sim::{Host, Link, Node, World};
 

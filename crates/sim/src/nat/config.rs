@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use peerage_base::time::Duration;
 
-use crate::wire::Protocol;
+use crate::packet::Protocol;
 
 /// The three behaviours that both mapping and filtering may have (RFC 4787 §4.1 and §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

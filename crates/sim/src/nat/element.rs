@@ -9,9 +9,9 @@ use peerage_base::time::Instant;
 use super::config::{Behaviour, Config, Hairpin, Ipv6};
 use super::ports::Ports;
 use super::table::{Mapping, RowId, Rows, Scope, Table};
-use crate::packet::{Element, Interface, Outgoing};
+use crate::element::{Element, Interface, Outgoing};
+use crate::packet::{Packet, Protocol};
 use crate::step::{Admission, Binding, Refusal, Step};
-use crate::wire::{Packet, Protocol};
 
 /// The interface of the network inside: the first attachment.
 pub const INSIDE: Interface = Interface(0);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use peerage_base::time::{Duration, Instant, earliest};
 
 use super::config::Behaviour;
-use crate::wire::Protocol;
+use crate::packet::Protocol;
 
 /// A row as it can be read and printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
