@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_range_is_used_to_its_last_free_port_and_not_beyond() {
-        let mut taken = vec![false; 5];
+        let mut taken = [false; 5];
         let mut ports = ports(Some(4000..=4004));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         for _ in 0..5 {

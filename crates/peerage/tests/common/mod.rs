@@ -10,8 +10,14 @@ pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// An endpoint on loopback.
 pub fn endpoint() -> Endpoint {
+    endpoint_with(|_| {})
+}
+
+/// An endpoint on loopback, with other settings.
+pub fn endpoint_with(change: impl FnOnce(&mut Settings)) -> Endpoint {
     let mut settings = Settings::default();
     settings.addresses = vec!["127.0.0.1".parse().unwrap()];
+    change(&mut settings);
     Endpoint::new(settings).unwrap()
 }
 
@@ -25,10 +31,16 @@ async fn negotiate(a: &PeerConnection, b: &PeerConnection) {
     a.set_remote_description(answer).await.unwrap();
 }
 
-/// Carries candidates from one to the other; hands on every other event.
-async fn trickle(from: PeerConnection, to: PeerConnection, events: tokio::sync::mpsc::UnboundedSender<Event>) {
+/// Carries the candidates that `takes` likes from one to the other; hands on every other event.
+async fn trickle(
+    from: PeerConnection,
+    to: PeerConnection,
+    takes: fn(&str) -> bool,
+    events: tokio::sync::mpsc::UnboundedSender<Event>,
+) {
     while let Some(event) = from.next_event().await {
         match event {
+            Event::IceCandidate(Some(candidate)) if !takes(&candidate.candidate) => {}
             Event::IceCandidate(Some(candidate)) => {
                 to.add_ice_candidate(candidate).await.unwrap_or_else(|e| panic!("{e}"))
             }
@@ -47,14 +59,19 @@ pub struct Pair {
 
 /// Connects two endpoints once more.
 pub async fn connect(left: &Endpoint, right: &Endpoint) -> Pair {
+    connect_with(left, right, |_| true).await
+}
+
+/// Connects two endpoints once more; of candidates they learn those that `takes` likes.
+pub async fn connect_with(left: &Endpoint, right: &Endpoint, takes: fn(&str) -> bool) -> Pair {
     let a = left.peer_connection(Configuration::default()).unwrap();
     let b = right.peer_connection(Configuration::default()).unwrap();
     let at_a = a.create_data_channel("data", DataChannelInit::default()).unwrap();
     let (events_a, _keep) = tokio::sync::mpsc::unbounded_channel();
     let (events_b, mut from_b) = tokio::sync::mpsc::unbounded_channel();
     negotiate(&a, &b).await;
-    tokio::spawn(trickle(a.clone(), b.clone(), events_a));
-    tokio::spawn(trickle(b.clone(), a.clone(), events_b));
+    tokio::spawn(trickle(a.clone(), b.clone(), takes, events_a));
+    tokio::spawn(trickle(b.clone(), a.clone(), takes, events_b));
     let at_b = loop {
         if let Event::DataChannel(channel) = from_b.recv().await.expect("b lives") {
             break channel;
