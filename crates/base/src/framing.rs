@@ -92,7 +92,8 @@ impl Framing {
                 let end = 2 + usize::from(u16::from_be_bytes([*high, *low]));
                 (2..end, end)
             }
-            (Self::Turn, [first @ 0x00..=0x4F, _, high, low, ..]) => {
+            // Old clients take channels up to 0x7FFF, RFC 5766 §11.
+            (Self::Turn, [first @ 0x00..=0x7F, _, high, low, ..]) => {
                 let header = if *first < 0x40 { STUN_HEADER } else { CHANNEL_HEADER };
                 let end = header + usize::from(u16::from_be_bytes([*high, *low]));
                 if header == STUN_HEADER && end % 4 != 0 {
@@ -100,7 +101,7 @@ impl Framing {
                 }
                 (0..end, end + padding(end))
             }
-            (Self::Turn, [first @ 0x50..=0xFF, ..]) => return Err(FrameError::NotTurn(*first)),
+            (Self::Turn, [first @ 0x80..=0xFF, ..]) => return Err(FrameError::NotTurn(*first)),
             _ => return Ok(None),
         };
         if packet.len() > max {
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn packets_come_out_as_they_went_in_however_the_stream_is_cut() {
         let lengths: Vec<_> = [1, 2, 1200, 65_535, 3].iter().map(|len| alloc::vec![*len as u8; *len]).collect();
-        let turn: Vec<_> = [(0, 0), (0x40, 1), (0x4F, 1199), (1, 64), (0x40, 0), (0x41, 65_531)]
+        let turn: Vec<_> = [(0, 0), (0x40, 1), (0x7F, 1199), (1, 64), (0x40, 0), (0x41, 65_531)]
             .iter()
             .map(|(first, body)| turn_packet(*first, *body))
             .collect();
@@ -255,7 +256,7 @@ mod tests {
     fn what_cannot_be_a_packet_ends_the_stream() {
         let too_long = FrameError::TooLong { length: 256, max: 255 };
         assert_eq!(deframe(Framing::Length, 255, &[1, 0], 1), Err(too_long));
-        for first in [0x50, 0x7F, 0x80, 0xFF] {
+        for first in [0x80, 0x90, 0xC0, 0xFF] {
             assert_eq!(deframe(Framing::Turn, 9999, &[first], 1), Err(FrameError::NotTurn(first)));
         }
         // A STUN message is a multiple of four bytes long.

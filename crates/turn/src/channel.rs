@@ -19,12 +19,15 @@ pub struct ChannelNumber(u16);
 impl ChannelNumber {
     /// The lowest.
     pub const FIRST: Self = Self(0x4000);
-    /// The highest (RFC 8656 §12; what lies above belongs to other protocols, RFC 9443).
+    /// The highest that a client takes (RFC 8656 §12; what lies above belongs to other protocols, RFC 9443).
     pub const LAST: Self = Self(0x4FFF);
+    /// The highest that a client of RFC 5766 §11 takes. The one in Debian's coturn draws from all of them; a server,
+    /// whose port carries nothing else, can tell them apart as well.
+    pub const LAST_OLD: Self = Self(0x7FFF);
 
-    /// The channel of that number; `None` outside 0x4000 to 0x4FFF.
+    /// The channel of that number; `None` outside 0x4000 to 0x7FFF.
     pub const fn new(number: u16) -> Option<Self> {
-        if number >= Self::FIRST.0 && number <= Self::LAST.0 { Some(Self(number)) } else { None }
+        if number >= Self::FIRST.0 && number <= Self::LAST_OLD.0 { Some(Self(number)) } else { None }
     }
 
     /// The number on the wire.
@@ -32,14 +35,15 @@ impl ChannelNumber {
         self.0
     }
 
-    /// How far it lies behind the first: 0 to 4095.
+    /// How far it lies behind the first: 0 to 4095, for one of an old client up to 16383.
     pub const fn index(self) -> usize {
         (self.0 - Self::FIRST.0) as usize
     }
 
-    /// The channel that many behind the first.
+    /// The channel that many behind the first, up to the last.
     pub fn at(index: usize) -> Option<Self> {
-        u16::try_from(index).ok().and_then(|index| Self::new(Self::FIRST.0.checked_add(index)?))
+        let number = u16::try_from(index).ok()?.checked_add(Self::FIRST.0)?;
+        Self::new(number).filter(|number| *number <= Self::LAST)
     }
 }
 
@@ -77,7 +81,7 @@ mod tests {
 
     #[test]
     fn only_numbers_of_the_range_are_channels() {
-        for (number, valid) in [(0x3FFF, false), (0x4000, true), (0x4FFF, true), (0x5000, false), (0x7FFF, false)] {
+        for (number, valid) in [(0x3FFF, false), (0x4000, true), (0x4FFF, true), (0x7FFF, true), (0x8000, false)] {
             assert_eq!(ChannelNumber::new(number).map(ChannelNumber::to_wire), valid.then_some(number));
         }
         assert_eq!(ChannelNumber::at(0), Some(ChannelNumber::FIRST));
@@ -107,7 +111,7 @@ mod tests {
         }
         assert!(parse(&packet).is_some());
         assert_eq!(parse(&[0x40, 0, 0, 0]), Some((ChannelNumber::FIRST, 4..4)));
-        assert_eq!(parse(&[0x50, 0, 0, 0]), None);
+        assert_eq!(parse(&[0x80, 0, 0, 0]), None);
     }
 
     #[test]

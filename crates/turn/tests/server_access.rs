@@ -396,7 +396,7 @@ fn what_is_not_for_a_relay_is_dropped_and_a_stream_of_it_closed() {
     for (packet, why, close) in [
         (b"GET / HTTP/1.1\r\n\r\n".to_vec(), Drop::Malformed, true),
         (vec![], Drop::Malformed, true),
-        (vec![0x50, 0, 0, 0], Drop::Malformed, true),
+        (vec![0x90, 0, 0, 0], Drop::Malformed, true),
         (vec![0x40, 0, 0, 9, 1], Drop::Malformed, true),
         (wrong_fingerprint, Drop::Fingerprint, false),
         (build(response, Method::ALLOCATE, id, &[], None), Drop::Unexpected, false),
