@@ -373,7 +373,7 @@ fn stale_nonces_and_refreshes_go_unnoticed() {
     // Nine minutes in half a minute each, so that the client refreshes everything.
     for _ in 0..18 {
         link.ahead += Duration::from_secs(30);
-        let enough = if link.ahead.as_secs() % 240 == 0 { 2500 } else { 50 };
+        let enough = if link.ahead.as_secs().is_multiple_of(240) { 2500 } else { 50 };
         link.drive_for(Duration::from_millis(enough));
     }
     link.exchange(&first, relayed);
