@@ -62,6 +62,8 @@ pub struct Agent {
     pub(crate) failed: bool,
     /// When the last new transaction began: what Ta counts from.
     pub(crate) paced_at: Option<Instant>,
+    /// When a transaction last began that no check of the peer asked for.
+    pub(crate) own_at: Option<Instant>,
     /// Until when deadlines that only ask for a decision have been looked at.
     pub(crate) decided_at: Instant,
     /// Whether a query goes before a check of this side's own account: they take turns.
@@ -118,6 +120,7 @@ impl Agent {
             lost_at: None,
             failed: false,
             paced_at: None,
+            own_at: None,
             decided_at: now,
             query_turn: true,
             hastened_at: None,

@@ -21,6 +21,8 @@ const MAX_PROBE: Duration = Duration::from_secs(1);
 
 /// Every how many turns a relayed pair goes first while nothing works.
 const RELAY_TURN: u32 = 3;
+/// How many Ta triggered checks may go before all others.
+const STARVED: u32 = 3;
 /// How often a check of a pair that failed before is sent.
 const RECHECK_ATTEMPTS: u32 = 2;
 /// Ti of RFC 8489 §6.2.2.
@@ -146,7 +148,13 @@ impl Agent {
         }
         let previous = self.paced_at.replace(now);
         let own_account = previous.is_none_or(|at| at + self.ta() <= now);
-        let triggered = self.next_triggered();
+        // Behind NATs that renumber with every packet each check triggers another, without end: they must leave room.
+        let starved = *self.own_at.get_or_insert(now) + self.ta() * STARVED <= now;
+        let waits = starved && (self.has_queued_query() || self.next_ordinary().is_some());
+        let triggered = self.next_triggered().filter(|_| !waits);
+        if triggered.is_none() {
+            self.own_at = Some(now);
+        }
         if triggered.is_none() && own_account && self.query_turn && self.has_queued_query() {
             self.query_turn = false;
             return self.start_query(now, slot);

@@ -72,6 +72,8 @@ pub(crate) struct Generation {
     pub last_nomination: u32,
     /// Losing pairs were dropped.
     pub concluded: bool,
+    /// Pairs made on this side's own account so far.
+    pub pairs_made: usize,
     /// Checks on this side's own account so far.
     pub turns: u32,
     /// The search for a direct pair while a relay carries the data.
@@ -104,6 +106,7 @@ impl Generation {
             nominating: None,
             last_nomination: 0,
             concluded: false,
+            pairs_made: 0,
             turns: 0,
             seeking: None,
             revived_at: None,

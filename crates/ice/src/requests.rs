@@ -12,7 +12,7 @@ use crate::candidate::{CandidateKind, TcpType, Transport, canonical, is_usable};
 use crate::config::Role;
 use crate::event::{Event, State};
 use crate::generation::Remote;
-use crate::pair::{Connection, PairId};
+use crate::pair::{Connection, Pair, PairId};
 use crate::stats::{PairEvent, PairState};
 use crate::wire::{Answer, MAX_UNKNOWN, Response};
 
@@ -246,14 +246,18 @@ impl Agent {
         self.current.peer_reflexive() < self.config.max_peer_reflexive || self.forget_peer_reflexive()
     }
 
-    /// Forgets a peer-reflexive candidate that no pair needs any more: a peer behind a NAT that renumbers it all the time
-    /// is still followed.
+    /// Forgets the first peer-reflexive candidate that nothing is to be hoped of: a peer behind a NAT that renumbers it all
+    /// the time is still followed.
     fn forget_peer_reflexive(&mut self) -> bool {
-        let in_use =
-            |remote: &Remote| self.current.checklist.iter().any(|pair| remote.is(pair.remote.address, pair.is_tcp()));
+        let hopeful = |pair: &Pair| pair.state != PairState::Failed || pair.valid.is_some();
+        let of = |remote: &Remote, pair: &Pair| remote.is(pair.remote.address, pair.is_tcp());
+        let checklist = &self.current.checklist;
+        let in_use = |remote: &Remote| checklist.iter().any(|pair| of(remote, pair) && hopeful(pair));
         let unused = |remote: &Remote| remote.candidate.kind == CandidateKind::PeerReflexive && !in_use(remote);
         let Some(index) = self.current.remotes.iter().position(unused) else { return false };
-        self.current.remotes.remove(index);
+        let remote = self.current.remotes.remove(index);
+        let removed = self.current.checklist.remove(|pair| of(&remote, pair));
+        self.release(removed);
         true
     }
 

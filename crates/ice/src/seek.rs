@@ -57,19 +57,28 @@ impl Agent {
         }
         seeking.rounds += 1;
         seeking.next = now + (FIRST_WAIT * (1 << seeking.rounds.min(8))).min(LAST_WAIT);
-        self.pair_direct();
+        self.pair_again(true);
         self.recheck(|pair| !pair.is_relayed());
     }
 
-    /// Pairs direct ends with direct candidates that are not paired yet: a peer that reached the relay showed an address
-    /// there that may be open for others too.
-    fn pair_direct(&mut self) {
-        let locals: Vec<LocalId> = self.locals.iter().filter(|local| !local.kind.is_relay()).map(|l| l.id).collect();
-        let direct = |remote: &&Remote| remote.candidate.kind != CandidateKind::Relayed;
+    /// Pairs what is not paired: losers that were dropped, and addresses that a peer's check through a relay showed,
+    /// which may be open for others too. Not beyond as many pairs as a list may have, all that ever were in it counted:
+    /// a peer that names third parties gains nothing.
+    fn pair_again(&mut self, direct: bool) {
+        let locals: Vec<LocalId> =
+            self.locals.iter().filter(|local| !direct || !local.kind.is_relay()).map(|local| local.id).collect();
+        let named = |remote: &&Remote| !direct || remote.candidate.kind != CandidateKind::Relayed;
         let remotes: Vec<(SocketAddr, bool)> =
-            self.current.remotes.iter().filter(direct).map(|remote| (remote.address, remote.is_tcp())).collect();
+            self.current.remotes.iter().filter(named).map(|remote| (remote.address, remote.is_tcp())).collect();
         for (address, tcp) in remotes {
-            locals.iter().for_each(|id| self.make_pair(*id, address, tcp, false));
+            for id in &locals {
+                if self.current.pairs_made < self.config.max_pairs {
+                    self.make_pair(*id, address, tcp, false);
+                }
+            }
+        }
+        if self.current.concluded {
+            self.current.busy_at = Some(self.decided_at);
         }
     }
 
@@ -93,8 +102,7 @@ impl Agent {
             return;
         }
         self.current.revived_at = Some(now);
-        let locals: Vec<LocalId> = self.locals.iter().map(|local| local.id).collect();
-        locals.into_iter().for_each(|id| self.pair_local(now, id));
+        self.pair_again(false);
         self.recheck(|_| true);
     }
 

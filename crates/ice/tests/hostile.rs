@@ -239,6 +239,90 @@ fn a_check_after_consent_was_lost_is_answered_and_revives_nothing() {
     assert_eq!(world.state(A), State::Failed);
 }
 
+/// One of two passwords is wrong: one side's checks are never answered, the other's are.
+#[test]
+fn with_one_wrong_password_of_two_both_sides_fail_after_patience() {
+    for wrong in [A, B] {
+        let mut world = World::new(21);
+        world.host(A, 0, "192.0.2.1:5000");
+        world.host(B, 0, "192.0.2.2:6000");
+        for side in [A, B] {
+            let mut credentials = world.sides[1 - side].agent.local_credentials().clone();
+            if side == wrong {
+                credentials.pwd = "0123456789abcdefghijkl".into();
+            }
+            world.sides[side].agent.set_remote_credentials(world.now, credentials).unwrap();
+        }
+        world.finish_candidates();
+        let start = world.now;
+        let failed = |w: &World| w.state(A) == State::Failed && w.state(B) == State::Failed;
+        assert!(world.run_until(99 * SECOND, failed), "{:?}", [world.state(A), world.state(B)]);
+        assert!(world.now.since(start) >= Duration::from_millis(39_500));
+        let report = world.sides[wrong].agent.report();
+        assert_eq!(report.checks_answered, 0);
+        assert!(report.checks_received > 0 && report.checks_sent > 0);
+        assert!(world.sides[1 - wrong].agent.stats().integrity > 0);
+        world.run(60 * SECOND);
+        assert!(failed(&world));
+        // Quiet from then on but for what is bounded by the other side's own checks.
+        let sent = world.sides.iter().map(|side| side.sent.len()).sum::<usize>();
+        world.run(60 * SECOND);
+        assert_eq!(world.sides.iter().map(|side| side.sent.len()).sum::<usize>(), sent);
+        // New credentials are another matter.
+        world.sides[A].agent.restart(world.now);
+        world.settle();
+        world.tell_credentials(B);
+        world.tell_credentials(A);
+        world.finish_candidates();
+        assert!(world.run_until(5 * SECOND, World::is_agreed));
+    }
+}
+
+/// A peer names third parties as its candidates. RFC 8445 §19.5.1 bounds that by the pairs and their checks.
+#[test]
+fn third_parties_get_no_more_checks_than_the_limits_say() {
+    for honest in [false, true] {
+        let mut world = World::new(22);
+        for id in 0..4 {
+            world.host(A, id, &format!("192.0.2.{}:5000", id + 1));
+        }
+        if honest {
+            // Through a relay the peer is connected to, which keeps the search for a direct pair going.
+            world.relay(B, 9, "198.51.100.9:49152");
+        }
+        world.exchange();
+        world.run(Duration::from_millis(1));
+        let victim = addr("198.51.100.77:53").ip();
+        for n in 0..500u32 {
+            let kind = ["host", "srflx", "prflx", "relay"][n as usize % 4];
+            let line = format!("candidate:{n} 1 udp {} 198.51.100.77 {} typ {kind}", u32::MAX - n, 1 + n);
+            let refused = world.sides[A].agent.add_remote(world.now, Candidate::parse(&line).unwrap());
+            assert_eq!(refused.is_err(), n as usize >= config().max_remote_candidates - usize::from(honest), "{n}");
+        }
+        world.run(600 * SECOND);
+        let sent = world.sides[A].sent.iter().filter(|(_, path, _)| path.remote.ip() == victim).collect::<Vec<_>>();
+        let mut per_path = std::collections::BTreeMap::new();
+        sent.iter().for_each(|(_, path, _)| *per_path.entry(*path).or_insert(0u32) += 1);
+        let first = config().max_pairs as u32 * config().attempts;
+        let later = 2 * config().direct_rounds;
+        assert!(per_path.len() <= config().max_pairs, "{}", per_path.len());
+        assert!(per_path.values().all(|count| *count <= config().attempts + if honest { later } else { 0 }));
+        // A later round concerns twenty pairs at most.
+        let limit = first + if honest { 20 * later } else { 0 };
+        assert!(sent.len() as u32 <= limit, "{}", sent.len());
+        // Never more than the pace and the retransmissions of one retransmission interval.
+        let mut window = std::collections::VecDeque::new();
+        for (at, _, bytes) in sent {
+            assert!(bytes.len() <= 160, "{} bytes", bytes.len());
+            window.push_back(*at);
+            while window.front().is_some_and(|first| at.since(*first) > SECOND) {
+                window.pop_front();
+            }
+            assert!(window.len() <= 60, "{} checks in a second", window.len());
+        }
+    }
+}
+
 /// Chromium checks every 48 ms while it has nothing; each check asks for one in return.
 #[test]
 fn a_peer_that_checks_faster_than_the_round_trip_is_still_connected_to() {
