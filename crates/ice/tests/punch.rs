@@ -2,7 +2,6 @@
 
 mod lab;
 
-
 use lab::browser::Browser;
 use lab::{Lab, Native, base, build, seat};
 use peerage_base::time::{Duration, Instant};
@@ -58,4 +57,56 @@ fn all_cells_are_direct_where_symmetric_nats_count() {
             assert!(at.is_some(), "{name} x {other}");
         }
     }
+}
+
+/// Runs seeds and says how many were direct, and when.
+fn share(name: &str, seeds: u64, run: impl Fn(u64) -> Option<Instant>) -> usize {
+    let mut times: Vec<Duration> = (0..seeds).filter_map(|seed| Some(run(seed)?.since(Instant::ORIGIN))).collect();
+    times.sort();
+    println!(
+        "{name}: {} of {seeds} direct; median {:?}, slowest {:?}",
+        times.len(),
+        times.get(times.len() / 2),
+        times.last()
+    );
+    times.len()
+}
+
+fn random_natives(seed: u64, swapped: bool) -> Option<Instant> {
+    let mut nats = [nat::Config::port_restricted(), nat::Config::symmetric()];
+    if swapped {
+        nats.reverse();
+    }
+    let mut lab = natives(seed, nats, [Config::default(), Config::default()], true);
+    direct(&mut lab, 20 * SECOND)
+}
+
+fn random_native_and_browser(seed: u64) -> Option<Instant> {
+    let mut lab = with_browser(seed, nat::Config::symmetric(), nat::Config::port_restricted());
+    let a = lab.a;
+    lab.run_until(20 * SECOND, |world| world.get(a).node.is_direct())
+}
+
+#[test]
+fn random_symmetric_and_port_restricted_natives_meet() {
+    assert!(share("port-restricted x symmetric", 5, |seed| random_natives(seed, false)) >= 4);
+    assert!(share("symmetric x port-restricted", 5, |seed| random_natives(seed, true)) >= 4);
+}
+
+#[test]
+#[ignore = "200 runs take a minute"]
+fn random_symmetric_and_port_restricted_natives_meet_in_eight_of_ten_runs() {
+    assert!(share("port-restricted x symmetric", 200, |seed| random_natives(seed, false)) >= 160);
+    assert!(share("symmetric x port-restricted", 200, |seed| random_natives(seed, true)) >= 160);
+}
+
+#[test]
+fn a_random_symmetric_native_and_a_browser_meet() {
+    assert!(share("symmetric x Chromium", 6, random_native_and_browser) >= 3);
+}
+
+#[test]
+#[ignore = "200 runs take a minute"]
+fn a_random_symmetric_native_and_a_browser_meet_in_seven_of_ten_runs() {
+    assert!(share("symmetric x Chromium", 200, random_native_and_browser) >= 140);
 }

@@ -48,7 +48,7 @@ impl Agent {
 
     /// Adds a socket that [`Need::Probes`] asked for: `base` is its address. One that is not needed any more is given
     /// back by [`Event::ReleaseLocal`] at once.
-    pub fn add_probe(&mut self, need: NeedId, id: LocalId, base: SocketAddr) {
+    pub fn add_probe(&mut self, now: Instant, need: NeedId, id: LocalId, base: SocketAddr) {
         if self.local(id).is_some() || self.punch.owns(id) {
             return;
         }
@@ -65,6 +65,7 @@ impl Agent {
             }
             None => self.events.push_back(Event::ReleaseLocal(id)),
         }
+        self.decide(now);
     }
 
     /// Says that no more sockets come for [`Need::Probes`]; fewer than asked for will do.

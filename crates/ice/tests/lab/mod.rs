@@ -205,7 +205,7 @@ impl Side for Native {
     fn opened(&mut self, now: Instant, need: NeedId, sockets: Vec<(LocalId, SocketAddr)>) {
         for (id, address) in sockets {
             self.open.push(id);
-            self.agent.add_probe(need, id, address);
+            self.agent.add_probe(now, need, id, address);
         }
         self.most_open = self.most_open.max(self.open.len());
         self.agent.probes_done(now, need);
