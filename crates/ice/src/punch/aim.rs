@@ -7,7 +7,7 @@ use crate::agent::Agent;
 use crate::candidate::CandidateKind;
 use crate::config::Policy;
 use crate::event::State;
-use crate::generation::Remote;
+use crate::generation::{Generation, Remote};
 use crate::local::{Local, LocalKind};
 use crate::punch::Run;
 use crate::punch::mapping::Mapping;
@@ -40,8 +40,12 @@ impl Agent {
             |local: &&Local| local.kind == LocalKind::Host && local.up && !self.punch.winners.contains(&local.id);
         let seen = self.locals.iter().filter(able).filter_map(|local| {
             let answers = self.gatherer.queries.iter().filter(|query| query.local == local.id);
-            let seen: Vec<SocketAddr> = answers.filter_map(|query| query.mapped).collect();
-            Some(Outside { local, seen: *seen.last()?, mapping: Mapping::of(&seen) })
+            let mut seen: Vec<SocketAddr> = answers.filter_map(|query| query.mapped).collect();
+            let last = *seen.last()?;
+            // What the peer's relay saw is one more destination: the second where there is one server.
+            let relayed = self.generations().flat_map(Generation::valid).filter(|pair| pair.path.local == local.id);
+            seen.extend(relayed.filter_map(|pair| pair.valid).map(|valid| valid.local.address));
+            Some(Outside { local, seen: last, mapping: Mapping::of(&seen) })
         });
         seen.filter(|outside| self.target(outside.seen).is_some()).max_by_key(|outside| outside.local.preference)
     }
@@ -107,8 +111,9 @@ impl Agent {
         };
         let seen: Vec<SocketAddr> = reflexive.iter().filter(same).map(|remote| remote.address).collect();
         let last = seen.last().copied().unwrap_or(best);
-        // Browsers hide the base, so that several ports may be those of several sockets.
-        let told = first.candidate.related.is_some_and(|related| related.port() != 0);
+        // Browsers hide the base, so that several ports may be those of several sockets: rounds take turns.
+        let told = first.candidate.related.is_some_and(|related| related.port() != 0)
+            || run.rounds > 0 && run.rounds.is_multiple_of(2);
         match (Mapping::of(&seen), run.mapping) {
             (Mapping::Sequential(step), mapping) if told || mapping == Mapping::Independent => {
                 Theirs::Sequential(last, step)
@@ -127,7 +132,7 @@ impl Agent {
         let wanted = (config.predict || config.birthday) && !plain;
         let able = self.state != State::Closed && !self.failed && self.current.peer.is_some();
         let left = !self.punch.over && self.punch.run.is_none() && self.punch.summary.probes < config.probes;
-        wanted && able && left && !self.is_direct() && self.outside().is_some()
+        wanted && able && left && !self.is_direct()
     }
 
     /// Whether a direct pair works.

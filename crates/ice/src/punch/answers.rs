@@ -70,10 +70,9 @@ impl Agent {
     fn measured(&mut self, path: Path, message: &Message<'_>) -> bool {
         let id = message.transaction_id();
         let Some(Task::Measure(measure)) = self.punch.run.as_mut().map(|run| &mut run.task) else { return false };
-        let local = measure.local;
         let Some(query) = measure.queries.iter_mut().find(|query| query.id == id) else { return false };
         let mapped = message.xor_mapped_address().map(canonical).filter(|mapped| is_usable(*mapped));
-        if local != path.local || !same_endpoint(query.server, path.remote) {
+        if query.local != path.local || !same_endpoint(query.server, path.remote) {
             self.drops.asymmetric += 1;
         } else if message.class() == Class::Success && mapped.is_some() {
             query.seen = mapped;

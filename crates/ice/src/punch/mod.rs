@@ -135,10 +135,9 @@ pub(crate) enum Task {
     Spread { target: SocketAddr, next: usize, passes: u32 },
 }
 
-/// STUN queries from a fresh socket, one right behind the other.
+/// STUN queries, one right behind the other: of two servers from a fresh socket, or of one from two.
 #[derive(Debug)]
 pub(crate) struct Measure {
-    pub local: LocalId,
     pub queries: Vec<Question>,
     /// When those that are unanswered are sent again.
     pub again: Instant,
@@ -147,6 +146,7 @@ pub(crate) struct Measure {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question {
+    pub local: LocalId,
     pub server: SocketAddr,
     pub id: TransactionId,
     /// Waits to be sent, for the first time or again.

@@ -15,7 +15,7 @@ use crate::candidate::{CandidateKind, canonical, is_usable};
 use crate::config::Role;
 use crate::event::{Event, Need, NeedId, Selected};
 use crate::local::{Local, LocalCandidate, LocalKind};
-use crate::punch::aim::Theirs;
+use crate::punch::aim::{Outside, Theirs};
 use crate::punch::mapping::{Mapping, predicted};
 use crate::punch::notice::{EXTENSION, Notice};
 use crate::punch::walk::Walk;
@@ -129,13 +129,16 @@ impl Agent {
     }
 
     fn begin_run(&mut self, now: Instant) {
-        let told = self.punch.notice.is_some();
-        let waited = self.current.started_at.is_some_and(|at| at + self.config.punch.start_after <= now);
-        if !(told || waited) || !self.may_punch() {
+        if !self.may_punch() {
             return;
         }
-        let Some(outside) = self.outside() else { return };
-        let (local, mapping, seen) = (outside.local, outside.mapping, outside.seen);
+        let Some(Outside { local, mapping, seen }) = self.outside() else { return };
+        // A peer that said something has waited already.
+        let told = self.punch.notice.is_some() && mapping != Mapping::Unknown;
+        let waited = self.current.started_at.is_some_and(|at| at + self.config.punch.start_after <= now);
+        if !(told || waited) {
+            return;
+        }
         let run = Run {
             ends_at: now + self.config.punch.patience,
             local: local.id,
@@ -191,6 +194,7 @@ impl Agent {
     }
 
     fn advance(&mut self, now: Instant) {
+        self.learn_mapping();
         let Some(run) = &self.punch.run else { return };
         let theirs = self.theirs(run);
         self.tell_mapping();
@@ -204,6 +208,19 @@ impl Agent {
             (Mapping::Independent | Mapping::Unknown, Theirs::Sequential(at, step)) => self.scan(now, at, step),
             (Mapping::Independent | Mapping::Unknown, Theirs::Random(at)) => self.sweep(at),
             _ => {}
+        }
+    }
+
+    /// Takes notice of servers that answered late.
+    fn learn_mapping(&mut self) {
+        if !self.punch.run.as_ref().is_some_and(|run| run.mapping == Mapping::Unknown) {
+            return;
+        }
+        let Some(Outside { local, mapping, seen }) = self.outside() else { return };
+        let id = local.id;
+        if let Some(run) = self.punch.run.as_mut().filter(|run| run.local == id && mapping != Mapping::Unknown) {
+            (run.mapping, run.seen, run.told) = (mapping, seen, false);
+            self.punch.summary.mapping = mapping;
         }
     }
 
@@ -253,7 +270,7 @@ impl Agent {
             return self.begin_round(now, round);
         }
         match &mut run.task {
-            Task::Idle if run.need.is_none() => self.begin_measure(now),
+            Task::Idle if run.need.is_none() && !run.sockets.is_empty() => self.begin_measure(now),
             Task::Measure(measure) if measure.is_done() || measure.again <= now && measure.sent >= QUERIES => {
                 self.end_measure(theirs);
                 self.advance(now);
@@ -277,7 +294,8 @@ impl Agent {
         run.task = Task::Idle;
         let old = core::mem::take(&mut run.sockets);
         self.events.extend(old.iter().map(|socket| Event::ReleaseLocal(socket.id)));
-        self.ask_for_sockets(1);
+        let count = if self.measuring_servers().len() < MEASURED_BY { 2 } else { 1 };
+        self.ask_for_sockets(count);
     }
 
     fn ask_for_sockets(&mut self, count: usize) {
@@ -288,14 +306,25 @@ impl Agent {
         self.events.push_back(Event::Need(need, Need::Probes { base: run.local, count }));
     }
 
-    fn begin_measure(&mut self, now: Instant) {
-        let Some(run) = &mut self.punch.run else { return };
-        let Some(socket) = run.sockets.first() else { return };
+    /// The servers that see what a fresh socket is given.
+    fn measuring_servers(&self) -> Vec<SocketAddr> {
+        let Some(run) = &self.punch.run else { return Vec::new() };
         let answered = self.gatherer.queries.iter().filter(|query| query.local == run.local && query.mapped.is_some());
+        answered.map(|query| query.server).take(MEASURED_BY).collect()
+    }
+
+    fn begin_measure(&mut self, now: Instant) {
+        let servers = self.measuring_servers();
+        let Some(run) = &mut self.punch.run else { return };
         let rng = &mut self.rng;
-        let ask = |server| Question { server, id: TransactionId::random(rng), queued: true, seen: None };
-        let queries = answered.map(|query| query.server).take(MEASURED_BY).map(ask).collect();
-        run.task = Task::Measure(Measure { local: socket.id, queries, again: now + QUERY_AGAIN, sent: 1 });
+        let mut queries = Vec::new();
+        for socket in &run.sockets {
+            for server in &servers {
+                let id = TransactionId::random(rng);
+                queries.push(Question { local: socket.id, server: *server, id, queued: true, seen: None });
+            }
+        }
+        run.task = Task::Measure(Measure { queries, again: now + QUERY_AGAIN, sent: 1 });
     }
 
     /// Tells the peer what it is to expect; what this side's NAT does may turn out to be something else.
@@ -303,8 +332,8 @@ impl Agent {
         let Some(run) = &mut self.punch.run else { return };
         let Task::Measure(measure) = core::mem::replace(&mut run.task, Task::Idle) else { return };
         let seen: Vec<SocketAddr> = measure.queries.iter().filter_map(|query| query.seen).collect();
-        let (Some(at), Some(socket)) = (seen.last().copied(), run.sockets.first()) else { return };
-        run.mapping = refined(run.mapping, Mapping::of(&seen));
+        let (Some(at), Some(socket)) = (seen.last().copied(), run.sockets.last()) else { return };
+        run.mapping = refined(run.mapping, Mapping::of(&seen), run.sockets.len());
         self.punch.summary.mapping = run.mapping;
         let (Mapping::Sequential(step), Some((round, _))) = (run.mapping, run.round) else {
             run.round = None;
@@ -331,7 +360,7 @@ impl Agent {
     fn aim(&mut self, now: Instant, theirs: Theirs) {
         let (role, known) = (self.role, self.punch.peer_knows);
         let Some(run) = &mut self.punch.run else { return };
-        let (Some(socket), Some((round, _))) = (run.sockets.first(), run.round) else { return };
+        let (Some(socket), Some((round, _))) = (run.sockets.last(), run.round) else { return };
         let targets = match theirs {
             Theirs::Independent(target) => Vec::from([target]),
             Theirs::Sequential(last, step) => {
@@ -419,11 +448,14 @@ fn width(round: u32) -> u32 {
     WIDTHS.get(round as usize).copied().unwrap_or(WIDTHS[WIDTHS.len() - 1])
 }
 
-/// What a fresh socket showed in addition: the smaller of two steps in one direction is the NAT's.
-fn refined(before: Mapping, fresh: Mapping) -> Mapping {
+/// What a measurement showed in addition: the smaller of two steps in one direction is the NAT's. Several sockets that
+/// one server saw show the step alone.
+fn refined(before: Mapping, fresh: Mapping, sockets: usize) -> Mapping {
     match (before, fresh) {
         (Mapping::Sequential(a), Mapping::Sequential(b)) if a.signum() == b.signum() && a.abs() < b.abs() => before,
-        (before, Mapping::Unknown) => before,
-        (_, fresh) => fresh,
+        (_, Mapping::Sequential(_)) => fresh,
+        (_, Mapping::Unknown) => before,
+        _ if sockets > 1 => before,
+        _ => fresh,
     }
 }

@@ -38,10 +38,9 @@ impl Agent {
         let pacing = self.config.punch.pacing.max(MIN_PACING);
         let run = self.punch.run.as_mut()?;
         if let Task::Measure(measure) = &mut run.task {
-            let local = measure.local;
             let query = measure.queries.iter_mut().find(|query| query.queued)?;
             query.queued = false;
-            let (id, path) = (query.id, Path { local, remote: query.server });
+            let (id, path) = (query.id, Path { local: query.local, remote: query.server });
             return Some((path, self.written(wire::write_query(slot.room(), id).ok())));
         }
         let path = run.next_path(now)?;

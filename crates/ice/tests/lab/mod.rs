@@ -27,10 +27,11 @@ use peerage_stun::write::Writer;
 pub mod browser;
 
 /// The ordinary socket, the one that leads to the relay, and the end on the relay.
-const HOST: LocalId = LocalId(0);
+pub const HOST: LocalId = LocalId(0);
 const CONTROL: LocalId = LocalId(1);
 const RELAY: LocalId = LocalId(2);
-const FIRST_PROBE: u32 = 100;
+/// Ids of sockets that were asked for begin here.
+pub const PROBES: u32 = 100;
 const RELAY_PORT: u16 = 3478;
 /// How long a signalled candidate is under way.
 const SIGNALLING: Duration = Duration::from_millis(60);
@@ -101,7 +102,7 @@ impl Native {
             outbox: Vec::new(),
             inbox: VecDeque::new(),
             sockets: Sockets::default(),
-            next_probe: FIRST_PROBE,
+            next_probe: PROBES,
             open: Vec::new(),
             most_open: 0,
             events: Vec::new(),
@@ -116,7 +117,7 @@ impl Native {
         })
     }
 
-    fn take_events(&mut self, now: Instant) {
+    pub fn take_events(&mut self, now: Instant) {
         while let Some(event) = self.agent.poll_event() {
             match &event {
                 Event::LocalCandidate(candidate) => {
@@ -366,6 +367,25 @@ pub fn seat<A: Side, B: Side>(mut world: World, pair: Pair, a: A, b: B) -> Lab<A
     let (a, _) = pair.seats[0].put(&mut world, "a", a);
     let (b, _) = pair.seats[1].put(&mut world, "b", b);
     Lab { world, pair, a, b, next_port: 20_000 }
+}
+
+/// Two native peers that were told of each other.
+pub fn introduced(
+    world: World,
+    pair: Pair,
+    servers: Servers,
+    seed: u64,
+    [first, second]: [Config; 2],
+    relayed: [bool; 2],
+) -> Lab<Native, Native> {
+    let mut a = Native::new(0, first, seed, servers, base(&pair, 0), relayed[0]);
+    let mut b = Native::new(1, second, seed, servers, base(&pair, 1), relayed[1]);
+    let (ours, theirs) = (a.agent.local_credentials().clone(), b.agent.local_credentials().clone());
+    a.agent.set_remote_credentials(Instant::ORIGIN, theirs).unwrap();
+    b.agent.set_remote_credentials(Instant::ORIGIN, ours).unwrap();
+    a.agent.set_remote_punch(true);
+    b.agent.set_remote_punch(true);
+    seat(world, pair, a, b)
 }
 
 impl<A: Side, B: Side> Lab<A, B> {
