@@ -35,6 +35,9 @@ use crate::punch::walk::Walk;
 mod aim;
 mod answers;
 pub mod config;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod mapping;
 pub(crate) mod notice;
 mod plan;
