@@ -123,7 +123,7 @@ fn a_second_attempt_has_what_the_first_left() {
         let now = lab.world.now();
         let agent = &mut lab.world.get_mut(lab.a).node.agent;
         agent.restart(now);
-        let again = Credentials::new(&format!("peer{round}"), "0123456789abcdefghijklmn").unwrap();
+        let again = Credentials::new(format!("peer{round}"), "0123456789abcdefghijklmn").unwrap();
         agent.set_remote_credentials(now, again).unwrap();
         say(&mut lab, &format!("{PEER} 40000 typ srflx"));
         say(&mut lab, &format!("{PEER} 41000 typ srflx punch random.0"));

@@ -160,7 +160,7 @@ impl super::Node for Browser {
             return;
         }
         let id = message.transaction_id();
-        if self.asked.iter().any(|asked| *asked == (id, path.remote)) {
+        if self.asked.contains(&(id, path.remote)) {
             self.reflexive(message.xor_mapped_address().unwrap());
         } else if message.class() == Class::Request {
             assert!(message.check_integrity(&Key::short_term(&self.credentials.pwd)).is_some());
