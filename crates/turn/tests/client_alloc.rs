@@ -62,6 +62,9 @@ fn data_is_wrapped_and_unwrapped_without_allocation() {
     let mut buf = [0; 1500];
     let mut round = |client: &mut Client| {
         now += Duration::from_millis(1);
+        // As an owner does who names the peer with every packet.
+        client.bind(now, bound);
+        client.permit(now, permitted);
         for peer in [bound, permitted] {
             let mut slot = Slot::new(&mut buf, MAX_HEAD, MAX_TAIL, 1200);
             slot.fill(1200);

@@ -13,6 +13,8 @@ const LIFETIME: Duration = Duration::from_secs(600);
 const REFRESH: Duration = Duration::from_secs(540);
 /// How long number and peer stay paired after the channel has run out (RFC 8656 §12).
 const QUARANTINE: Duration = Duration::from_secs(300);
+/// How long a refusal stands, however often the owner asks.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// The wait after a request that nobody answered.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -22,7 +24,9 @@ enum Ask {
     At(Instant),
     /// A request is under way.
     Asked,
-    /// It was refused, or is no longer wanted.
+    /// It was refused, and that stands for a while.
+    Refused(Instant),
+    /// It is no longer wanted.
     Never,
 }
 
@@ -47,15 +51,10 @@ pub(crate) struct Channels {
 impl Channels {
     /// Wants one for the peer; the same as before if there was one. `None` if all numbers are taken.
     pub(crate) fn want(&mut self, now: Instant, peer: SocketAddr) -> Option<ChannelNumber> {
-        let known = self.list.iter().position(|channel| channel.peer == peer);
-        if let Some(at) = known {
-            let channel = self.list.get_mut(at)?;
-            channel.wanted = true;
-            if channel.ask == Ask::Never {
-                channel.ask = Ask::At(now);
-            }
-            self.settle();
-            return ChannelNumber::at(at);
+        if let Some(at) = self.list.iter().position(|channel| channel.peer == peer) {
+            let number = ChannelNumber::at(at)?;
+            self.want_again(now, number);
+            return Some(number);
         }
         let new = Channel { peer, wanted: true, bound_until: None, ask: Ask::At(now), taken_until: now };
         let free = |channel: &Channel| !channel.wanted && channel.ask != Ask::Asked && channel.taken_until <= now;
@@ -72,6 +71,22 @@ impl Channels {
         };
         self.settle();
         number
+    }
+
+    /// Wants one that was wanted before. A refusal of half a minute before is forgotten.
+    pub(crate) fn want_again(&mut self, now: Instant, number: ChannelNumber) {
+        let Some(channel) = self.list.get_mut(number.index()) else { return };
+        channel.wanted = true;
+        let stands = match channel.ask {
+            Ask::At(_) | Ask::Asked => true,
+            Ask::Refused(until) => now < until,
+            Ask::Never => false,
+        };
+        // Owners may say so with every packet.
+        if !stands {
+            channel.ask = Ask::At(now);
+            self.settle();
+        }
     }
 
     /// It is no longer wanted. The server keeps it for a while.
@@ -113,8 +128,10 @@ impl Channels {
     }
 
     /// The server refused it. What is bound stays so until it runs out.
-    pub(crate) fn refused(&mut self, number: ChannelNumber) {
-        self.change(number, |channel| channel.ask = Ask::Never);
+    pub(crate) fn refused(&mut self, now: Instant, number: ChannelNumber) {
+        self.change(number, |channel| {
+            channel.ask = if channel.wanted { Ask::Refused(now + REFUSED_FOR) } else { Ask::Never };
+        });
     }
 
     /// Nobody answered; the last repetition may still have been heard.
@@ -150,7 +167,7 @@ impl Channels {
     fn settle(&mut self) {
         let ask = |channel: &Channel| match channel.ask {
             Ask::At(at) => Some(at),
-            Ask::Asked | Ask::Never => None,
+            Ask::Asked | Ask::Refused(_) | Ask::Never => None,
         };
         self.next = self.list.iter().filter_map(ask).min();
     }

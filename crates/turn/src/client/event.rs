@@ -51,7 +51,7 @@ pub enum Event {
         /// into IPv6 is named as IPv4, here and below.
         peer: SocketAddr,
     },
-    /// The server does not relay to or from the peer. Asking again is up to the owner.
+    /// The server does not relay to or from the peer. Asking again is up to the owner, and has no effect for 30 s.
     PermissionRefused {
         /// As it was named.
         peer: SocketAddr,

@@ -12,6 +12,8 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(300);
 const REFRESH: Duration = Duration::from_secs(240);
 /// What becomes due within this time is asked for along with the rest.
 const AHEAD: Duration = Duration::from_secs(30);
+/// How long a refusal stands, however often the owner asks.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// The wait after a request that nobody answered.
 const RETRY: Duration = Duration::from_secs(5);
 /// Most addresses in one request: with usual credentials it stays below 700 bytes.
@@ -23,8 +25,8 @@ enum Ask {
     At(Instant),
     /// A request is under way.
     Asked,
-    /// It was refused.
-    Never,
+    /// It was refused, and that stands for a while.
+    Refused(Instant),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,13 +48,15 @@ pub(crate) struct Permissions {
 }
 
 impl Permissions {
-    /// Wants one. A refusal of before is forgotten.
+    /// Wants one. A refusal of half a minute before is forgotten.
     pub(crate) fn want(&mut self, now: Instant, peer: SocketAddr) {
-        let new = Permission { port: peer.port(), granted_until: None, ask: Ask::At(now), alone: false };
-        let permission = self.map.entry(peer.ip()).or_insert(new);
-        if permission.ask == Ask::Never {
-            *permission = new;
+        // Owners may say so with every packet.
+        let stands = |permission: &Permission| !matches!(permission.ask, Ask::Refused(until) if until <= now);
+        if self.map.get(&peer.ip()).is_some_and(stands) {
+            return;
         }
+        let new = Permission { port: peer.port(), granted_until: None, ask: Ask::At(now), alone: false };
+        self.map.insert(peer.ip(), new);
         self.settle();
     }
 
@@ -108,10 +112,10 @@ impl Permissions {
     }
 
     /// The server refused it, and nothing else in the same request. False if it is not wanted.
-    pub(crate) fn refused(&mut self, ip: IpAddr) -> bool {
+    pub(crate) fn refused(&mut self, now: Instant, ip: IpAddr) -> bool {
         self.change(ip, |permission| {
             permission.granted_until = None;
-            (permission.ask, permission.alone) = (Ask::Never, false);
+            (permission.ask, permission.alone) = (Ask::Refused(now + REFUSED_FOR), false);
         })
     }
 
@@ -131,7 +135,7 @@ impl Permissions {
 
     /// Whether there may yet be one.
     pub(crate) fn is_pending(&self, ip: IpAddr) -> bool {
-        self.map.get(&ip).is_some_and(|permission| permission.ask != Ask::Never)
+        self.map.get(&ip).is_some_and(|permission| !matches!(permission.ask, Ask::Refused(_)))
     }
 
     /// When the next one is to be asked for.
@@ -152,7 +156,7 @@ impl Permissions {
     fn settle(&mut self) {
         let ask = |permission: &Permission| match permission.ask {
             Ask::At(at) => Some(at),
-            Ask::Asked | Ask::Never => None,
+            Ask::Asked | Ask::Refused(_) => None,
         };
         self.next = self.map.values().filter_map(ask).min();
     }

@@ -14,7 +14,8 @@ use crate::client::request::{Kind, Refusal};
 
 impl Client {
     /// Wants a permission for the peer's IP address, and keeps it until [`forget`](Self::forget). Peers named before
-    /// [`poll_transmit`](Self::poll_transmit) is called go into one request.
+    /// [`poll_transmit`](Self::poll_transmit) is called go into one request. May be called with every packet: it is cheap
+    /// for a peer that is known, and a refusal stands for 30 s, however often it is asked for.
     pub fn permit(&mut self, now: Instant, peer: SocketAddr) {
         self.name(now, canonical(peer));
     }
@@ -23,9 +24,11 @@ impl Client {
     pub fn bind(&mut self, now: Instant, peer: SocketAddr) {
         let peer = canonical(peer);
         if self.name(now, peer) {
-            // Where all numbers are taken, indications have to do.
-            let channel = self.channels.want(now, peer);
-            self.peers.enter(now, peer).channel = channel;
+            match self.peers.get(peer).and_then(|entry| entry.channel) {
+                Some(number) => self.channels.want_again(now, number),
+                // Where all numbers are taken, indications have to do.
+                None => self.peers.enter(now, peer).channel = self.channels.want(now, peer),
+            }
         }
     }
 
@@ -63,7 +66,7 @@ impl Client {
         let suits = |ip: IpAddr| allocation.relayed(ip).is_some();
         if let Some(ip) = self.permissions.unsuitable(now, suits) {
             let ErrorCode { code, .. } = ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH;
-            self.refuse_peers(ip, &Refusal::Code(code, String::new()));
+            self.refuse_peers(now, ip, &Refusal::Code(code, String::new()));
             return true;
         }
         if !self.requests.has_room() {
@@ -98,7 +101,7 @@ impl Client {
             return self.probe(now);
         }
         match peers {
-            [peer] => self.refuse_peers(peer.ip(), refusal),
+            [peer] => self.refuse_peers(now, peer.ip(), refusal),
             _ => peers.iter().for_each(|peer| self.permissions.separate(now, peer.ip())),
         }
     }
@@ -118,9 +121,9 @@ impl Client {
             }
             return self.probe(now);
         }
-        self.channels.refused(number);
+        self.channels.refused(now, number);
         match refusal {
-            Refusal::Code(code, _) if *code == ErrorCode::FORBIDDEN.code => self.refuse_peers(peer.ip(), refusal),
+            Refusal::Code(code, _) if *code == ErrorCode::FORBIDDEN.code => self.refuse_peers(now, peer.ip(), refusal),
             // It may be about channels alone: indications have to do.
             _ if !self.permissions.is_granted(now, peer.ip()) => self.permissions.separate(now, peer.ip()),
             _ => {}
@@ -132,10 +135,12 @@ impl Client {
         if matches!(self.state, State::Closing | State::Ended) {
             return false;
         }
-        if self.peers.get(peer).is_none() && self.peers.len() >= self.config.max_peers.max(1) {
-            self.peers.oldest().into_iter().for_each(|oldest| self.forget(oldest));
+        if self.peers.touch(now, peer).is_none() {
+            if self.peers.len() >= self.config.max_peers.max(1) {
+                self.peers.oldest().into_iter().for_each(|oldest| self.forget(oldest));
+            }
+            self.peers.enter(now, peer);
         }
-        self.peers.enter(now, peer);
         self.permissions.want(now, peer);
         true
     }
@@ -146,8 +151,8 @@ impl Client {
         }
     }
 
-    fn refuse_peers(&mut self, ip: IpAddr, refusal: &Refusal) {
-        if !self.permissions.refused(ip) {
+    fn refuse_peers(&mut self, now: Instant, ip: IpAddr, refusal: &Refusal) {
+        if !self.permissions.refused(now, ip) {
             return;
         }
         let (code, reason) = refusal.code();
@@ -155,7 +160,7 @@ impl Client {
         for peer in peers {
             self.peers.drop_held(peer);
             if let Some(number) = self.peers.get(peer).and_then(|entry| entry.channel) {
-                self.channels.refused(number);
+                self.channels.refused(now, number);
             }
             self.events.push_back(Event::PermissionRefused { peer, code, reason: reason.into() });
         }

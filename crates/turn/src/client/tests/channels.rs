@@ -72,8 +72,16 @@ fn a_server_without_channels_is_sent_indications() {
     assert_eq!(lab.events(), [Event::Permitted { peer: peer(1) }]);
     assert_eq!(lab.send(peer(1), b"hello"), Wrapped::Ready);
     assert_eq!(lab.server.data, [(peer(1), b"hello".to_vec())]);
+    for _ in 0..29 {
+        lab.client.bind(lab.now, peer(1));
+        lab.run(SECOND);
+    }
     lab.run(100 * SECOND);
-    assert_eq!(lab.count(Method::CHANNEL_BIND), 1);
+    assert_eq!(lab.count(Method::CHANNEL_BIND), 1, "a refusal stands");
+    lab.server.errors.clear();
+    lab.client.bind(lab.now, peer(1));
+    lab.exchange();
+    assert_eq!(lab.events(), [Event::ChannelBound { peer: peer(1) }]);
 }
 
 #[test]
