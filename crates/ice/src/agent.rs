@@ -64,6 +64,8 @@ pub struct Agent {
     pub(crate) paced_at: Option<Instant>,
     /// When a transaction last began that no check of the peer asked for.
     pub(crate) own_at: Option<Instant>,
+    /// When a peer-reflexive candidate last gave way to another one.
+    pub(crate) forgot_at: Option<Instant>,
     /// Until when deadlines that only ask for a decision have been looked at.
     pub(crate) decided_at: Instant,
     /// Whether a query goes before a check of this side's own account: they take turns.
@@ -121,6 +123,7 @@ impl Agent {
             failed: false,
             paced_at: None,
             own_at: None,
+            forgot_at: None,
             decided_at: now,
             query_turn: true,
             hastened_at: None,

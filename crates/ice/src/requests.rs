@@ -17,6 +17,8 @@ use crate::stats::{PairEvent, PairState};
 use crate::wire::{Answer, MAX_UNKNOWN, Response};
 
 /// Checks of the peer on one path start at most one check per this time: a peer that checks faster than the round trip
+/// How often a useless peer-reflexive candidate gives way while a pair works.
+const FORGET_INTERVAL: Duration = Duration::from_secs(2);
 /// would otherwise cancel every check before its answer arrives.
 const TRIGGER_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -183,11 +185,11 @@ impl Agent {
         if connection {
             pair.connection = Connection::Open;
         }
+        if connection {
+            self.identified(incoming.path);
+        }
         if newly_claimed {
             self.claim(incoming.path);
-            if connection {
-                self.identified(incoming.path);
-            }
             // The peer may have moved: whether the selected pair still works shows soon.
             let selected = self.selected.map(|chosen| chosen.pair).filter(|chosen| *chosen != id);
             self.hasten_checks(now, |pair| Some(pair.id) == selected);
@@ -249,6 +251,11 @@ impl Agent {
     /// Forgets the first peer-reflexive candidate that nothing is to be hoped of: a peer behind a NAT that renumbers it all
     /// the time is still followed.
     fn forget_peer_reflexive(&mut self) -> bool {
+        // With a pair that works there is no hurry, and checks that trigger each other must come to rest.
+        let rests = |at: Instant| self.selected.is_some() && self.decided_at < at + FORGET_INTERVAL;
+        if self.forgot_at.is_some_and(rests) {
+            return false;
+        }
         let hopeful = |pair: &Pair| pair.state != PairState::Failed || pair.valid.is_some();
         let of = |remote: &Remote, pair: &Pair| remote.is(pair.remote.address, pair.is_tcp());
         let checklist = &self.current.checklist;
@@ -256,6 +263,7 @@ impl Agent {
         let unused = |remote: &Remote| remote.candidate.kind == CandidateKind::PeerReflexive && !in_use(remote);
         let Some(index) = self.current.remotes.iter().position(unused) else { return false };
         let remote = self.current.remotes.remove(index);
+        self.forgot_at = Some(self.decided_at);
         let removed = self.current.checklist.remove(|pair| of(&remote, pair));
         self.release(removed);
         true

@@ -16,7 +16,8 @@ use peerage_session::face::{
     CandidateKind, Certificate, ChannelId, ChannelInit, Kind, OfferOptions, SdpType, SendError, SessionDescription,
 };
 use peerage_session::session::Session;
-use peerage_sim::packet::{Element, Interface, Outgoing, Packet, Protocol};
+use peerage_sim::element::{Element, Interface, Outgoing};
+use peerage_sim::packet::{Packet, Protocol};
 
 /// The first port of a machine's sockets; further ones follow.
 pub const FIRST_PORT: u16 = 50_000;

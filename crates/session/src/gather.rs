@@ -243,7 +243,7 @@ impl Session {
     pub fn add_probe(&mut self, now: Instant, id: NeedId, address: SocketAddr) -> LocalId {
         let local = self.mint_local();
         match self.gather.waiting.iter().find(|(need, _)| *need == id) {
-            Some((_, Waiting::Ice(need))) => self.ice.add_probe(*need, local, address),
+            Some((_, Waiting::Ice(need))) => self.ice.add_probe(now, *need, local, address),
             _ => self.events.push_back(Event::ReleaseLocal(local)),
         }
         self.after_ice(now);

@@ -32,8 +32,9 @@ use crate::memory::{Gather, Pending, States};
 use crate::path::PathState;
 use crate::relay::Relay;
 
-/// Most paths over which packets of the peer are accepted.
-const MAX_CLAIMED: usize = 16;
+/// Most paths over which packets of the peer are accepted: the pairs of two generations. Two NATs that map by address and
+/// port and filter nothing show each other a new path with every check.
+const MAX_CLAIMED: usize = 200;
 /// Most DTLS datagrams kept until the peer's description tells which side we are.
 const MAX_EARLY: usize = 4;
 /// Longest of them, in bytes.
@@ -127,7 +128,7 @@ impl Session {
                 self.ice.handle_datagram(now, datagram);
                 self.after_ice(now);
             }
-            Kind::Dtls if !self.claimed.contains(&datagram.path) => self.drops.unclaimed += 1,
+            Kind::Dtls if !self.is_claimed(datagram.path) => self.drops.unclaimed += 1,
             Kind::Dtls => self.handle_dtls(now, datagram),
             // Media has no section that we accept, so nothing of it can be ours.
             Kind::Rtp | Kind::Unknown => self.drops.unknown += 1,
@@ -350,6 +351,10 @@ impl Session {
             self.events.push_back(Event::Claimed(path));
         }
         tracing::trace!(%now, "claimed a path");
+    }
+
+    fn is_claimed(&self, path: Path) -> bool {
+        self.path.selected() == Some(path) || self.claimed.contains(&path)
     }
 
     fn release(&mut self, path: Path) {
