@@ -1,12 +1,14 @@
 //! What the command line takes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use peerage_server::proxy::Cidr;
+use peerage_server::turn::config::{PeerBlock, Secret};
 use peerage_signal::access::AccessToken;
 use peerage_signal::client::tls::parse_fingerprint;
 use peerage_signal::code::Code;
@@ -61,6 +63,9 @@ pub struct ClientArgs {
     /// The SHA-256 of the server's certificate, for a server with a self-signed one
     #[arg(long, value_name = "SHA256", value_parser = fingerprint)]
     pub server_fingerprint: Option<[u8; 32]>,
+    /// Connect through the server's relay alone, so that the other side does not learn the addresses of this machine
+    #[arg(long)]
+    pub relay_only: bool,
     /// Print one JSON object a line instead of text
     #[arg(long)]
     pub json: bool,
@@ -108,12 +113,16 @@ impl AccessArgs {
 Examples:
   peerage serve                                          on this machine alone
   peerage serve --listen 0.0.0.0:8080                    for the local network
-  peerage serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url https://example.org")]
+  peerage serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url https://example.org \\
+      --turn-tls 0.0.0.0:5349 --access-token-file tokens
+  peerage serve --public-ip 198.51.100.7                 behind the 1:1 NAT of a cloud
+  peerage serve --stun 192.0.2.1:3478 --stun 192.0.2.2:3478    so that clients can find out how their NAT behaves")]
 pub struct ServeArgs {
     /// Address and port of HTTP and WebSocket
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     pub listen: Vec<SocketAddr>,
-    /// Address and port of STUN (UDP) [default: port 3478 of the same address]
+    /// Address and port of STUN (UDP) and of the TURN relay (UDP and TCP); may be repeated [default: port 3478 of the
+    /// same address]
     #[arg(long, value_name = "ADDR:PORT")]
     pub stun: Vec<SocketAddr>,
     /// The certificate chain for HTTPS, PEM
@@ -134,6 +143,62 @@ pub struct ServeArgs {
     /// A further origin whose pages may use this server; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
+    /// A file with a token a line: only who has one may open rooms, joining needs none
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub access_token_file: Option<PathBuf>,
+    /// Address and port where Prometheus can read /metrics; whoever reaches it can
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics: Vec<SocketAddr>,
+    #[command(flatten, next_help_heading = "Relay (TURN)")]
+    pub turn: TurnArgs,
+}
+
+/// The relay of `serve`.
+#[derive(Debug, Args)]
+pub struct TurnArgs {
+    /// No relay: peers that cannot reach each other directly do not connect
+    #[arg(long)]
+    pub no_turn: bool,
+    /// Address and port of TURN over TLS, with the certificate of HTTPS; may be repeated
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "no_turn")]
+    pub turn_tls: Vec<SocketAddr>,
+    /// Ports of relayed addresses; a firewall has to let UDP to them through [default: 49152-65535]
+    #[arg(long, value_name = "A-B", value_parser = ports, conflicts_with = "no_turn")]
+    pub relay_ports: Option<RangeInclusive<u16>>,
+    /// The address under which the world knows this machine, if a 1:1 NAT stands before it; once per family
+    #[arg(long, value_name = "ADDR", conflicts_with = "no_turn")]
+    pub public_ip: Vec<IpAddr>,
+    /// The secret shared with whoever else issues credentials (user `expiry:name`, password base64 HMAC-SHA1). Others on
+    /// this machine see it in the list of programs: --turn-secret-file and PEERAGE_TURN_SECRET keep it from them
+    #[arg(long, value_name = "SECRET", env = "PEERAGE_TURN_SECRET", hide_env_values = true, value_parser = secret)]
+    pub turn_secret: Option<Secret>,
+    /// A file with a shared secret a line; the first one signs, all are accepted
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub turn_secret_file: Option<PathBuf>,
+    /// Peers to relay to although they are private, loopback or the like; may be repeated
+    #[arg(long, value_name = "CIDR", conflicts_with = "no_turn")]
+    pub turn_allow_peer: Vec<PeerBlock>,
+    /// Peers never to relay to; may be repeated
+    #[arg(long, value_name = "CIDR", conflicts_with = "no_turn")]
+    pub turn_deny_peer: Vec<PeerBlock>,
+    /// Relayed addresses at a time in all [default: 4096]
+    #[arg(long, value_name = "N", conflicts_with = "no_turn")]
+    pub turn_max_allocations: Option<u32>,
+    /// Relayed addresses at a time of one room [default: 32]
+    #[arg(long, value_name = "N", conflicts_with = "no_turn")]
+    pub turn_max_per_room: Option<u32>,
+    /// Relayed addresses at a time from one source address (IPv6: one /64) [default: 64]
+    #[arg(long, value_name = "N", conflicts_with = "no_turn")]
+    pub turn_max_per_source: Option<u32>,
+    /// Bytes a second relayed for one room: 500K, 12.5M, 1G [default: 12.5M]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, conflicts_with = "no_turn")]
+    pub turn_rate: Option<u64>,
+    /// Bytes an hour relayed for one room [default: 20G]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, conflicts_with = "no_turn")]
+    pub turn_volume: Option<u64>,
+    /// How long relayed connections may go on when the server is stopped; a second signal ends them
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub turn_drain: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -211,6 +276,37 @@ fn address(text: &str) -> Result<ServerAddress, String> {
     ServerAddress::parse(text).map_err(|error| error.to_string())
 }
 
+fn secret(text: &str) -> Result<Secret, String> {
+    Secret::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads `49152-65535`.
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let range = text.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+    match range {
+        Some((first, last)) if first > 0 && first <= last => Ok(first..=last),
+        _ => Err("not a range of ports; write the first and the last, such as 49152-65535".to_owned()),
+    }
+}
+
+/// Reads `500`, `500K`, `12.5M` or `1G`, in powers of 1,000.
+fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let (number, zeros) = match text.chars().last().map(|c| c.to_ascii_uppercase()) {
+        Some('K') => (&text[..text.len() - 1], 3),
+        Some('M') => (&text[..text.len() - 1], 6),
+        Some('G') => (&text[..text.len() - 1], 9),
+        _ => (text, 0),
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let valid =
+        !whole.is_empty() && digits(whole) && digits(part) && part.len() <= zeros && number != format!("{whole}.");
+    let padded = format!("{whole}{part:0<zeros$}");
+    let count = if valid { padded.parse().ok() } else { None };
+    count.ok_or_else(|| "not a number of bytes; write 500K, 12.5M or 1G".to_owned())
+}
+
 /// Reads `90`, `90s`, `10m` or `2h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.trim().strip_suffix(['s', 'm', 'h']) {
@@ -257,6 +353,33 @@ mod tests {
         std::fs::write(&path, "two-tokens-in-one\nfile-are-no-token\n").unwrap();
         assert!(given(Some(&path), None).unwrap_err().contains("no spaces"));
         assert!(given(Some(&folder.path().join("missing")), None).unwrap_err().contains("missing"));
+    }
+
+    #[test]
+    fn bytes_are_read_in_powers_of_a_thousand() {
+        for (text, count) in [("0", 0), ("500", 500), ("500K", 500_000), ("12.5m", 12_500_000), ("1G", 1_000_000_000)] {
+            assert_eq!(bytes(text), Ok(count), "{text}");
+        }
+        for text in ["", "M", "-1", "1.5", "1.K", ".5M", "1.0005K", "1T", "99999999999999G", "1 K", "\u{b5}"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_ports_has_a_first_and_a_last() {
+        assert_eq!(ports("49152-65535"), Ok(49_152..=65_535));
+        assert_eq!(ports("7-7"), Ok(7..=7));
+        for text in ["", "7", "0-9", "9-8", "1-65536", "a-b", "-", "1-2-3"] {
+            assert!(ports(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_of_the_relay_make_no_sense_without_one() {
+        for option in ["--turn-tls=[::]:5349", "--public-ip=192.0.2.1", "--turn-allow-peer=10.0.0.0/8"] {
+            let parsed = Cli::try_parse_from(["peerage", "serve", "--no-turn", option]);
+            assert!(parsed.is_err_and(|error| error.to_string().contains("cannot be used with")), "{option}");
+        }
     }
 
     #[test]

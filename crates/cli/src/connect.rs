@@ -55,14 +55,14 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Enters the room.
-    pub async fn enter(options: RoomOptions) -> Result<Self, ConnectError> {
+    /// Enters the room. `relay_only`: no address of this machine is told to anybody.
+    pub async fn enter(options: RoomOptions, relay_only: bool) -> Result<Self, ConnectError> {
         let role = options.role;
         let room = Room::connect(options).await?;
         let (to_owner, events) = mpsc::channel(64);
         let (commands, from_owner) = mpsc::channel(4);
         let busy = Arc::new(AtomicBool::new(false));
-        let driver = Driver::new(room, role, to_owner, from_owner, busy.clone());
+        let driver = Driver::new(room, role, to_owner, from_owner, busy.clone(), relay_only);
         Ok(Self { events, commands, busy, task: tokio::spawn(driver.run()) })
     }
 
@@ -125,10 +125,14 @@ fn fits(own: Role, other: Role) -> bool {
 }
 
 /// Enters again and again until `patience` is over: a sender that was killed comes back with its server.
-pub async fn enter_patiently(options: RoomOptions, patience: std::time::Duration) -> Outcome<Connector> {
+pub async fn enter_patiently(
+    options: RoomOptions,
+    relay_only: bool,
+    patience: std::time::Duration,
+) -> Outcome<Connector> {
     let deadline = tokio::time::Instant::now() + patience;
     loop {
-        match Connector::enter(options.clone()).await {
+        match Connector::enter(options.clone(), relay_only).await {
             Ok(connector) => return Ok(connector),
             Err(error) => {
                 let ending = refused(&error);

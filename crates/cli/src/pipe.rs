@@ -49,7 +49,7 @@ pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
     let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), intent, Role::Pipe, rng);
     options.tls.fingerprint = args.client.server_fingerprint;
     options.access_token = access_token;
-    let connector = Connector::enter(options).await.map_err(|error| refused(&error))?;
+    let connector = Connector::enter(options, args.client.relay_only).await.map_err(|error| refused(&error))?;
     let deadline = match intent {
         Intent::Open => {
             meeting.announce(&code, "pipe", report);

@@ -60,7 +60,7 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
     // A sender that was killed takes its server with it; both may be about to come back.
     let patience = if memory.record().is_some() { PATIENCE } else { Duration::ZERO };
     let entered = tokio::select! {
-        entered = enter_patiently(options, patience) => entered,
+        entered = enter_patiently(options, args.client.relay_only, patience) => entered,
         () = interrupt.heard() => return Err(Ending::interrupted(memory.record().is_some())),
     };
     let connector = match entered {

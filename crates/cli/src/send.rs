@@ -65,7 +65,7 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
     let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), Intent::Open, Role::Send, rng);
     options.tls.fingerprint = args.client.server_fingerprint;
     options.access_token = access_token;
-    let connector = Connector::enter(options).await.map_err(|error| refused(&error))?;
+    let connector = Connector::enter(options, args.client.relay_only).await.map_err(|error| refused(&error))?;
     meeting.announce(&code, "receive", report);
     let mut run = Run {
         paths: args.paths,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use peerage::{DataChannel, Event as PcEvent, IceServer, Message};
+use peerage::configuration::IceTransportPolicy;
+use peerage::{Configuration, DataChannel, Event as PcEvent, IceServer, Message};
 use peerage_signal::client::event::{CloseReason, DescriptionKind, RoomEvent};
 use peerage_signal::client::room::Room;
 use peerage_signal::id::PeerId;
@@ -45,7 +46,7 @@ pub(super) struct Driver {
     events: mpsc::Sender<Event>,
     commands: mpsc::Receiver<Command>,
     busy: Arc<AtomicBool>,
-    servers: Vec<IceServer>,
+    configuration: Configuration,
     joined: Instant,
     peers: Vec<Peer>,
     link: Option<Link>,
@@ -70,10 +71,15 @@ impl Driver {
         events: mpsc::Sender<Event>,
         commands: mpsc::Receiver<Command>,
         busy: Arc<AtomicBool>,
+        relay_only: bool,
     ) -> Self {
         let joined = Instant::now();
-        let (servers, peers, link, cut_off, closed) = (Vec::new(), Vec::new(), None, false, None);
-        Self { room, role, events, commands, busy, servers, joined, peers, link, cut_off, closed }
+        let mut configuration = Configuration::default();
+        if relay_only {
+            configuration.ice_transport_policy = IceTransportPolicy::Relay;
+        }
+        let (peers, link, cut_off, closed) = (Vec::new(), None, false, None);
+        Self { room, role, events, commands, busy, configuration, joined, peers, link, cut_off, closed }
     }
 
     pub(super) async fn run(mut self) {
@@ -107,12 +113,9 @@ impl Driver {
             Some(RoomEvent::Joined { ice_servers, .. }) => {
                 self.joined = Instant::now();
                 self.cut_off = false;
-                self.servers = ice_servers.into_iter().map(server).collect();
+                self.ice_servers(ice_servers);
             }
-            // A connection that stands keeps the addresses it has; the next one, or a restart, uses these.
-            Some(RoomEvent::IceServers { ice_servers, .. }) => {
-                self.servers = ice_servers.into_iter().map(server).collect();
-            }
+            Some(RoomEvent::IceServers { ice_servers, .. }) => self.ice_servers(ice_servers),
             Some(RoomEvent::PeerHello { peer, role, first, .. }) => self.hello(peer, role, first).await,
             Some(RoomEvent::Description { peer, kind, sdp }) => self.description(peer, kind, sdp).await,
             Some(RoomEvent::Candidate { peer, candidate }) => self.candidate(peer, candidate).await,
@@ -130,6 +133,16 @@ impl Driver {
             Some(RoomEvent::Closed(reason)) => self.closed(&reason).await,
             None => self.closed(&CloseReason::Unreachable).await,
             Some(_) => {}
+        }
+    }
+
+    /// Servers for the next connection, and for a restart of the one that stands.
+    fn ice_servers(&mut self, servers: Vec<peerage_signal::message::IceServer>) {
+        self.configuration.ice_servers = servers.into_iter().map(server).collect();
+        if let Some(link) = &self.link
+            && let Err(error) = link.pc.set_ice_servers(&self.configuration.ice_servers)
+        {
+            tracing::debug!(%error, "renewed servers are not used");
         }
     }
 
@@ -213,7 +226,7 @@ impl Driver {
     }
 
     async fn begin(&mut self, id: PeerId, first: bool, met: Instant) -> bool {
-        match Link::new(id, first, met, &self.servers) {
+        match Link::new(id, first, met, self.configuration.clone()) {
             Ok(link) => {
                 self.link = Some(link);
                 true

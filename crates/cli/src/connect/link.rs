@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peerage::event::{ConnectionState, IceCandidate};
 use peerage::peer_connection::SdpType;
-use peerage::{Configuration, DataChannel, DataChannelInit, IceServer, PeerConnection, SessionDescription};
+use peerage::{Configuration, DataChannel, DataChannelInit, PeerConnection, SessionDescription};
 use peerage_signal::client::event::DescriptionKind;
 use peerage_signal::id::PeerId;
 use peerage_signal::plain::{Candidate, Plain};
@@ -44,9 +44,12 @@ pub(super) struct Link {
 
 impl Link {
     /// `met`: when both were in the room.
-    pub(super) fn new(peer: PeerId, first: bool, met: Instant, servers: &[IceServer]) -> peerage::error::Result<Self> {
-        let mut configuration = Configuration::default();
-        configuration.ice_servers = servers.to_vec();
+    pub(super) fn new(
+        peer: PeerId,
+        first: bool,
+        met: Instant,
+        configuration: Configuration,
+    ) -> peerage::error::Result<Self> {
         let now = Instant::now();
         Ok(Self {
             peer,
