@@ -6,8 +6,11 @@ use lab::browser::Browser;
 use lab::{Lab, Native, Servers, base, build, introduced, seat};
 use peerage_base::time::{Duration, Instant};
 use peerage_ice::config::Config;
+use peerage_sim::Link;
+use peerage_sim::link::Loss;
 use peerage_sim::nat;
 use peerage_sim::nat::config::Allocation;
+use peerage_sim::network::Direction;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -175,4 +178,76 @@ fn a_counting_nat_on_either_side_of_a_browser_is_predicted() {
     assert_eq!(share("counting x Chromium", 5, |seed| run(seed, counting(1), restricted())), 5);
     assert_eq!(share("native x Chromium behind counting", 5, |seed| run(seed, restricted(), counting(1))), 5);
     assert_eq!(share("counting x Chromium behind counting", 5, |seed| run(seed, counting(1), counting(1))), 5);
+}
+
+#[test]
+fn what_found_the_peer_stays_and_all_else_is_given_back() {
+    for nats in [
+        [nat::Config::port_restricted(), nat::Config::symmetric()],
+        [nat::Config::symmetric(), nat::Config::port_restricted()],
+        [counting(1), nat::Config::port_restricted()],
+        [counting(1), counting(1)],
+    ] {
+        let swept = nats[0].mapping != nats[1].mapping;
+        let mut lab = natives(3, nats, [Config::default(), Config::default()], true);
+        let at = direct(&mut lab, 20 * SECOND).unwrap().since(Instant::ORIGIN);
+        let probes =
+            |lab: &Lab<Native, Native>| [lab.a, lab.b].map(|id| lab.world.get(id).node.agent.punch_summary().probes);
+        let before = probes(&lab);
+        lab.run_until(at + 2 * SECOND, |_| false);
+        let mut kept = 0;
+        for id in [lab.a, lab.b] {
+            let native = &lab.world.get(id).node;
+            let path = native.agent.selected().unwrap().path;
+            assert!(native.open.iter().all(|open| *open == path.local), "{:?} beside {path:?}", native.open);
+            kept += native.open.len();
+            assert!(!native.agent.punch_summary().running);
+        }
+        assert_eq!(kept, if swept { 1 } else { 2 });
+        assert_eq!(probes(&lab), before);
+        // Consent is asked for on a path that lives.
+        lab.run_until(at + 60 * SECOND, |_| false);
+        assert!([lab.a, lab.b].iter().all(|id| lab.world.get(*id).node.is_direct()));
+        assert_eq!(probes(&lab), before);
+    }
+}
+
+#[test]
+fn a_restart_keeps_what_was_found() {
+    let nats = [nat::Config::symmetric(), nat::Config::port_restricted()];
+    let mut lab = natives(3, nats, [Config::default(), Config::default()], true);
+    let at = direct(&mut lab, 20 * SECOND).unwrap();
+    let (a, b) = (lab.a, lab.b);
+    let path = lab.world.get(a).node.agent.selected().unwrap().path;
+    lab.world.get_mut(a).node.agent.restart(at);
+    let credentials = lab.world.get(a).node.agent.local_credentials().clone();
+    lab.world.get_mut(b).node.agent.set_remote_credentials(at, credentials).unwrap();
+    let credentials = lab.world.get(b).node.agent.local_credentials().clone();
+    lab.world.get_mut(a).node.agent.set_remote_credentials(at, credentials).unwrap();
+    lab.run_until(at.since(Instant::ORIGIN) + 30 * SECOND, |_| false);
+    let native = &lab.world.get(a).node;
+    assert!(native.is_direct() && lab.world.get(b).node.is_direct());
+    assert_eq!(native.agent.selected().unwrap().path, path);
+    assert_eq!(native.open, [path.local]);
+    assert!(native.agent.pairs().all(|pair| !pair.previous), "the new generation carries it");
+}
+
+#[test]
+fn lost_packets_and_a_missing_relay_do_not_stop_it() {
+    let lossy = |seed, nats: [nat::Config; 2], relayed| {
+        let mut lab = natives(seed, nats, [Config::default(), Config::default()], relayed);
+        let loss = Link { loss: Loss::Random(0.05), ..Link::with_delay(Duration::from_millis(25)) };
+        for side in 0..2 {
+            let outer = lab.pair.routers(side)[0].outer;
+            lab.world.set_link(outer, Direction::Up, loss);
+            lab.world.set_link(outer, Direction::Down, loss);
+        }
+        direct(&mut lab, 20 * SECOND)
+    };
+    let restricted = nat::Config::port_restricted;
+    assert!(share("lossy, one", 8, |seed| lossy(seed, [counting(1), restricted()], true)) >= 7);
+    assert!(share("lossy, both", 8, |seed| lossy(seed, [counting(1), counting(1)], true)) >= 7);
+    assert!(share("lossy, random", 8, |seed| lossy(seed, [restricted(), nat::Config::symmetric()], true)) >= 7);
+    assert!(share("no relay, one", 8, |seed| lossy(seed, [restricted(), counting(1)], false)) >= 7);
+    assert!(share("no relay, both", 8, |seed| lossy(seed, [counting(1), counting(1)], false)) >= 7);
 }

@@ -112,7 +112,7 @@ impl Agent {
         let seen: Vec<SocketAddr> = reflexive.iter().filter(same).map(|remote| remote.address).collect();
         let last = seen.last().copied().unwrap_or(best);
         // Browsers hide the base, so that several ports may be those of several sockets: rounds take turns.
-        let told = first.candidate.related.is_some_and(|related| related.port() != 0)
+        let told = first.candidate.related.is_some_and(|related| !related.ip().is_unspecified())
             || run.rounds > 0 && run.rounds.is_multiple_of(2);
         match (Mapping::of(&seen), run.mapping) {
             (Mapping::Sequential(step), mapping) if told || mapping == Mapping::Independent => {

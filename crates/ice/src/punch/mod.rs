@@ -26,10 +26,11 @@ use peerage_base::path::{LocalId, Path};
 use peerage_base::time::Instant;
 use peerage_stun::header::TransactionId;
 
+use crate::candidate::Candidate;
 use crate::config::Role;
 use crate::event::NeedId;
 use crate::punch::mapping::Mapping;
-use crate::punch::notice::Notice;
+use crate::punch::notice::{FOUNDATION, Notice};
 use crate::punch::walk::Walk;
 
 mod aim;
@@ -69,6 +70,12 @@ pub struct Summary {
     pub guesses: usize,
     /// Probe sockets and probes that found the peer.
     pub hits: u32,
+}
+
+/// Whether a candidate of an agent is a guess or tells of a NAT: to be trickled, and of no use in a description, which
+/// may be read when it does not hold any more.
+pub fn is_passing(candidate: &Candidate) -> bool {
+    candidate.foundation.starts_with(FOUNDATION)
 }
 
 /// All of it that an agent keeps.

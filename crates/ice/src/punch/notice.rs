@@ -15,6 +15,9 @@ use crate::punch::mapping::Mapping;
 /// The name of the extension.
 pub(crate) const EXTENSION: &str = "punch";
 
+/// Begins the foundation of candidates that only count for some seconds.
+pub(crate) const FOUNDATION: &str = "punch";
+
 /// One side's word about its NAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notice {

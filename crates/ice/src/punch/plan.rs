@@ -17,7 +17,7 @@ use crate::event::{Event, Need, NeedId, Selected};
 use crate::local::{Local, LocalCandidate, LocalKind};
 use crate::punch::aim::{Outside, Theirs};
 use crate::punch::mapping::{Mapping, predicted};
-use crate::punch::notice::{EXTENSION, Notice};
+use crate::punch::notice::{EXTENSION, FOUNDATION, Notice};
 use crate::punch::walk::Walk;
 use crate::punch::{Measure, Question, Run, Socket, Summary, Task, Volley};
 
@@ -129,14 +129,14 @@ impl Agent {
     }
 
     fn begin_run(&mut self, now: Instant) {
-        if !self.may_punch() {
+        // A peer that said something has waited already.
+        let told = self.punch.notice.is_some();
+        let waited = self.current.started_at.is_some_and(|at| at + self.config.punch.start_after <= now);
+        if !(told || waited) || !self.may_punch() {
             return;
         }
         let Some(Outside { local, mapping, seen }) = self.outside() else { return };
-        // A peer that said something has waited already.
-        let told = self.punch.notice.is_some() && mapping != Mapping::Unknown;
-        let waited = self.current.started_at.is_some_and(|at| at + self.config.punch.start_after <= now);
-        if !(told || waited) {
+        if mapping == Mapping::Unknown && !waited {
             return;
         }
         let run = Run {
@@ -414,7 +414,7 @@ impl Agent {
         let told = LocalCandidate::new(&local, CandidateKind::ServerReflexive, address, 0);
         let mut candidate = told.signalled(&self.current.local.ufrag, false);
         // Each of its own: a peer that freezes pairs would check those of one foundation one after the other.
-        candidate.foundation = format!("punch{}", self.punch.summary.guesses);
+        candidate.foundation = format!("{FOUNDATION}{}", self.punch.summary.guesses);
         candidate.extensions.extend(notice.map(|value| (EXTENSION.to_string(), value)));
         self.events.push_back(Event::LocalCandidate(candidate));
     }
