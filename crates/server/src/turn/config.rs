@@ -59,6 +59,12 @@ pub struct TurnLimits {
     pub connections: usize,
     /// TCP and TLS connections at a time from one source address (IPv6: one /64). Default 64.
     pub connections_per_source: usize,
+    /// How long a TLS handshake and the rest of a packet that has begun may take on a connection. Default 10 s; beyond,
+    /// it is closed.
+    pub slow: Duration,
+    /// How long a connection without an allocation may be silent, and one with an allocation may take nothing of what
+    /// waits for it. Default 30 s; beyond, it is closed.
+    pub idle: Duration,
 }
 
 /// A shared secret, never shown.
@@ -119,6 +125,8 @@ impl Default for TurnLimits {
             bytes_per_hour: 20_000_000_000,
             connections: 4096,
             connections_per_source: 64,
+            slow: Duration::from_secs(10),
+            idle: Duration::from_secs(30),
         }
     }
 }

@@ -21,8 +21,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Receive calls per socket and round, so that others get their turn.
 const RECEIVES: usize = 8;
-/// How often slow connections are looked for, and sockets that the system refused are tried again.
-const SWEEP: Duration = Duration::from_secs(2);
+/// How often sockets that the system refused are tried again.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// What is counted, at a moment.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +98,7 @@ impl Driver {
             {
                 machine.handle_timeout(now);
             }
-            if now.since(self.swept) >= SWEEP {
+            if now.since(self.swept) >= self.sweep_interval() {
                 self.sweep(now);
             }
             self.traffic.settle(now);
@@ -114,8 +114,12 @@ impl Driver {
     fn deadline(&self) -> Option<Instant> {
         let machine = self.traffic.machine.as_ref().and_then(Server::poll_timeout);
         let restless = !self.failing.is_empty() || self.traffic.streams.counts().open > 0;
-        let sweep = restless.then_some(self.swept + SWEEP);
+        let sweep = restless.then_some(self.swept + self.sweep_interval());
         earliest(machine, earliest(sweep, self.ends))
+    }
+
+    fn sweep_interval(&self) -> Duration {
+        RETRY.min(self.traffic.streams.sweep_interval())
     }
 
     /// Looks at every socket that has news.
@@ -153,7 +157,7 @@ impl Driver {
                 Err(_) => return self.failing.push(Token::Listener(index)),
             }
             for datagram in batch.datagrams() {
-                traffic.from_client(now, index, datagram.destination, datagram.source, datagram.payload);
+                traffic.client_datagram(now, index, datagram.destination, datagram.source, datagram.payload);
             }
             traffic.settle(now);
         }
@@ -174,7 +178,7 @@ impl Driver {
                 Err(_) => return self.failing.push(Token::Relay(index)),
             }
             for datagram in batch.datagrams() {
-                traffic.from_peer(now, index, datagram.source, datagram.payload);
+                traffic.peer_datagram(now, index, datagram.source, datagram.payload);
             }
             traffic.flush();
         }
@@ -206,11 +210,19 @@ impl Driver {
         }
         for token in self.failing.drain(..) {
             match token {
-                Token::Listener(index) => self.traffic.listeners.entry(index).map(|listener| listener.source.list()),
-                Token::Relay(index) => self.traffic.relays.entry(index).map(|relay| relay.source.list()),
-                Token::Acceptor(index) => Some(self.traffic.streams.list_acceptor(index)),
-                Token::Stream(_) => None,
-            };
+                Token::Listener(index) => {
+                    if let Some(listener) = self.traffic.listeners.entry(index) {
+                        listener.source.list();
+                    }
+                }
+                Token::Relay(index) => {
+                    if let Some(relay) = self.traffic.relays.entry(index) {
+                        relay.source.list();
+                    }
+                }
+                Token::Acceptor(index) => self.traffic.streams.list_acceptor(index),
+                Token::Stream(_) => {}
+            }
         }
     }
 

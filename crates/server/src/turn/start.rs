@@ -1,6 +1,5 @@
 //! From settings to a driver with its sockets.
 
-use crate::admission::Admission;
 use crate::bind::{BindError, Bound, turn_tls};
 use crate::stun::Responder;
 use crate::tls::Identity;
@@ -60,15 +59,14 @@ pub(crate) fn start(config: Option<&TurnConfig>, parts: Parts<'_>) -> Result<Sta
     let tcp = core::mem::take(&mut bound.tcp);
     let mut listening = Vec::new();
     let (mut machine, mut handle, mut tls) = (None, None, Vec::new());
-    let mut streams = Streams::new(Admission::new(0, 0), ready.clone());
+    let limits = config.map(|config| config.limits).unwrap_or_default();
+    let mut streams = Streams::new(&limits, ready.clone());
     let mut relays = Relays::new([None, None], 0..=0, rng.split("ports"), ready.clone());
     if let Some(config) = config {
         check(config)?;
         let acceptor = acceptor(config, identity)?;
         let tls_listeners = turn_tls(&config.tls)?;
         tls = tls_listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-        let limits = config.limits;
-        streams = Streams::new(Admission::new(limits.connections, limits.connections_per_source), ready.clone());
         listening.extend(tcp.into_iter().map(|listener| (listener, None)));
         listening.extend(tls_listeners.into_iter().map(|listener| (listener, acceptor.clone())));
         let homes = [true, false].map(|v4| home(v4, &bound.named, own, public));
@@ -227,8 +225,7 @@ mod tests {
         let reversed = 5..=4;
         config.relay_ports = reversed;
         assert!(matches!(check(&config), Err(BindError::RelayPorts { first: 5, last: 4 })));
-        let mut config = TurnConfig::default();
-        config.tls = vec!["127.0.0.1:0".parse().unwrap()];
+        let config = TurnConfig { tls: vec!["127.0.0.1:0".parse().unwrap()], ..TurnConfig::default() };
         assert!(matches!(acceptor(&config, None), Err(BindError::NoCertificate)));
     }
 }

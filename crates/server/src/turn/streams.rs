@@ -1,6 +1,7 @@
 //! Connections of clients, over TCP and TLS: how many there may be, and how slow.
 
 use crate::admission::{Admission, Permit};
+use crate::turn::config::TurnLimits;
 use crate::turn::ready::{Ready, Source, Token};
 use core::net::SocketAddr;
 use core::task::Poll;
@@ -23,13 +24,6 @@ const FIRST: u32 = 1 << 31;
 const ACCEPTS: usize = 64;
 /// Bytes that wait for a slow client. What is beyond is dropped, as a full network would.
 const QUEUE: usize = 128 << 10;
-/// How long a handshake, the rest of a packet, and the taking of what waits may last.
-const SLOW: Duration = Duration::from_secs(10);
-/// How long data may wait for a client that takes nothing.
-const STUCK: Duration = Duration::from_secs(30);
-/// How long a client without an allocation may be silent.
-const IDLE: Duration = Duration::from_secs(30);
-
 /// A TCP socket that clients connect to.
 pub(crate) struct Acceptor {
     listener: TcpListener,
@@ -44,6 +38,7 @@ pub(crate) struct Streams {
     free: Vec<usize>,
     admission: Arc<Admission>,
     config: Config,
+    idle: Duration,
     ready: Arc<Ready>,
     counts: StreamCounts,
 }
@@ -81,15 +76,17 @@ pub(crate) struct Connection {
 }
 
 impl Streams {
-    pub fn new(admission: Arc<Admission>, ready: Arc<Ready>) -> Self {
+    pub fn new(limits: &TurnLimits, ready: Arc<Ready>) -> Self {
         let mut config = Config::default();
-        (config.queue, config.connect_timeout) = (QUEUE, SLOW);
+        (config.queue, config.connect_timeout) = (QUEUE, limits.slow);
+        let admission = Admission::new(limits.connections, limits.connections_per_source);
         Self {
             acceptors: Vec::new(),
             table: Vec::new(),
             free: Vec::new(),
             admission,
             config,
+            idle: limits.idle,
             ready,
             counts: StreamCounts::default(),
         }
@@ -177,13 +174,18 @@ impl Streams {
     /// The connections that were too slow or silent too long; `serves` says whether one has an allocation.
     pub fn overdue(&self, now: Instant, serves: impl Fn(Path) -> bool) -> Vec<usize> {
         let overdue = |connection: &Connection| {
-            let slow = connection.partial.is_some_and(|since| now.since(since) > SLOW);
-            let stuck = connection.stuck.is_some_and(|since| now.since(since) > STUCK);
-            let idle = now.since(connection.heard) > IDLE && connection.stream.is_connected();
+            let slow = connection.partial.is_some_and(|since| now.since(since) > self.config.connect_timeout);
+            let stuck = connection.stuck.is_some_and(|since| now.since(since) > self.idle);
+            let idle = now.since(connection.heard) > self.idle && connection.stream.is_connected();
             slow || stuck || (idle && !serves(connection.path))
         };
         let places = self.table.iter().enumerate();
         places.filter_map(|(index, place)| place.as_ref().is_some_and(overdue).then_some(index)).collect()
+    }
+
+    /// How often to look for them.
+    pub fn sweep_interval(&self) -> Duration {
+        self.config.connect_timeout.min(self.idle) / 4
     }
 
     pub fn counts(&self) -> StreamCounts {

@@ -55,7 +55,7 @@ impl Traffic {
     }
 
     /// A datagram came to the listener at `index`.
-    pub fn from_client(
+    pub fn client_datagram(
         &mut self,
         now: Instant,
         index: usize,
@@ -78,7 +78,7 @@ impl Traffic {
             }
             Some(Forward::Relay { from, to, range }) => {
                 if let Some(inward) = stash(&mut self.scratch, payload, from, to, range) {
-                    self.to_client(now, inward);
+                    self.deliver(now, inward);
                 }
             }
             None => {}
@@ -86,10 +86,10 @@ impl Traffic {
     }
 
     /// A datagram came to the relay at `index`.
-    pub fn from_peer(&mut self, now: Instant, index: usize, peer: SocketAddr, payload: &[u8]) {
+    pub fn peer_datagram(&mut self, now: Instant, index: usize, peer: SocketAddr, payload: &[u8]) {
         let Some(to) = self.relays.entry(index).map(|relay| relay.id) else { return };
         if let Some(inward) = stash(&mut self.scratch, payload, peer, to, 0..payload.len()) {
-            self.to_client(now, inward);
+            self.deliver(now, inward);
         }
     }
 
@@ -135,7 +135,7 @@ impl Traffic {
         };
         connection.heard(now);
         if let Some(inward) = inward {
-            self.to_client(now, inward);
+            self.deliver(now, inward);
         }
         Ok(true)
     }
@@ -208,7 +208,7 @@ impl Traffic {
     }
 
     /// Hands the payload in the scratch buffer to the client of a relay.
-    fn to_client(&mut self, now: Instant, inward: Inward) {
+    fn deliver(&mut self, now: Instant, inward: Inward) {
         let Some(machine) = &mut self.machine else { return };
         let mut slot = Slot::new(&mut self.scratch, MAX_HEAD, TAIL, DATAGRAM_MAX);
         slot.fill(inward.len);

@@ -4,6 +4,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use peerage_base::rng::Rng;
+use peerage_server::turn::handle::TurnHandle;
 use peerage_server::{Server, ServerConfig, ServerHandle, Stun};
 use peerage_signal::client::event::RoomEvent;
 use peerage_signal::client::options::{Intent, RoomOptions};
@@ -23,6 +24,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Running {
     pub http: SocketAddr,
     pub stun: Vec<SocketAddr>,
+    pub turn_tls: Vec<SocketAddr>,
+    pub metrics: Vec<SocketAddr>,
+    pub turn: Option<TurnHandle>,
     pub hash: Option<[u8; 32]>,
     pub handle: ServerHandle,
     pub task: JoinHandle<()>,
@@ -35,8 +39,10 @@ pub async fn start(change: impl FnOnce(&mut ServerConfig)) -> Running {
     change(&mut config);
     let server = Server::bind(config).await.unwrap();
     let http = server.local_addrs()[0];
-    let (stun, hash, handle) = (server.stun_addrs().to_vec(), server.certificate_hash(), server.handle());
-    Running { http, stun, hash, handle, task: tokio::spawn(server.run()) }
+    let (stun, turn_tls, metrics) =
+        (server.stun_addrs().to_vec(), server.turn_tls_addrs().to_vec(), server.metrics_addrs());
+    let (turn, hash, handle) = (server.turn(), server.certificate_hash(), server.handle());
+    Running { http, stun, turn_tls, metrics, turn, hash, handle, task: tokio::spawn(server.run()) }
 }
 
 pub fn rng() -> Rng {
