@@ -12,6 +12,9 @@ use crate::event::{CloseReason, ConnectionState, SelectedPair};
 use crate::relay::RelayFailure;
 use crate::session::Session;
 
+/// Queries to a server without an answer that say something: the third leaves after a second and a half.
+const TELLING: u64 = 3;
+
 /// What stands between here and a direct connection.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -166,16 +169,13 @@ impl Session {
 
     /// What servers have refused.
     fn server_causes(&self, out: &mut Explanation) {
-        let errors = &self.gather.stun_errors;
-        let asked = self.gather.servers.len();
-        if asked > 0
-            && out.ice.local.server_reflexive == 0
-            && errors.len() >= asked
-            && errors.iter().all(|(_, code)| *code == 701)
-        {
+        let ice = &out.ice;
+        let asked = self.gather.servers.len() as u64;
+        if asked > 0 && ice.queries_answered == 0 && ice.queries_sent >= asked * TELLING {
             out.causes.push(Cause::NoUdp);
         } else {
-            let causes = errors.iter().map(|(server, code)| Cause::Stun { server: *server, code: *code });
+            let causes =
+                self.gather.stun_errors.iter().map(|(server, code)| Cause::Stun { server: *server, code: *code });
             out.causes.extend(causes);
         }
         for relay in &self.relays {
