@@ -28,12 +28,12 @@ pub enum Kind {
 }
 
 /// What is not as usual.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Host addresses are hidden behind `.local` names and loopback is not used, as people have it.
     pub hide_addresses: bool,
-    /// Certificates are believed whoever signed them, those of relays too.
-    pub any_certificate: bool,
+    /// A certificate (PEM) that is believed, also of a relay.
+    pub certificate: Option<PathBuf>,
 }
 
 /// A running browser with one tab.
@@ -191,7 +191,7 @@ async fn chromium(options: Options) -> Result<(Group, TempDir, Bidi)> {
         args.push("--disable-features=WebRtcHideLocalIpsWithMdns".into());
         args.push("--allow-loopback-in-peer-connection".into());
     }
-    if options.any_certificate {
+    if options.certificate.is_some() {
         args.push("--ignore-certificate-errors".into());
     }
     let capabilities = json!({"capabilities": {"alwaysMatch": {
@@ -226,6 +226,9 @@ async fn firefox(options: Options) -> Result<(Group, TempDir, Bidi)> {
     ];
     let text: String = prefs.iter().map(|(k, v)| format!("user_pref(\"{k}\", {v});\n")).collect();
     std::fs::write(profile.path().join("user.js"), text).map_err(|e| e.to_string())?;
+    if let Some(certificate) = &options.certificate {
+        believe(certificate, profile.path()).await?;
+    }
     let mut process = command(&binary, profile.path())
         .args(["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile"])
         .arg(profile.path())
@@ -238,9 +241,22 @@ async fn firefox(options: Options) -> Result<(Group, TempDir, Bidi)> {
     let err = process.0.stderr.take().expect("stderr is piped");
     let url = line_with(err, "WebDriver BiDi listening on ").await?;
     let mut bidi = Bidi::connect(&format!("{url}/session")).await?;
-    let capabilities = json!({"alwaysMatch": {"acceptInsecureCerts": options.any_certificate}});
-    bidi.command("session.new", json!({"capabilities": capabilities})).await?;
+    bidi.command("session.new", json!({"capabilities": {}})).await?;
     Ok((process, profile, bidi))
+}
+
+/// Puts a certificate among those that Firefox believes: what a driver lets pass for pages does not count for relays.
+async fn believe(certificate: &Path, profile: &Path) -> Result<()> {
+    let certutil = find(&["certutil"])?;
+    let database = format!("sql:{}", profile.display());
+    let add = ["-A", "-d", &database, "-n", "test", "-t", "C,,", "-i", &certificate.to_string_lossy()];
+    for args in [&["-N", "-d", &database, "--empty-password"][..], &add] {
+        let status = command(&certutil, profile).args(args).status().await.map_err(|e| e.to_string())?;
+        if !status.success() {
+            return Err(format!("certutil {args:?}: {status}"));
+        }
+    }
+    Ok(())
 }
 
 /// A command that leads a process group of its own and writes nowhere but into `home`.

@@ -58,7 +58,7 @@ impl Server {
     /// Starts one on free ports with further arguments.
     pub async fn start_with(args: &[&str]) -> Result<Self> {
         let mut server = Self::run(&[&["--listen", "127.0.0.1:0"][..], args].concat()).await?;
-        let scheme = if args.contains(&"--tls-self-signed") { "https" } else { "http" };
+        let scheme = if args.contains(&"--tls-cert") { "https" } else { "http" };
         server.url = format!("{scheme}://{}", server.address);
         Ok(server)
     }

@@ -67,7 +67,7 @@ async fn inside_the_namespace() {
 async fn hidden(kind: Kind, offerer: Offerer, carry: Carry) -> Result<()> {
     let mut settings = Settings::default();
     settings.publish_mdns = true;
-    let options = Options { hide_addresses: true };
+    let options = Options { hide_addresses: true, ..Options::default() };
     let mut attempt = Attempt::begin(Setup { options, settings, carry, ..Setup::new(kind, offerer) }).await?;
     if let Err(error) = attempt.trickle().await {
         return Err(format!("{error}; offered {:?}; {}", attempt.offered, attempt.browser.run("candidates").await?));

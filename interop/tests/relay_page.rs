@@ -1,6 +1,7 @@
 //! Browsers that may use nothing but the relay of `peerage serve`: real files through it, over every transport.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use peerage_crypto::hash::Sha256;
 use peerage_interop::bidi::Result;
@@ -13,8 +14,7 @@ use tempfile::TempDir;
 
 const SIZE: usize = 16 << 20;
 /// On one machine the relay and its peers share addresses that it otherwise never relays to.
-const LOOPBACK: &[&str] = &["--turn-allow-peer", "127.0.0.0/8"];
-const TLS: &[&str] = &["--turn-allow-peer", "127.0.0.0/8", "--tls-self-signed", "--turn-tls", "127.0.0.1:0"];
+const EVERYBODY: &[&str] = &["--turn-allow-peer", "0.0.0.0/0"];
 
 /// A file that does not repeat, and its hash.
 fn file(folder: &Path) -> Result<(PathBuf, String)> {
@@ -50,10 +50,6 @@ enum Transport {
 }
 
 impl Transport {
-    async fn server(self) -> Result<Server> {
-        Server::start_with(if matches!(self, Self::Tls) { TLS } else { LOOPBACK }).await
-    }
-
     /// How its URLs look.
     fn pattern(self) -> &'static str {
         match self {
@@ -73,10 +69,44 @@ impl Transport {
     }
 }
 
+/// A server with a relay, over TLS if that is wanted; the folder has its certificate.
+struct Relay {
+    server: Server,
+    certificate: Option<PathBuf>,
+    _folder: TempDir,
+}
+
+impl Relay {
+    async fn start(transport: Transport) -> Result<Self> {
+        let folder = folder()?;
+        if !matches!(transport, Transport::Tls) {
+            let server = Server::start_with(EVERYBODY).await?;
+            return Ok(Self { server, certificate: None, _folder: folder });
+        }
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let made = Command::new("openssl")
+            .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=relay".split(' '))
+            .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "extendedKeyUsage=serverAuth"])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&cert)
+            .output()
+            .map_err(|e| format!("openssl: {e}"))?;
+        if !made.status.success() {
+            return Err(format!("openssl: {}", String::from_utf8_lossy(&made.stderr)));
+        }
+        let (cert_path, key_path) = (cert.to_string_lossy(), key.to_string_lossy());
+        let tls = ["--tls-cert", &*cert_path, "--tls-key", &*key_path, "--turn-tls", "127.0.0.1:0"];
+        let server = Server::start_with(&[EVERYBODY, &tls[..]].concat()).await?;
+        Ok(Self { server, certificate: Some(cert.clone()), _folder: folder })
+    }
+}
+
 /// Opens the page so that it uses the relay alone, over one transport; notes how every connection is configured.
-async fn page(kind: Kind, server: &Server, transport: Transport) -> Result<Browser> {
-    let options = Options { any_certificate: matches!(transport, Transport::Tls), ..Options::default() };
-    let mut browser = visit::open_with(kind, options, &format!("{}/?relay", server.url)).await?;
+async fn page(kind: Kind, relay: &Relay, transport: Transport) -> Result<Browser> {
+    let options = Options { certificate: relay.certificate.clone(), ..Options::default() };
+    let mut browser = visit::open_with(kind, options, &format!("{}/?relay", relay.server.url)).await?;
     let wanted = transport.pattern();
     browser
         .run(&format!(
@@ -94,7 +124,7 @@ async fn page(kind: Kind, server: &Server, transport: Transport) -> Result<Brows
 async fn relayed(browser: &mut Browser, transport: Transport) -> Result<()> {
     let selected = browser.until("peeragePage.peers[0]?.selected", LIMIT).await?;
     let protocol = transport.name();
-    let shown = browser.run("document.querySelector('[data-testid=peer-path]').textContent").await?;
+    let shown = browser.until("document.querySelector('[data-testid=peer-path]').textContent", LIMIT).await?;
     let local = browser.run("peeragePage.peers[0].local.map(c => c.type)").await?;
     let alone = local.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(|kind| kind == "relay"));
     if selected["local"] == "relay" && selected["protocol"] == protocol && shown == "Relayed" && alone {
@@ -115,11 +145,11 @@ async fn configured(browser: &mut Browser, code: &str) -> Result<()> {
 }
 
 async fn page_to_page(from: Kind, to: Kind, transport: Transport) -> Result<()> {
-    let (server, source) = (transport.server().await?, folder()?);
+    let (relay, source) = (Relay::start(transport).await?, folder()?);
     let (path, hash) = file(source.path())?;
-    let mut sender = page(from, &server, transport).await?;
+    let mut sender = page(from, &relay, transport).await?;
     let code = visit::create(&mut sender, Offers::Accept).await?;
-    let mut receiver = page(to, &server, transport).await?;
+    let mut receiver = page(to, &relay, transport).await?;
     visit::join(&mut receiver, &code, Offers::Accept).await?;
     for browser in [&mut sender, &mut receiver] {
         visit::connected(browser, 1).await?;
@@ -132,11 +162,12 @@ async fn page_to_page(from: Kind, to: Kind, transport: Transport) -> Result<()> 
 
 /// The page through the relay, the command line without one.
 async fn page_to_command_line(kind: Kind, transport: Transport) -> Result<()> {
-    let (server, home, source) = (transport.server().await?, folder()?, folder()?);
+    let (relay, home, source) = (Relay::start(transport).await?, folder()?, folder()?);
     let (path, hash) = file(source.path())?;
-    let mut browser = page(kind, &server, transport).await?;
+    let mut browser = page(kind, &relay, transport).await?;
     let code = visit::create(&mut browser, Offers::Accept).await?;
-    let mut receive = Run::start(&["receive", &code, "--server", &server.url, "--out", "got"], home.path()).await?;
+    let mut receive =
+        Run::start(&["receive", &code, "--server", &relay.server.url, "--out", "got"], home.path()).await?;
     visit::connected(&mut browser, 1).await?;
     relayed(&mut browser, transport).await?;
     visit::send(&mut browser, &[&path]).await?;

@@ -29,6 +29,8 @@ pub const BROWSERS: &[Tool] = &[
     Tool { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" },
     Tool { programs: &["chromedriver"], package: "chromium-driver" },
     Tool { programs: &["firefox-esr", "firefox"], package: "firefox-esr" },
+    // Has Firefox believe the certificate of a relay.
+    Tool { programs: &["certutil"], package: "libnss3-tools" },
 ];
 
 /// Node runs the page's tests that need no browser.
