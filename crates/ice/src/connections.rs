@@ -7,7 +7,7 @@ use peerage_base::time::{Instant, earliest};
 
 use crate::agent::Agent;
 use crate::candidate::TcpType;
-use crate::event::{Event, Need, NeedId};
+use crate::event::{Event, Need, NeedId, State};
 use crate::local::LocalKind;
 use crate::pair::{Connection, Pair, PairId};
 use crate::stats::{PairEvent, PairState};
@@ -39,14 +39,16 @@ impl Agent {
             return true;
         }
         let path = pair.path;
-        let shared = self.generations().any(|g| g.checklist.iter().any(|p| p.path == path && is_established(p)));
+        // From before a restart, or opened by the peer at the same time: the connection is the same path.
+        let shared = self.generations().any(|g| g.checklist.iter().any(|p| p.path == path && is_established(p)))
+            || self.accepted.iter().any(|(accepted, _)| *accepted == path);
         let until = now + self.config.connect_timeout;
         let need = NeedId(self.next_need);
         self.current.checklist.untrigger(id);
         let Some(pair) = self.current.checklist.get_mut(id) else { return false };
         if shared {
-            // From before a restart: the connection is the same path.
             pair.connection = Connection::Open;
+            self.identified(path);
             return true;
         }
         pair.state = PairState::InProgress;
@@ -74,7 +76,8 @@ impl Agent {
             }
             return;
         }
-        let accepts = self.local(path.local).is_some_and(|local| local.kind != LocalKind::Tcp(TcpType::Active));
+        let accepts = self.state != State::Closed
+            && self.local(path.local).is_some_and(|local| local.kind != LocalKind::Tcp(TcpType::Active));
         let listed = self.accepted.iter().any(|(other, _)| *other == path);
         if accepts && (listed || self.accepted.len() < self.config.max_connecting) {
             if !listed {
@@ -121,6 +124,7 @@ impl Agent {
     /// Gives up connections that take too long, and those of pairs that failed.
     pub(crate) fn expire_connections(&mut self, now: Instant) {
         let mut closed: Vec<Path> = Vec::new();
+        let mut released: Vec<Path> = Vec::new();
         let mut failed = 0;
         for pair in self.generations_mut().flat_map(|g| g.checklist.iter_mut()).filter(|pair| pair.is_connecting()) {
             if matches!(pair.connection, Connection::Opening(until) if until <= now) {
@@ -131,8 +135,12 @@ impl Agent {
             if pair.state == PairState::Failed {
                 pair.connection = Connection::Absent;
                 closed.push(pair.path);
+                if core::mem::take(&mut pair.claimed) {
+                    released.push(pair.path);
+                }
             }
         }
+        released.into_iter().for_each(|path| self.released(path));
         self.counters.connects_failed += failed;
         closed.extend(self.accepted.extract_if(.., |(_, until)| *until <= now).map(|(path, _)| path));
         closed.into_iter().for_each(|path| self.disconnected(path));

@@ -1,6 +1,6 @@
 //! Bodies of fuzz targets.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -14,8 +14,8 @@ use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant, earliest};
 
 use crate::agent::Agent;
-use crate::candidate::Candidate;
-use crate::config::{Config, Role};
+use crate::candidate::{Candidate, TcpType};
+use crate::config::{Config, Policy, Role};
 use crate::credentials::Credentials;
 use crate::event::{Event, Need, NeedId};
 use crate::local::{LocalKind, RelayProtocol};
@@ -39,14 +39,18 @@ pub fn agents(data: &[u8]) {
 }
 
 fn run(data: &[u8]) -> World {
-    let mut world = World::new();
+    // The last byte of an input may say what kinds of agents there are.
+    let mut world = World::new(match data.last() {
+        Some(0xF1) => [false, true],
+        Some(0xF2) => [true, true],
+        _ => [false, false],
+    });
     let mut input = Reader::new(data);
     world.drain();
     for _ in 0..256 {
         let Some(op) = input.u8() else { break };
-        if world.step(op, &mut input).is_none() {
-            break;
-        }
+        // What cannot be done in this state, as to deliver what was not sent, is left out.
+        let _ = world.step(op, &mut input);
         world.drain();
     }
     for _ in 0..16 {
@@ -65,6 +69,9 @@ struct Packet {
 struct End {
     agent: Agent,
     needs: Vec<NeedId>,
+    /// Connections that were asked for, and those that are there.
+    asked: Vec<Path>,
+    open: BTreeSet<Path>,
     signalled: VecDeque<Candidate>,
     /// Whether there ever was a pair to send on.
     connected: bool,
@@ -86,12 +93,21 @@ fn address(side: usize, local: u32) -> SocketAddr {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(lite: [bool; 2]) -> Self {
         let now = Instant::from_millis(1);
         let end = |side: usize, role| {
-            let mut agent = Agent::new(Config::default(), role, Rng::from_u64(side as u64), now);
+            let config = Config { lite: lite[side], ..Config::default() };
+            let mut agent = Agent::new(config, role, Rng::from_u64(side as u64), now);
             agent.add_local(now, LocalId(0), address(side, 0), LocalKind::Host, u16::MAX);
-            End { agent, needs: Vec::new(), signalled: VecDeque::new(), connected: false }
+            agent.set_remote_lite(lite[1 - side]);
+            End {
+                agent,
+                needs: Vec::new(),
+                asked: Vec::new(),
+                open: BTreeSet::new(),
+                signalled: VecDeque::new(),
+                connected: false,
+            }
         };
         let mut ends = [end(0, Role::Controlling), end(1, Role::Controlled)];
         for side in 0..2 {
@@ -101,7 +117,7 @@ impl World {
         Self { now, ends, wire: [VecDeque::new(), VecDeque::new()] }
     }
 
-    /// One thing that happens; `None` when the input is at its end.
+    /// One thing that happens; `None` if it cannot.
     fn step(&mut self, op: u8, input: &mut Reader<'_>) -> Option<()> {
         let (now, side) = (self.now, usize::from(op >> 7));
         let [own, other] = self.ends.get_disjoint_mut([side, 1 - side]).expect("there are two sides");
@@ -150,13 +166,39 @@ impl World {
                 let supplied = (input.u8()? & 1 == 0).then(|| address(1 - side, 0).ip());
                 own.agent.supply(now, own.needs.pop()?, supplied);
             }
-            23 => path(agent, now, side, input)?,
+            23 => path(own, now, side, input)?,
             24 => self.inject(side, input)?,
             25 => self.change(side, input)?,
             26 => agent.set_remote_lite(input.u8()? & 1 == 0),
             27 if input.u8()? == 0 => agent.close(now),
+            28 => more(agent, now, side, input)?,
+            29 => self.connect(side, input)?,
             _ => {}
         }
+        Some(())
+    }
+
+    /// A connection that was asked for comes about or not, one of the peer's arrives, or one breaks.
+    fn connect(&mut self, side: usize, input: &mut Reader<'_>) -> Option<()> {
+        let (kind, choice) = (input.u8()?, usize::from(input.u8()?));
+        let (now, own) = (self.now, &mut self.ends[side]);
+        let (path, change) = match kind & 3 {
+            0 | 1 => (own.asked.pop()?, if kind & 1 == 0 { PathChange::Up } else { PathChange::Down }),
+            2 => {
+                let path = Path { local: LocalId(u32::from(kind >> 2)), remote: address(1 - side, choice as u32) };
+                if !own.agent.local(path.local)?.is_tcp() {
+                    return None;
+                }
+                own.open.insert(path);
+                (path, PathChange::Up)
+            }
+            _ => (*own.open.iter().nth(choice % own.open.len().max(1))?, PathChange::Down),
+        };
+        if change == PathChange::Down {
+            own.open.remove(&path);
+            own.asked.retain(|asked| *asked != path);
+        }
+        own.agent.handle_path(now, path.local, Some(path.remote), change);
         Some(())
     }
 
@@ -233,6 +275,14 @@ impl End {
                 Event::Selected(_) => self.connected = true,
                 Event::LocalCandidate(candidate) => self.signalled.push_back(candidate),
                 Event::Need(id, Need::Resolve(_)) => self.needs.push(id),
+                Event::Need(_, Need::Connect(path)) => {
+                    assert!(self.open.insert(path), "a connection is asked for that is there");
+                    self.asked.push(path);
+                }
+                Event::Disconnect(path) => {
+                    self.open.remove(&path);
+                    self.asked.retain(|asked| *asked != path);
+                }
                 _ => {}
             }
         }
@@ -247,7 +297,7 @@ fn hand(agent: &mut Agent, now: Instant, local: LocalId, remote: SocketAddr, pay
     agent.handle_datagram(now, Datagram { path, ecn: Ecn::NotEct, received_at: now, payload });
 }
 
-fn path(agent: &mut Agent, now: Instant, side: usize, input: &mut Reader<'_>) -> Option<()> {
+fn path(own: &mut End, now: Instant, side: usize, input: &mut Reader<'_>) -> Option<()> {
     let (id, kind) = (LocalId(u32::from(input.u8()?)), input.u8()?);
     let change = match kind & 3 {
         0 => PathChange::Up,
@@ -255,7 +305,34 @@ fn path(agent: &mut Agent, now: Instant, side: usize, input: &mut Reader<'_>) ->
         2 => PathChange::TooBig(usize::from(kind)),
         _ => PathChange::Writable(usize::from(kind)),
     };
-    agent.handle_path(now, id, (kind & 4 == 0).then(|| address(1 - side, 0)), change);
+    let remote = (kind & 4 == 0).then(|| address(1 - side, 0));
+    if let Some(remote) = remote.filter(|_| change == PathChange::Down) {
+        own.open.remove(&Path { local: id, remote });
+    }
+    own.agent.handle_path(now, id, remote, change);
+    Some(())
+}
+
+/// The rarer commands.
+fn more(agent: &mut Agent, now: Instant, side: usize, input: &mut Reader<'_>) -> Option<()> {
+    let (op, value) = (input.u8()?, input.u8()?);
+    let local = u32::from(value);
+    match op & 7 {
+        0 => {
+            let tcp_type = [TcpType::Active, TcpType::Passive, TcpType::SimultaneousOpen][usize::from(value % 3)];
+            agent.add_local(now, LocalId(local), address(side, local), LocalKind::Tcp(tcp_type), 9);
+        }
+        1 => agent.add_mapped(now, LocalId(local), address(side, u32::from(input.u8()?))),
+        2 => agent.remove_mapped(now, LocalId(local), address(side, u32::from(input.u8()?))),
+        3 => agent.set_policy(if value & 1 == 0 { Policy::All } else { Policy::Relay }),
+        4 => agent.set_remote_renomination(value & 1 == 0),
+        5 => agent.set_remote_pacing(Duration::from_millis(u64::from(value) * 4)),
+        6 => agent.hasten(now),
+        _ => {
+            let report = agent.report();
+            assert!(report.checks_answered <= report.checks_sent);
+        }
+    }
     Some(())
 }
 
@@ -266,11 +343,51 @@ fn relayed(input: &mut Reader<'_>) -> Option<LocalKind> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+    use peerage_base::rng::Rng;
+
     #[test]
     fn seeds_reach_a_connection() {
         for seed in [&include_bytes!("../corpus/agents/connect")[..], include_bytes!("../corpus/agents/restart")] {
             assert!(super::run(seed).ends.iter().all(|end| end.connected));
         }
+    }
+
+    /// How many bytes the operation reads, for most.
+    fn arguments(op: u8) -> usize {
+        match op {
+            10 | 23 | 25 | 28 | 29 => 2,
+            11 | 24 => 3,
+            12 | 14 | 20 | 21 | 22 | 26 | 27 => 1,
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn any_sequence_is_survived() {
+        let mut rng = Rng::from_u64(7);
+        let (mut connected, mut connections) = (0, 0);
+        for round in 0..150 {
+            let mut input: Vec<u8> = Vec::new();
+            for _ in 0..250 {
+                // What makes connections, more often than chance would have it; arguments are small numbers mostly.
+                let usual = [0, 0, 0, 0, 8, 8, 11, 13, 13, 18, 28, 28, 29, 29];
+                let op = if rng.below(8) > 0 { usual[rng.below(14) as usize] } else { rng.below(30) as u8 };
+                input.push(op | (rng.below(2) as u8) << 7);
+                for _ in 0..arguments(op) {
+                    let most = if rng.below(4) > 0 { 4 } else { 256 };
+                    input.push(rng.below(most) as u8);
+                }
+            }
+            input.push([0, 0xF1, 0xF2][round % 3]);
+            let world = super::run(&input);
+            connected += world.ends.iter().filter(|end| end.connected).count();
+            connections += world.ends.iter().map(|end| end.agent.report().connects).sum::<u64>();
+        }
+        assert!(
+            connected > 50 && connections > 10,
+            "{connected} agents connected, {connections} connections were asked for"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The ICE agent (RFC 8445), with trickle (RFC 8838), consent freshness (RFC 7675) and patience (RFC 8863).
+//! The ICE agent (RFC 8445), full or lite, over UDP and TCP (RFC 6544), with trickle (RFC 8838), consent freshness
+//! (RFC 7675), patience (RFC 8863) and renomination (draft-thatcher-ice-renomination).
 //!
 //! [`agent::Agent`] is a machine: it owns no socket, no clock and no randomness. It is told of local ends, of the peer's
 //! credentials and candidates, of datagrams and of time; it answers with packets to send and with events. A relay is one
@@ -23,11 +24,13 @@
 //! # Ok::<(), core::net::AddrParseError>(())
 //! ```
 //!
-//! Who does what: `gather` finds local candidates, `pairing` makes pairs, `checks` decides what is sent when, `requests`
-//! and `responses` take the peer's checks and its answers, `nominate` chooses, `progress` draws conclusions.
+//! Who does what: `ends` and `gather` find local candidates, `pairing` makes pairs, `connections` opens those of TCP,
+//! `checks` decides what is sent when, `requests` and `responses` take the peer's checks and its answers, `nominate`
+//! chooses, `seek` looks for something better than a relay or than silence, `lite` follows instead of checking,
+//! `progress` draws conclusions, and `punch` tries what plain ICE cannot.
 //!
-//! Out of scope: pairing of TCP candidates (they are parsed and remembered), being a lite agent (a lite peer is fine), and
-//! more than one component or data stream, which BUNDLE and rtcp-mux leave no use for.
+//! Out of scope: more than one component or data stream, which BUNDLE and rtcp-mux leave no use for, TCP candidates of
+//! relays (RFC 6062), and server-reflexive TCP candidates other than those that the owner knows of.
 #![no_std]
 
 extern crate alloc;

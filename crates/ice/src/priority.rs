@@ -56,9 +56,9 @@ pub const fn relayed_priority(protocol: RelayProtocol, local_preference: u16) ->
 
 /// The distance from the top, as far as `bits` can tell it.
 const fn low_bits(preference: u16, bits: u32) -> u32 {
-    let max = (1 << bits) - 1;
+    let max: u32 = (1 << bits) - 1;
     let below = (u16::MAX - preference) as u32;
-    if below > max { 0 } else { max - below }
+    max.saturating_sub(below)
 }
 
 /// Priority of a pair (RFC 8445 §6.1.2.3).

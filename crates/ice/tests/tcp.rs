@@ -154,12 +154,16 @@ fn tcp_takes_over_where_udp_is_blocked_and_when_udp_dies() {
 
 #[test]
 fn checks_over_tcp_are_sent_once() {
-    let mut world = World::new(8);
+    let mut patient = config();
+    patient.connect_timeout = 100 * SECOND;
+    let mut world = World::with(8, config(), patient, [Role::Controlling, Role::Controlled]);
     world.tcp(A, 1, "192.0.2.1:9", TcpType::Active);
     world.tcp(B, 1, "192.0.2.2:443", TcpType::Passive);
-    world.tell_credentials(A);
-    // B answers nothing: it is closed, but its host accepts.
-    world.sides[B].agent.close(world.now);
+    // What A knows is somebody else's: B accepts the connection and answers nothing.
+    let other = World::new(99).sides[B].agent.local_credentials().clone();
+    world.sides[A].agent.set_remote_credentials(world.now, other).unwrap();
+    let line = "candidate:1 1 tcp 1518280447 192.0.2.2 443 typ host tcptype passive";
+    world.sides[A].agent.add_remote(world.now, Candidate::parse(line).unwrap()).unwrap();
     let start = world.now;
     world.run(120 * SECOND);
     assert_eq!(world.sides[A].sent.len(), 1);
