@@ -89,7 +89,13 @@ impl Peer {
     async fn until(&mut self, done: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
-            assert!(Instant::now() < deadline, "in time: {:?}, {} received", self.failed, self.received.len());
+            assert!(
+                Instant::now() < deadline,
+                "in time: {:?}, {:?} {:?}",
+                self.failed,
+                self.received,
+                self.client.counters()
+            );
             self.turn(Duration::from_millis(20)).await;
         }
     }
@@ -243,16 +249,21 @@ async fn a_private_peer_is_refused_unless_it_is_allowed() {
     let target = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let at = target.local_addr().unwrap();
     let mut refused = Peer::allocated(&closed, Kind::Udp).await;
+    // The address of the relays themselves is permitted, but no port that is not a relay.
     refused.client.permit(refused.clock.now(), at);
+    refused.until(|peer| peer.client.is_permitted(peer.clock.now(), at)).await;
+    refused.send(at, b"unwanted").await;
+    refused.client.permit(refused.clock.now(), "127.0.0.2:9".parse().unwrap());
     refused.until(|peer| matches!(peer.failed, Some(Event::PermissionRefused { code: 403, .. }))).await;
     assert_eq!(metric(&closed, "peerage_turn_refusals_total{code=\"403\"}").await, 1);
+    assert_eq!(metric(&closed, "peerage_turn_drops_total{reason=\"forbidden\"}").await, 1);
     let mut served = Peer::allocated(&open, Kind::Udp).await;
     served.client.bind(served.clock.now(), at);
     served.until(|peer| peer.bound.contains(&at)).await;
     served.send(at, b"hello").await;
     let mut buffer = [0; 100];
     let (len, from) = timeout(PATIENCE, target.recv_from(&mut buffer)).await.unwrap().unwrap();
-    assert_eq!((&buffer[..len], Some(from)), (&b"hello"[..], served.relayed));
+    assert_eq!((&buffer[..len], Some(from)), (&b"hello"[..], served.relayed), "and nothing before it");
     target.send_to(b"and back", from).await.unwrap();
     served.until(|peer| peer.has(b"and back")).await;
     // Who has no permission is not heard.
