@@ -1,8 +1,9 @@
 //! One peer connection without sockets, clocks or threads: the crate that composes the protocol machines.
 //!
 //! The shape of a connection can be read from the modules: [`demux`] tells protocols apart, `gather` brings in local
-//! addresses and servers, [`relay`] makes local ends of allocations, `negotiate` turns descriptions into credentials, roles and limits, [`path`] knows the pair
-//! that carries packets, `wrap` seals SCTP into DTLS and DTLS into datagrams, `data` has the channels, [`explain`] the reasons, [`stats`] the
+//! addresses and servers, `relaying` makes local ends of allocations on relays, `negotiate` turns descriptions into
+//! credentials, roles and limits, [`path`] knows the pair that carries packets, `wrap` seals SCTP into DTLS, DTLS into
+//! datagrams and those into what a relay or a stream wants, `data` has the channels, [`explain`] the reasons, [`stats`] the
 //! figures.
 //!
 //! The owner feeds [`Session`](session::Session) datagrams and time, and after each batch of input drains
@@ -34,5 +35,6 @@ mod data;
 mod gather;
 mod memory;
 mod negotiate;
+mod relaying;
 mod states;
 mod wrap;
