@@ -20,6 +20,9 @@ pub struct Watch {
     interval: Option<Interval>,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     kernel: Option<netlink::Netlink>,
+    /// When what was heard of is complete.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    settled: Option<tokio::time::Instant>,
 }
 
 impl Watch {
@@ -44,41 +47,52 @@ impl Watch {
             interval,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             kernel,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            settled: None,
         }
     }
 
-    /// Waits until something may have changed. Dropping the future loses nothing but the time that it has waited for more
-    /// to come.
+    /// Waits until something may have changed. Dropping the future loses nothing.
     pub async fn changed(&mut self) {
-        let interval = &mut self.interval;
-        let tick = async {
-            match interval {
-                Some(interval) => {
-                    interval.tick().await;
-                }
-                None => std::future::pending().await,
-            }
-        };
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(kernel) = &mut self.kernel {
-            let heard = tokio::select! {
-                () = tick => return,
-                heard = kernel.heard() => heard,
-            };
-            match heard {
-                Ok(()) => {
-                    tokio::time::sleep(SETTLE).await;
-                    kernel.discard();
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the kernel does not tell of changes any more");
-                    self.kernel = None;
-                }
+        if self.kernel.is_some() {
+            let interval = &mut self.interval;
+            tokio::select! {
+                () = tick(interval) => {}
+                () = hear(&mut self.kernel, &mut self.settled) => {}
             }
             return;
         }
-        tick.await;
+        tick(&mut self.interval).await;
     }
+}
+
+async fn tick(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for news of the kernel, and for what belongs to them.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+async fn hear(kernel: &mut Option<netlink::Netlink>, settled: &mut Option<tokio::time::Instant>) {
+    let Some(netlink) = kernel else { return };
+    if settled.is_none() {
+        if let Err(error) = netlink.heard().await {
+            tracing::warn!(%error, "the kernel does not tell of changes any more");
+            *kernel = None;
+            return;
+        }
+        *settled = Some(tokio::time::Instant::now() + SETTLE);
+    }
+    if let Some(at) = *settled {
+        tokio::time::sleep_until(at).await;
+    }
+    netlink.discard();
+    *settled = None;
 }
 
 #[cfg(test)]
