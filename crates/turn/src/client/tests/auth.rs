@@ -99,6 +99,24 @@ fn where_sha_256_was_agreed_on_sha_1_does_not_do() {
 }
 
 #[test]
+fn a_signed_answer_whose_nonce_speaks_of_an_offer_that_is_not_there_is_ignored() {
+    let (mut lab, request) = signed(NEW);
+    let nonce = lab.server.nonce_text();
+    let message = Message::parse(&request).unwrap();
+    let success = [
+        Attribute::XorRelayedAddress(address(RELAYED)),
+        Attribute::XorMappedAddress(address("198.51.100.7:4000")),
+        Attribute::Lifetime(600),
+        Attribute::Nonce(&nonce),
+    ];
+    let key = lab.server.key();
+    lab.inject(&respond(&message, Class::Success, &success, Some(&key), NEW));
+    assert_eq!((lab.client.counters().forged, lab.events()), (1, Vec::new()));
+    lab.inject(&respond(&message, Class::Success, &success[..3], Some(&key), NEW));
+    assert_eq!(lab.events(), [allocated(RELAYED)]);
+}
+
+#[test]
 fn an_offer_that_was_taken_out_is_missed() {
     let mut lab = Lab::new(NEW);
     let request = lab.drain().remove(0);

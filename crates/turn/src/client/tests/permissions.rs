@@ -48,6 +48,10 @@ fn no_more_than_16_go_into_one_request_and_no_more_than_8_requests_are_under_way
     let sent = lab.drain();
     assert_eq!(sent.len(), 8);
     assert!(sent.iter().all(|packet| packet.len() < 600));
+    // What has no room yet does not wake anybody.
+    lab.client.handle_timeout(lab.now);
+    assert!(lab.client.poll_timeout().unwrap() > lab.now);
+    assert!(lab.drain().is_empty());
     for packet in sent {
         let answer = lab.server.handle(&packet).unwrap();
         lab.inject(&answer);
