@@ -113,10 +113,12 @@ impl AccessArgs {
 Examples:
   peerage serve                                          on this machine alone
   peerage serve --listen 0.0.0.0:8080                    for the local network
-  peerage serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --public-url https://example.org \\
-      --turn-tls 0.0.0.0:5349 --access-token-file tokens
-  peerage serve --public-ip 198.51.100.7                 behind the 1:1 NAT of a cloud
-  peerage serve --stun 192.0.2.1:3478 --stun 192.0.2.2:3478    so that clients can find out how their NAT behaves")]
+  peerage serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem \\
+      --public-url https://example.org --turn-tls 0.0.0.0:5349 --access-token-file tokens
+  peerage serve --listen 0.0.0.0:80 --public-ip 198.51.100.7
+                                                         behind the 1:1 NAT of a cloud
+  peerage serve --stun 192.0.2.1:3478 --stun 192.0.2.2:3478
+                                                         tells clients how their NAT behaves")]
 pub struct ServeArgs {
     /// Address and port of HTTP and WebSocket
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]

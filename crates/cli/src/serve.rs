@@ -1,20 +1,32 @@
 //! `peerage serve`.
 
-use std::io::{Write as _, stdout};
+use std::fs;
+use std::io::{Write as _, stderr, stdout};
 use std::net::SocketAddr;
+use std::path::Path;
 
+use peerage_server::bind::BindError;
+use peerage_server::turn::config::{Secret, TurnConfig};
 use peerage_server::{Server, ServerConfig, Stun, Tls};
+use peerage_signal::access::{AccessList, AccessToken};
 
-use crate::args::ServeArgs;
+use crate::args::{ServeArgs, TurnArgs};
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
+
+/// Files with tokens and secrets are a few lines.
+const FILE_MAX: u64 = 1 << 20;
 
 /// Serves until it is stopped.
 pub async fn run(args: ServeArgs) -> Outcome<()> {
     let is_loopback = args.listen.iter().all(|address| address.ip().is_loopback());
     let port = args.listen.first().map_or(8080, SocketAddr::port);
-    let server = Server::bind(config(args)).await.map_err(Ending::from(Kind::Path))?;
+    let is_open = args.access_token_file.is_none();
+    let server = Server::bind(config(args)?).await.map_err(|error| Ending::new(Kind::Path, advise(&error)))?;
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    if is_open && !is_loopback {
+        let _ = writeln!(stderr(), "{OPEN}");
+    }
     let _ = writeln!(stdout(), "{}", describe(&server, is_loopback, port));
     let handle = server.handle();
     let serving = server.run();
@@ -27,7 +39,11 @@ pub async fn run(args: ServeArgs) -> Outcome<()> {
     Err(Ending::interrupted(false))
 }
 
-fn config(args: ServeArgs) -> ServerConfig {
+const OPEN: &str = "\
+warning: everyone who reaches this server may open rooms on it and use its relay.
+         To let only some: --access-token-file FILE, with a token a line (16 to 256 characters).";
+
+fn config(args: ServeArgs) -> Outcome<ServerConfig> {
     let mut config = ServerConfig::default();
     config.listen = args.listen;
     if !args.stun.is_empty() {
@@ -41,7 +57,71 @@ fn config(args: ServeArgs) -> ServerConfig {
     config.public_url = args.public_url;
     config.allow_origin = args.allow_origin;
     config.trusted_proxies = args.trusted_proxy;
-    config
+    config.metrics = args.metrics;
+    if let Some(path) = &args.access_token_file {
+        let tokens = read_lines(path, "--access-token-file", AccessToken::parse)?;
+        config.rooms.access = AccessList::new(&tokens);
+    }
+    config.turn = if args.turn.no_turn { None } else { Some(turn(args.turn)?) };
+    Ok(config)
+}
+
+fn turn(args: TurnArgs) -> Outcome<TurnConfig> {
+    let mut config = TurnConfig::default();
+    config.tls = args.turn_tls;
+    config.public_ips = args.public_ip;
+    config.secrets = args.turn_secret.into_iter().collect();
+    if let Some(path) = &args.turn_secret_file {
+        config.secrets.extend(read_lines(path, "--turn-secret-file", Secret::parse)?);
+    }
+    config.allow_peers = args.turn_allow_peer;
+    config.deny_peers = args.turn_deny_peer;
+    config.drain = args.turn_drain;
+    set(&mut config.relay_ports, args.relay_ports);
+    set(&mut config.limits.allocations, args.turn_max_allocations);
+    set(&mut config.limits.allocations_per_room, args.turn_max_per_room);
+    set(&mut config.limits.allocations_per_source, args.turn_max_per_source);
+    set(&mut config.limits.bytes_per_second, args.turn_rate);
+    set(&mut config.limits.bytes_per_hour, args.turn_volume);
+    Ok(config)
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+/// The entries of a file, one a line; empty lines and those that begin with `#` do not count. What a line holds is never
+/// shown.
+fn read_lines<T, E: ToString>(path: &Path, option: &str, parse: impl Fn(&str) -> Result<T, E>) -> Outcome<Vec<T>> {
+    let fail = |what: String| Ending::new(Kind::Usage, format!("{option} {}: {what}", path.display()));
+    let size = fs::metadata(path).map_err(|error| fail(error.to_string()))?.len();
+    if size > FILE_MAX {
+        return Err(fail("it is too large for a list of secrets".into()));
+    }
+    let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let parsed: Outcome<Vec<T>> = lines
+        .map(|(at, line)| parse(line).map_err(|error| fail(format!("line {}: {}", at + 1, error.to_string()))))
+        .collect();
+    let parsed = parsed?;
+    if parsed.is_empty() { Err(fail("there is nothing in it".into())) } else { Ok(parsed) }
+}
+
+/// What happened, and which option helps.
+fn advise(error: &BindError) -> String {
+    let option = match error {
+        BindError::NoCertificate => "--tls-cert and --tls-key, or --tls-self-signed, or leave --turn-tls out",
+        BindError::RelayPorts { .. } => "--relay-ports A-B",
+        BindError::PublicAddresses(_) => "--public-ip once per family",
+        BindError::Address { protocol: "TCP", .. } => {
+            "another port with --listen or --stun; --no-turn leaves TCP to others there"
+        }
+        BindError::Address { .. } => "another port with --stun",
+        _ => return error.to_string(),
+    };
+    format!("{error}; try {option}")
 }
 
 /// What it listens on, and how others get there.
@@ -52,8 +132,17 @@ fn describe(server: &Server, is_loopback: bool, port: u16) -> String {
         format!("Peerage serves {}", urls.local),
         format!("  HTTP and WebSocket on {} (TCP)", addresses(server.local_addrs())),
     ];
-    if !server.stun_addrs().is_empty() {
-        lines.push(format!("  STUN on {} (UDP)", addresses(server.stun_addrs())));
+    match (server.stun_addrs(), server.turn()) {
+        ([], _) => {}
+        (stun, None) => lines.push(format!("  STUN on {} (UDP)", addresses(stun))),
+        (stun, Some(_)) => lines.push(format!("  STUN and TURN on {} (UDP and TCP)", addresses(stun))),
+    }
+    if !server.turn_tls_addrs().is_empty() {
+        lines.push(format!("  TURN over TLS on {}", addresses(server.turn_tls_addrs())));
+    }
+    if !server.metrics_addrs().is_empty() {
+        let url = |address: &SocketAddr| format!("http://{address}/metrics");
+        lines.push(format!("  metrics on {}", server.metrics_addrs().iter().map(url).collect::<Vec<_>>().join(", ")));
     }
     lines.extend(urls.others.iter().map(|url| format!("  for others: {url}")));
     if let Some(fingerprint) = server.fingerprint() {
@@ -64,4 +153,28 @@ fn describe(server: &Server, is_loopback: bool, port: u16) -> String {
         lines.push(format!("  peerage serve --listen 0.0.0.0:{port}"));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Result<Vec<Secret>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets");
+        fs::write(&path, text).unwrap();
+        read_lines(&path, "--turn-secret-file", Secret::parse).map_err(|ending| ending.message)
+    }
+
+    #[test]
+    fn a_file_of_secrets_has_one_a_line_and_errors_show_none() {
+        let two = lines("# of the relay\nnorth wind\n\n  south wind  \r\n").unwrap();
+        assert_eq!(two, ["north wind", "south wind"].map(|text| Secret::parse(text).unwrap()));
+        let error = lines("north wind\nshort").unwrap_err();
+        assert!(error.contains("line 2: a shared secret has") && !error.contains("short"), "{error}");
+        assert!(lines("\n# nothing\n").unwrap_err().ends_with("there is nothing in it"));
+        assert!(lines(&"x".repeat(2 << 20)).unwrap_err().contains("too large"));
+        let missing = read_lines(Path::new("/nowhere"), "--turn-secret-file", Secret::parse).unwrap_err();
+        assert_eq!(missing.kind, Kind::Usage);
+    }
 }
