@@ -168,6 +168,22 @@ fn other_steps_and_blocks_are_found_out() {
 }
 
 #[test]
+fn a_nat_that_keeps_the_port_of_a_first_destination_is_predicted() {
+    let keeping = || nat::Config { allocation: Allocation::Preserving, ..nat::Config::symmetric() };
+    let restricted = nat::Config::port_restricted;
+    let quick = |at: Option<Instant>| at.filter(|at| *at < Instant::from_millis(5000));
+    assert_eq!(share("keeping, one", 5, |seed| quick(symmetric_natives(seed, keeping(), restricted(), None))), 5);
+    assert_eq!(share("keeping, both", 5, |seed| quick(symmetric_natives(seed, keeping(), keeping(), None))), 5);
+    assert_eq!(share("keeping, counting", 5, |seed| quick(symmetric_natives(seed, keeping(), counting(1), None))), 5);
+    let browser = |seed| {
+        let mut lab = with_browser(seed, keeping(), restricted());
+        let a = lab.a;
+        lab.run_until(5 * SECOND, |world| world.get(a).node.is_direct())
+    };
+    assert_eq!(share("keeping x Chromium", 5, browser), 5);
+}
+
+#[test]
 fn a_counting_nat_on_either_side_of_a_browser_is_predicted() {
     let restricted = nat::Config::port_restricted;
     let run = |seed, native: nat::Config, browser: nat::Config| {

@@ -45,7 +45,7 @@ impl Agent {
             // What the peer's relay saw is one more destination: the second where there is one server.
             let relayed = self.generations().flat_map(Generation::valid).filter(|pair| pair.path.local == local.id);
             seen.extend(relayed.filter_map(|pair| pair.valid).map(|valid| valid.local.address));
-            Some(Outside { local, seen: last, mapping: Mapping::of(&seen) })
+            Some(Outside { local, seen: last, mapping: Mapping::of_socket(local.base, &seen) })
         });
         seen.filter(|outside| self.target(outside.seen).is_some()).max_by_key(|outside| outside.local.preference)
     }
@@ -92,7 +92,9 @@ impl Agent {
         }
         match (notice.mapping, run.mapping) {
             (Mapping::Sequential(step), _) => Theirs::Sequential(address, step),
-            (Mapping::Random, _) | (Mapping::Unknown, Mapping::Independent) => Theirs::Random(address),
+            (Mapping::Random | Mapping::Preserving, _) | (Mapping::Unknown, Mapping::Independent) => {
+                Theirs::Random(address)
+            }
             (Mapping::Independent, Mapping::Independent) | (Mapping::Unknown, Mapping::Unknown) => Theirs::Nothing,
             (Mapping::Independent | Mapping::Unknown, _) => Theirs::Independent(address),
         }
@@ -130,7 +132,7 @@ impl Agent {
         let config = &self.config.punch;
         let plain = self.config.policy != Policy::All || self.config.lite;
         let wanted = (config.predict || config.birthday) && !plain;
-        let able = self.state != State::Closed && !self.failed && self.current.peer.is_some();
+        let able = self.state != State::Closed && !self.failed && self.current.peer.is_some() && !self.remote_lite;
         let left = !self.punch.over && self.punch.run.is_none() && self.punch.summary.probes < config.probes;
         wanted && able && left && !self.is_direct()
     }

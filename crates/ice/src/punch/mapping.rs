@@ -15,6 +15,8 @@ pub enum Mapping {
     Independent,
     /// To another port for each, so far from the last one.
     Sequential(i16),
+    /// To the socket's own port for the first destination, to others for all further ones.
+    Preserving,
     /// To another port for each, without a visible order.
     Random,
 }
@@ -34,6 +36,15 @@ impl Mapping {
         match steps.filter(|step| *step != 0).min_by_key(|step| step.abs()) {
             Some(step) if step.abs() <= MAX_STEP => Self::Sequential(step as i16),
             _ => Self::Random,
+        }
+    }
+
+    /// The same with the socket's own address.
+    pub fn of_socket(base: SocketAddr, seen: &[SocketAddr]) -> Self {
+        let kept = seen.first().is_some_and(|first| first.port() == base.port());
+        match Self::of(seen) {
+            Self::Random if kept => Self::Preserving,
+            mapping => mapping,
         }
     }
 }
@@ -72,6 +83,15 @@ mod tests {
         }
         let elsewhere = [seen(&[5000])[0], SocketAddr::from(([192, 0, 2, 2], 5000))];
         assert_eq!(Mapping::of(&elsewhere), Mapping::Random, "an address out of a pool");
+    }
+
+    #[test]
+    fn a_port_that_is_kept_once_tells_a_nat_that_keeps_ports() {
+        let base = SocketAddr::from(([10, 0, 0, 1], 5000));
+        assert_eq!(Mapping::of_socket(base, &seen(&[5000, 40_000])), Mapping::Preserving);
+        assert_eq!(Mapping::of_socket(base, &seen(&[5000, 5000])), Mapping::Independent);
+        assert_eq!(Mapping::of_socket(base, &seen(&[5000, 5001])), Mapping::Sequential(1));
+        assert_eq!(Mapping::of_socket(base, &seen(&[40_000, 5000])), Mapping::Random);
     }
 
     #[test]

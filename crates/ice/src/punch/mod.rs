@@ -7,6 +7,7 @@
 //! | this side's NAT | the peer's | what is done |
 //! |---|---|---|
 //! | counts | independent | in rounds: a fresh socket, what a STUN server sees of it, the next ports told as candidates, probes of the peer from that socket |
+//! | keeps the port for a first destination | any but random | the same without the server |
 //! | counts | counts | the same on both sides, which probe the predictions of each other in strides of one and of two: whatever other ports were given out meanwhile, two probes meet |
 //! | random | independent | many sockets that all probe the peer; guessed candidates for a peer that does not know punching |
 //! | independent | counts, random | probes of the ports that the peer predicted, or of ports in random order |
@@ -15,7 +16,7 @@
 //! among the pairs; one that is answered, or a check that arrives at one of the sockets, makes an ordinary pair of
 //! peer-reflexive candidates, and ICE goes on from there. Only addresses that the peer signalled are probed.
 //!
-//! Who does what: `mapping` judges a NAT, `notice` is what two agents tell each other, `plan` decides, `aim` finds out
+//! Who does what: `mapping` judges a NAT, `notice` is what two agents tell each other, `plan` and `rounds` decide, `aim` finds out
 //! what to aim at, `probes` sends, `answers` receives.
 
 use alloc::collections::VecDeque;
@@ -43,6 +44,7 @@ pub mod mapping;
 pub(crate) mod notice;
 mod plan;
 mod probes;
+mod rounds;
 mod walk;
 
 /// Probes that may still be answered; the oldest is forgotten for a new one. At the default pace, that is 5 s.

@@ -50,7 +50,7 @@ impl Notice {
         match self.mapping {
             Mapping::Unknown => format!("unknown.{round}"),
             Mapping::Independent => format!("independent.{round}"),
-            Mapping::Random => format!("random.{round}"),
+            Mapping::Random | Mapping::Preserving => format!("random.{round}"),
             Mapping::Sequential(step) => format!("sequential.{round}.{step}"),
         }
     }
