@@ -14,7 +14,6 @@ use crate::checklist::Checklist;
 use crate::credentials::Credentials;
 use crate::event::NeedId;
 use crate::pair::{Pair, PairId};
-use crate::seek::Seeking;
 
 /// A remote candidate that can be paired, and the number of its foundation.
 #[derive(Clone, Debug)]
@@ -33,6 +32,15 @@ impl Remote {
     pub fn is_tcp(&self) -> bool {
         self.candidate.transport != Transport::Udp
     }
+}
+
+/// The rounds that look for a direct pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seeking {
+    /// Rounds so far.
+    pub rounds: u32,
+    /// When the next one begins.
+    pub next: Instant,
 }
 
 /// The peer's credentials in the forms that are needed.

@@ -41,6 +41,17 @@ pub enum RelayProtocol {
     Tls,
 }
 
+impl RelayProtocol {
+    /// What it adds to the preference of a candidate.
+    const fn preference(self) -> u8 {
+        match self {
+            Self::Udp => 2,
+            Self::Tcp => 1,
+            Self::Tls => 0,
+        }
+    }
+}
+
 impl LocalKind {
     /// The transport of its candidates. A relay's is UDP, whatever it is reached over.
     pub const fn transport(self) -> Transport {
@@ -85,7 +96,7 @@ impl Local {
             LocalKind::Host => candidate_priority(kind, self.preference),
             LocalKind::Tcp(tcp_type) => tcp_priority(kind, tcp_type, self.preference),
             // What the peer learns from a relayed check is as costly as the relay.
-            LocalKind::Relay { protocol, .. } => relayed_priority(protocol, self.preference),
+            LocalKind::Relay { protocol, .. } => relayed_priority(protocol.preference(), self.preference),
         }
     }
 

@@ -5,7 +5,6 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use crate::candidate::{CandidateKind, TcpType};
 use crate::config::Role;
-use crate::local::RelayProtocol;
 
 /// The recommended type preference (RFC 8445 §5.1.2.2).
 const fn type_preference(kind: CandidateKind) -> u32 {
@@ -43,14 +42,10 @@ pub const fn tcp_priority(kind: CandidateKind, tcp_type: TcpType, local_preferen
 }
 
 /// Priority of a relayed candidate of component 1: the type preference that RFC 8445 §5.1.2.2 gives all relayed ones,
-/// and a local preference led by what the relay is reached over, so that UDP goes before TCP and TCP before TLS.
-/// Preferences count down from 65535; those more than 16383 below are all alike.
-pub const fn relayed_priority(protocol: RelayProtocol, local_preference: u16) -> u32 {
-    let protocol = match protocol {
-        RelayProtocol::Udp => 2,
-        RelayProtocol::Tcp => 1,
-        RelayProtocol::Tls => 0,
-    };
+/// and a local preference led by that of what the relay is reached over (0 to 3), so that UDP goes before TCP and TCP
+/// before TLS. Preferences count down from 65535; those more than 16383 below are all alike.
+pub const fn relayed_priority(protocol_preference: u8, local_preference: u16) -> u32 {
+    let protocol = (protocol_preference & 3) as u32;
     (type_preference(CandidateKind::Relayed) << 24) + (protocol << 22) + (low_bits(local_preference, 14) << 8) + 255
 }
 
@@ -140,12 +135,12 @@ mod tests {
             tcp(CandidateKind::ServerReflexive, TcpType::SimultaneousOpen),
             tcp(CandidateKind::ServerReflexive, TcpType::Active),
             tcp(CandidateKind::ServerReflexive, TcpType::Passive),
-            relayed_priority(RelayProtocol::Udp, u16::MAX),
-            relayed_priority(RelayProtocol::Udp, u16::MAX - 1),
-            relayed_priority(RelayProtocol::Udp, 0),
-            relayed_priority(RelayProtocol::Tcp, u16::MAX),
-            relayed_priority(RelayProtocol::Tls, u16::MAX),
-            relayed_priority(RelayProtocol::Tls, 0),
+            relayed_priority(2, u16::MAX),
+            relayed_priority(2, u16::MAX - 1),
+            relayed_priority(2, 0),
+            relayed_priority(1, u16::MAX),
+            relayed_priority(0, u16::MAX),
+            relayed_priority(0, 0),
         ];
         assert!(order.is_sorted_by(|a, b| a > b), "{order:?}");
         // RFC 6544 §4.2: local preference 2^13 * 6 + 8191.

@@ -8,7 +8,7 @@ use peerage_base::time::{Duration, Instant};
 
 use crate::agent::Agent;
 use crate::candidate::CandidateKind;
-use crate::generation::Remote;
+use crate::generation::{Remote, Seeking};
 use crate::pair::{Pair, PairId};
 use crate::stats::PairState;
 
@@ -21,15 +21,6 @@ const MAX_ROUND: usize = 20;
 const REVIVAL_INTERVAL: Duration = Duration::from_secs(30);
 /// Least time between two checks that the owner asks for.
 const HASTE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The rounds that look for a direct pair.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seeking {
-    /// Rounds so far.
-    pub rounds: u32,
-    /// When the next one begins.
-    pub next: Instant,
-}
 
 impl Agent {
     /// Checks the selected pair now, once per second at most: the owner sees that what it sends is not acknowledged.
