@@ -186,6 +186,9 @@ fn the_same_nomination_from_a_new_address_moves_the_controlled_side() {
     for _ in 0..3 {
         world.run(20 * SECOND);
         let before = world.selected(B).remote_address;
+        // By priority alone the old pair would stay the better one.
+        let line = format!("candidate:1 1 udp 2130706431 {} {} typ host", before.ip(), before.port());
+        world.sides[B].agent.add_remote(world.now, line.parse().unwrap()).unwrap();
         if let Some(nat) = &mut world.sides[A].nat {
             nat.reset();
         }
