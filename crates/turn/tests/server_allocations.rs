@@ -299,7 +299,9 @@ fn no_reserved_port_is_ever_left_behind() {
 #[test]
 fn a_client_that_leaves_while_its_ports_are_bound_leaves_nothing() {
     for answered in 0..2 {
-        let (mut world, alice) = (world(), Login::alice());
+        let mut config = config();
+        config.quota.per_name = 2;
+        let (mut world, alice) = (World::new(config), Login::alice());
         world.binds = false;
         let id = world.id();
         let request =
@@ -316,6 +318,9 @@ fn a_client_that_leaves_while_its_ports_are_bound_leaves_nothing() {
         world.drive();
         assert!(world.wishes.is_empty() && world.sockets.is_empty());
         assert_eq!((world.server.counters().relays, world.server.counters().allocations), (0, 0));
+        world.binds = true;
+        let pair = [UDP, Attribute::EvenPort { reserve: true }];
+        assert_eq!(world.ask(client(1), &alice, Method::ALLOCATE, &pair).code(), 0, "the quota came back");
     }
 }
 

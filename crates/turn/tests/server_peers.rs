@@ -172,6 +172,15 @@ fn the_operator_allows_and_denies() {
 }
 
 #[test]
+fn what_the_operator_denies_is_not_reached_although_it_is_a_live_relay() {
+    let mut config = config();
+    config.deny = vec![RELAY_V4.parse().unwrap()];
+    let (mut world, alice) = (World::new(config), Login::alice());
+    let (_, b) = (world.allocate(client(1), &alice), world.allocate(client(2), &alice));
+    assert_eq!(tries(&mut world, &alice, &b.to_string()), (403, 403, false, false));
+}
+
+#[test]
 fn one_forbidden_peer_among_several_installs_none() {
     let (mut world, alice) = dual(config());
     assert_eq!(world.permit(client(1), &alice, &["9.9.9.9:1", "10.0.0.1:1"]), 403);

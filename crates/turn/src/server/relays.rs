@@ -100,3 +100,35 @@ impl Relays {
         self.relays.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Owner, Relays};
+    use core::net::SocketAddr;
+
+    #[test]
+    fn a_host_is_one_as_long_as_a_relay_is_on_it() {
+        let mut relays = Relays::default();
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let [a, b] = ["8.8.4.4:1", "8.8.4.4:2"].map(|text| {
+            let id = relays.insert(true, Owner::Allocation(0));
+            assert!(relays.bind(id, address(text)) && !relays.bind(id, address("8.8.4.4:9")), "once");
+            id
+        });
+        relays.remove(a);
+        assert!(relays.is_host(address("8.8.4.4:1").ip()));
+        assert_eq!((relays.of(address("8.8.4.4:1")), relays.of(address("8.8.4.4:2"))), (None, Some(b)));
+        relays.remove(b);
+        assert!(!relays.is_host(address("8.8.4.4:1").ip()) && relays.hosts.is_empty());
+    }
+
+    #[test]
+    fn a_place_is_used_again_and_an_id_is_not() {
+        let mut relays = Relays::default();
+        let first = relays.insert(true, Owner::Allocation(0));
+        relays.remove(first);
+        let second = relays.insert(true, Owner::Allocation(0));
+        assert_eq!(first.index(), second.index());
+        assert!(relays.at(first).is_none() && relays.remove(first).is_none() && relays.at(second).is_some());
+    }
+}
