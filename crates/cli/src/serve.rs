@@ -22,6 +22,7 @@ pub async fn run(args: ServeArgs) -> Outcome<()> {
     let is_loopback = args.listen.iter().all(|address| address.ip().is_loopback());
     let port = args.listen.first().map_or(8080, SocketAddr::port);
     let is_open = args.access_token_file.is_none();
+    allow_many_files();
     let server = Server::bind(config(args)?).await.map_err(|error| Ending::new(Kind::Path, advise(&error)))?;
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     if is_open && !is_loopback {
@@ -42,6 +43,18 @@ pub async fn run(args: ServeArgs) -> Outcome<()> {
 const OPEN: &str = "\
 warning: everyone who reaches this server may open rooms on it and use its relay.
          To let only some: --access-token-file FILE, with a token a line (16 to 256 characters).";
+
+/// Every connection and every relayed address is an open file; systems let a program have 1,024 until it asks for more.
+fn allow_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            tracing::warn!(?current, %error, "cannot ask for more open files");
+        }
+    }
+}
 
 fn config(args: ServeArgs) -> Outcome<ServerConfig> {
     let mut config = ServerConfig::default();

@@ -274,6 +274,20 @@ async fn a_private_peer_is_refused_unless_it_is_allowed() {
     assert!(!served.has(b"stranger"));
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_told_that_nobody_listens() {
+    let server = relay(|turn| turn.allow_peers = vec!["127.0.0.1".parse().unwrap()]).await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let nobody = socket.local_addr().unwrap();
+    drop(socket);
+    let mut peer = Peer::allocated(&server, Kind::Udp).await;
+    peer.client.bind(peer.clock.now(), nobody);
+    peer.until(|peer| peer.bound.contains(&nobody)).await;
+    peer.send(nobody, b"is anybody there?").await;
+    peer.until(|peer| peer.client.counters().icmp > 0).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_1_to_1_nat_the_public_address_is_told_and_reached_in_memory() {
     let public = "192.0.2.44".parse().unwrap();

@@ -40,11 +40,11 @@ async fn relay(change: impl FnOnce(&mut TurnConfig)) -> Running {
 }
 
 /// Sends back what it gets, on two ports in a row: the tool takes the second one for RTCP.
-async fn echo() -> (SocketAddr, JoinHandle<()>) {
+async fn echo(ip: &str) -> (SocketAddr, JoinHandle<()>) {
     let (first, second) = loop {
-        let first = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let first = UdpSocket::bind((ip, 0)).await.unwrap();
         let next = first.local_addr().unwrap().port().wrapping_add(1);
-        if let Ok(second) = UdpSocket::bind(("127.0.0.1", next)).await {
+        if let Ok(second) = UdpSocket::bind((ip, next)).await {
             break (first, second);
         }
     };
@@ -78,9 +78,13 @@ fn totals(output: &str) -> (u64, u64) {
 
 /// Every message of every client came back.
 async fn complete(server: &Running, port: u16, args: &[&str]) {
-    let (peer, echo) = echo().await;
+    complete_with(server, "127.0.0.1", port, args).await;
+}
+
+async fn complete_with(server: &Running, peer: &str, port: u16, args: &[&str]) {
+    let (ip, (peer, echo)) = (peer, echo(peer).await);
     let (port, peer_port) = (port.to_string(), peer.port().to_string());
-    let fixed = ["-u", "guest", "-W", SECRET, "-e", "127.0.0.1", "-r", &peer_port, "-p", &port, "-n", "20", "-z", "5"];
+    let fixed = ["-u", "guest", "-W", SECRET, "-e", ip, "-r", &peer_port, "-p", &port, "-n", "20", "-z", "5"];
     let all = [&fixed, args, &["127.0.0.1"]].concat();
     let output = run("turnutils_uclient", &all).await;
     echo.abort();
@@ -116,6 +120,29 @@ async fn coturns_client_relays_over_tcp_and_tls() {
         complete(&server, tcp, &["-t", "-s", "-c", "-l", "1333"]),
         complete(&server, tls, &["-t", "-S", "-m", "2"]),
         complete(&server, tls, &["-t", "-S", "-s", "-c", "-l", "1333"]),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coturns_client_relays_to_ipv6() {
+    if !has("turnutils_uclient") {
+        return;
+    }
+    if UdpSocket::bind("[::1]:0").await.is_err() {
+        eprintln!("skipped: there is no IPv6 here");
+        return;
+    }
+    let server = start(|config| {
+        config.stun = Stun::At(vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]);
+        let turn = config.turn.as_mut().unwrap();
+        turn.secrets = vec![Secret::parse(SECRET).unwrap()];
+        turn.allow_peers = vec!["::1".parse().unwrap()];
+    })
+    .await;
+    let port = server.stun[0].port();
+    tokio::join!(
+        complete_with(&server, "::1", port, &["-x", "-c"]),
+        complete_with(&server, "::1", port, &["-x", "-t", "-s", "-c"]),
     );
 }
 

@@ -113,7 +113,8 @@ impl Driver {
 
     fn deadline(&self) -> Option<Instant> {
         let machine = self.traffic.machine.as_ref().and_then(Server::poll_timeout);
-        let restless = !self.failing.is_empty() || self.traffic.streams.counts().open > 0;
+        let relays = machine.is_some() && self.traffic.relays.places() > 0;
+        let restless = relays || !self.failing.is_empty() || self.traffic.streams.counts().open > 0;
         let sweep = restless.then_some(self.swept + self.sweep_interval());
         earliest(machine, earliest(sweep, self.ends))
     }
@@ -174,7 +175,7 @@ impl Driver {
             let Some(relay) = traffic.relays.entry(index) else { return };
             match receive(&relay.socket, batch, clock, &mut relay.source.context()) {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => return traffic.path_errors(now, index),
                 Err(_) => return self.failing.push(Token::Relay(index)),
             }
             for datagram in batch.datagrams() {
@@ -203,6 +204,10 @@ impl Driver {
     fn sweep(&mut self, now: Instant) {
         self.swept = now;
         self.traffic.relays.sweep(now);
+        // The runtime wakes nobody for an error alone; these are hints that may come late.
+        for index in 0..self.traffic.relays.places() {
+            self.traffic.path_errors(now, index);
+        }
         if let Some(machine) = &self.traffic.machine {
             for index in self.traffic.streams.overdue(now, |path| machine.serves(path)) {
                 self.traffic.close(now, index, Some(&StreamError::TimedOut));

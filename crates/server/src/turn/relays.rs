@@ -56,6 +56,7 @@ impl Relays {
         let [v4, v6] = homes;
         let mut config = Config::default();
         (config.receive_buffer, config.send_buffer) = (BUFFER, BUFFER);
+        config.path_errors = true;
         Self { table: Vec::new(), v4, v6, ports, held: Vec::new(), config, rng, ready }
     }
 
@@ -88,11 +89,19 @@ impl Relays {
         {
             *place = None;
         }
+        while self.table.last().is_some_and(Option::is_none) {
+            self.table.pop();
+        }
     }
 
     /// Gives ports up that were kept for nobody.
     pub fn sweep(&mut self, now: Instant) {
         self.held.retain(|held| held.until > now);
+    }
+
+    /// How many places the table has: those of relays that are gone are used again.
+    pub fn places(&self) -> usize {
+        self.table.len()
     }
 
     pub fn entry(&self, index: usize) -> Option<&Relay> {

@@ -12,8 +12,8 @@ use peerage_base::path::Path;
 use peerage_base::slot::Slot;
 use peerage_base::time::Instant;
 use peerage_net::tcp::StreamError;
-use peerage_net::udp::Socket;
-use peerage_turn::server::event::{Event, Forward, RelayId, Transport};
+use peerage_net::udp::{PathErrorKind, Socket};
+use peerage_turn::server::event::{Event, Forward, Icmp, RelayId, Transport};
 use peerage_turn::server::{MAX_HEAD, MAX_TAIL, Server};
 
 /// The largest payload of a datagram.
@@ -22,6 +22,9 @@ const DATAGRAM_MAX: usize = 65_535;
 const TAIL: usize = MAX_TAIL + 3;
 /// Reads of one connection in a row, so that others get their turn.
 const READS: usize = 16;
+
+/// ICMP errors of one relay in a row.
+const PATH_ERRORS: usize = 16;
 
 /// The machine, and every socket it lives by.
 pub(crate) struct Traffic {
@@ -90,6 +93,18 @@ impl Traffic {
         let Some(to) = self.relays.entry(index).map(|relay| relay.id) else { return };
         if let Some(inward) = stash(&mut self.scratch, payload, peer, to, 0..payload.len()) {
             self.deliver(now, inward);
+        }
+    }
+
+    /// Tells clients what became of packets of the relay at `index` (RFC 8656 §11.5).
+    pub fn path_errors(&mut self, now: Instant, index: usize) {
+        let (Some(relay), Some(machine)) = (self.relays.entry(index), &mut self.machine) else { return };
+        for _ in 0..PATH_ERRORS {
+            let Ok(Some(error)) = relay.socket.try_path_error() else { return };
+            let Some(peer) = error.destination else { continue };
+            if let Some(icmp) = icmp(error.kind, peer.is_ipv4()) {
+                machine.handle_icmp(now, relay.id, peer, icmp);
+            }
         }
     }
 
@@ -217,6 +232,18 @@ impl Traffic {
             send(sockets, &mut self.streams, &mut self.outbox, path, &mut slot);
         }
     }
+}
+
+/// The error as it was on the wire, as far as the system's short account of it says.
+fn icmp(kind: PathErrorKind, v4: bool) -> Option<Icmp> {
+    let (kind, code, data) = match (kind, v4) {
+        (PathErrorKind::Unreachable, true) => (3, 3, 0),
+        (PathErrorKind::Unreachable, false) => (1, 4, 0),
+        (PathErrorKind::TooBig(mtu), true) => (3, 4, mtu),
+        (PathErrorKind::TooBig(mtu), false) => (2, 0, mtu),
+        (PathErrorKind::Other, _) => return None,
+    };
+    Some(Icmp { kind, code, data })
 }
 
 /// Copies a payload to where the machine can wrap it in place.
