@@ -474,3 +474,35 @@ async fn metrics_count_what_happened_and_name_nobody() {
     assert!(!page.contains("room/") && !page.contains("127.0.0.1"), "{page}");
     assert!(get(server.metrics[0], "/", "").await.contains("404"));
 }
+
+/// Everything on one thread, whose allocations are counted.
+#[test]
+fn what_is_relayed_costs_no_allocation() {
+    const PACKETS: u64 = 2000;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (a, b, wire, _server) = runtime.block_on(async {
+        let server = relay(|_| {}).await;
+        let (mut a, mut b) = (Peer::allocated(&server, Kind::Udp).await, Peer::allocated(&server, Kind::Udp).await);
+        join(&mut a, &mut b).await;
+        let mut buffer = [0; 2048];
+        let mut slot = Slot::new(&mut buffer, MAX_HEAD, MAX_TAIL, 1200);
+        slot.fill(1200);
+        assert_eq!(a.client.wrap(a.clock.now(), b.relayed.unwrap(), &mut slot), Wrapped::Ready);
+        let wire = slot.packet().to_vec();
+        let (Transport::Udp(a), Transport::Udp(b)) = (a.transport, b.transport) else { panic!("both are UDP") };
+        (a, b, wire, server)
+    });
+    let exchange = |packets: u64| {
+        runtime.block_on(async {
+            let mut buffer = [0; 2048];
+            for _ in 0..packets {
+                a.send(&wire).await.unwrap();
+                assert_eq!(timeout(PATIENCE, b.recv(&mut buffer)).await.unwrap().unwrap(), 4 + 1200);
+            }
+        });
+    };
+    exchange(200);
+    let counted = allocation_counter::measure(|| exchange(PACKETS));
+    // Timers and metrics of the runtime itself take a few.
+    assert!(counted.count_total < PACKETS / 50, "{} allocations for {PACKETS} packets", counted.count_total);
+}

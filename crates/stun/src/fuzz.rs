@@ -7,6 +7,7 @@ use crate::attribute::Attribute;
 use crate::credentials::Key;
 use crate::header::HEADER;
 use crate::message::Message;
+use crate::server::behaviour::{Origin, respond_behaviour};
 use crate::server::respond_binding;
 use crate::write::Writer;
 
@@ -18,6 +19,11 @@ pub fn message(data: &[u8]) {
         let answer = Message::parse(&out[..len]).expect("answers can be read");
         let request = Message::parse(data).expect("what was answered was read");
         assert_eq!(answer.transaction_id(), request.transaction_id());
+    }
+    let origin = Origin { local: ([198, 51, 100, 1], 1).into(), other: ([198, 51, 100, 2], 2).into() };
+    if let Some(answer) = respond_behaviour(data, source, origin, &mut out) {
+        assert!(Message::parse(&out[..answer.len]).is_ok(), "answers can be read");
+        assert!(answer.len <= data.len() + 36 && answer.to.ip() == source.ip());
     }
     let Ok(message) = Message::parse(data) else { return };
     assert!(message.as_bytes().len() >= HEADER && message.as_bytes().len() <= data.len());
