@@ -64,8 +64,12 @@ pub async fn connect(left: &Endpoint, right: &Endpoint) -> Pair {
 
 /// Connects two endpoints once more; of candidates they learn those that `takes` likes.
 pub async fn connect_with(left: &Endpoint, right: &Endpoint, takes: fn(&str) -> bool) -> Pair {
-    let a = left.peer_connection(Configuration::default()).unwrap();
-    let b = right.peer_connection(Configuration::default()).unwrap();
+    let [a, b] = [left, right].map(|endpoint| endpoint.peer_connection(Configuration::default()).unwrap());
+    connect_both(a, b, takes).await
+}
+
+/// Connects two connections; of candidates they learn those that `takes` likes.
+pub async fn connect_both(a: PeerConnection, b: PeerConnection, takes: fn(&str) -> bool) -> Pair {
     let at_a = a.create_data_channel("data", DataChannelInit::default()).unwrap();
     let (events_a, _keep) = tokio::sync::mpsc::unbounded_channel();
     let (events_b, mut from_b) = tokio::sync::mpsc::unbounded_channel();
