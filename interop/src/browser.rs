@@ -32,8 +32,8 @@ pub enum Kind {
 pub struct Options {
     /// Host addresses are hidden behind `.local` names and loopback is not used, as people have it.
     pub hide_addresses: bool,
-    /// A certificate (PEM) that is believed, also of a relay.
-    pub certificate: Option<PathBuf>,
+    /// An authority (PEM) that is believed, also for relays.
+    pub authority: Option<PathBuf>,
 }
 
 /// A running browser with one tab.
@@ -191,7 +191,7 @@ async fn chromium(options: Options) -> Result<(Group, TempDir, Bidi)> {
         args.push("--disable-features=WebRtcHideLocalIpsWithMdns".into());
         args.push("--allow-loopback-in-peer-connection".into());
     }
-    if options.certificate.is_some() {
+    if options.authority.is_some() {
         args.push("--ignore-certificate-errors".into());
     }
     let capabilities = json!({"capabilities": {"alwaysMatch": {
@@ -226,8 +226,8 @@ async fn firefox(options: Options) -> Result<(Group, TempDir, Bidi)> {
     ];
     let text: String = prefs.iter().map(|(k, v)| format!("user_pref(\"{k}\", {v});\n")).collect();
     std::fs::write(profile.path().join("user.js"), text).map_err(|e| e.to_string())?;
-    if let Some(certificate) = &options.certificate {
-        believe(certificate, profile.path()).await?;
+    if let Some(authority) = &options.authority {
+        believe(authority, profile.path()).await?;
     }
     let mut process = command(&binary, profile.path())
         .args(["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile"])
@@ -245,11 +245,11 @@ async fn firefox(options: Options) -> Result<(Group, TempDir, Bidi)> {
     Ok((process, profile, bidi))
 }
 
-/// Puts a certificate among those that Firefox believes: what a driver lets pass for pages does not count for relays.
-async fn believe(certificate: &Path, profile: &Path) -> Result<()> {
+/// Puts an authority among those that Firefox believes: what a driver lets pass for pages does not count for relays.
+async fn believe(authority: &Path, profile: &Path) -> Result<()> {
     let certutil = find(&["certutil"])?;
     let database = format!("sql:{}", profile.display());
-    let add = ["-A", "-d", &database, "-n", "test", "-t", "C,,", "-i", &certificate.to_string_lossy()];
+    let add = ["-A", "-d", &database, "-n", "test", "-t", "C,,", "-i", &authority.to_string_lossy()];
     for args in [&["-N", "-d", &database, "--empty-password"][..], &add] {
         let status = command(&certutil, profile).args(args).status().await.map_err(|e| e.to_string())?;
         if !status.success() {

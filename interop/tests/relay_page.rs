@@ -69,10 +69,11 @@ impl Transport {
     }
 }
 
-/// A server with a relay, over TLS if that is wanted; the folder has its certificate.
+/// A server with a relay, over TLS if that is wanted; and who is to be believed then.
 struct Relay {
     server: Server,
-    certificate: Option<PathBuf>,
+    /// Whoever signed its certificate.
+    authority: Option<PathBuf>,
     _folder: TempDir,
 }
 
@@ -81,31 +82,37 @@ impl Relay {
         let folder = folder()?;
         if !matches!(transport, Transport::Tls) {
             let server = Server::start_with(EVERYBODY).await?;
-            return Ok(Self { server, certificate: None, _folder: folder });
+            return Ok(Self { server, authority: None, _folder: folder });
         }
-        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-        let made = Command::new("openssl")
-            .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=relay".split(' '))
-            .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "extendedKeyUsage=serverAuth"])
-            .arg("-keyout")
-            .arg(&key)
-            .arg("-out")
-            .arg(&cert)
-            .output()
-            .map_err(|e| format!("openssl: {e}"))?;
-        if !made.status.success() {
-            return Err(format!("openssl: {}", String::from_utf8_lossy(&made.stderr)));
-        }
-        let (cert_path, key_path) = (cert.to_string_lossy(), key.to_string_lossy());
-        let tls = ["--tls-cert", &*cert_path, "--tls-key", &*key_path, "--turn-tls", "127.0.0.1:0"];
-        let server = Server::start_with(&[EVERYBODY, &tls[..]].concat()).await?;
-        Ok(Self { server, certificate: Some(cert.clone()), _folder: folder })
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let (authority, authority_key, cert, key) = (path("ca.pem"), path("ca.key"), path("cert.pem"), path("key.pem"));
+        let ca = ["-addext", "basicConstraints=critical,CA:TRUE", "-keyout", &authority_key, "-out", &authority];
+        openssl("/CN=authority", &ca)?;
+        let signed = ["-CA", &authority, "-CAkey", &authority_key, "-keyout", &key, "-out", &cert];
+        let leaf = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+        openssl("/CN=relay", &[&leaf[..], &signed].concat())?;
+        let tls = ["--tls-cert", &cert, "--tls-key", &key, "--turn-tls", "127.0.0.1:0"];
+        let mut server = Server::start_with(&[EVERYBODY, &tls[..]].concat()).await?;
+        // Firefox takes no address for a relay over TLS.
+        server.url = server.url.replace("127.0.0.1", "localhost");
+        Ok(Self { server, authority: Some(authority.into()), _folder: folder })
     }
+}
+
+/// Makes a certificate and its key.
+fn openssl(subject: &str, args: &[&str]) -> Result<()> {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", subject])
+        .args(args)
+        .output()
+        .map_err(|e| format!("openssl: {e}"))?;
+    if made.status.success() { Ok(()) } else { Err(format!("openssl: {}", String::from_utf8_lossy(&made.stderr))) }
 }
 
 /// Opens the page so that it uses the relay alone, over one transport; notes how every connection is configured.
 async fn page(kind: Kind, relay: &Relay, transport: Transport) -> Result<Browser> {
-    let options = Options { certificate: relay.certificate.clone(), ..Options::default() };
+    let options = Options { authority: relay.authority.clone(), ..Options::default() };
     let mut browser = visit::open_with(kind, options, &format!("{}/?relay", relay.server.url)).await?;
     let wanted = transport.pattern();
     browser
