@@ -23,6 +23,8 @@ impl Agent {
         self.nominate(now);
         self.select(now);
         self.conclude(now);
+        // Whether mappings are kept alive may have changed with the pair.
+        self.expire_queries(now);
         self.seek_direct(now);
         self.punch(now);
         self.judge(now);

@@ -11,7 +11,7 @@ use peerage_base::time::{Duration, Instant, earliest};
 
 use crate::agent::Agent;
 use crate::candidate::{CandidateKind, canonical, is_usable};
-use crate::event::{Event, Need, NeedId, Selected};
+use crate::event::{Event, Need, NeedId};
 use crate::local::{Local, LocalCandidate, LocalKind};
 use crate::punch::aim::{Outside, Theirs};
 use crate::punch::mapping::{Mapping, predicted};
@@ -29,6 +29,7 @@ impl Agent {
     /// NAT in extensions of candidates; otherwise it is given guessed candidates to check.
     pub fn set_remote_punch(&mut self, knows: bool) {
         self.punch.peer_knows = knows;
+        self.decide(self.decided_at);
     }
 
     /// Adds a socket that [`Need::Probes`] asked for: `base` is its address. One that is not needed any more is given
@@ -89,7 +90,7 @@ impl Agent {
     /// When there is something to decide.
     pub(crate) fn next_punch(&self) -> Option<Instant> {
         let Some(run) = &self.punch.run else {
-            let wanted = !self.punch.over && self.selected.is_none_or(|chosen| !is_direct(&chosen.announced));
+            let wanted = !self.punch.over && !self.is_direct();
             return self.current.started_at.filter(|_| wanted).map(|at| at + self.config.punch.start_after);
         };
         let measure = if let Task::Measure(measure) = &run.task { Some(measure.again) } else { None };
@@ -150,7 +151,8 @@ impl Agent {
 
     fn end_run(&mut self, now: Instant) {
         let Some(run) = &self.punch.run else { return };
-        let direct = self.selected.is_some_and(|chosen| chosen.announced.nominated && is_direct(&chosen.announced));
+        // By the pair: a relay behind a NAT of its own is announced as something else.
+        let direct = self.chosen_pair().is_some_and(|pair| pair.nominated.is_some() && !pair.is_relayed());
         if direct || self.failed || !self.local(run.local).is_some_and(|local| local.up) {
             self.finish_run(false);
         } else if run.ends_at <= now {
@@ -301,9 +303,4 @@ impl Volley {
     pub fn new(now: Instant, local: LocalId, targets: Vec<SocketAddr>, answers: Option<Notice>) -> Self {
         Self { local, targets, next: 0, passes: 0, began: now, answers }
     }
-}
-
-/// Whether no relay is on the way.
-fn is_direct(selected: &Selected) -> bool {
-    selected.local != CandidateKind::Relayed && selected.remote != CandidateKind::Relayed
 }

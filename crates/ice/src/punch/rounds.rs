@@ -137,7 +137,7 @@ impl Agent {
     /// This side's NAT does something else than it seemed to: there are no rounds any more.
     fn remap(&mut self, mapping: Mapping) {
         let Some(run) = &mut self.punch.run else { return };
-        (run.mapping, run.told, run.round, run.task) = (mapping, false, None, Task::Idle);
+        (run.mapping, run.told, run.round, run.task, run.need) = (mapping, false, None, Task::Idle, None);
         self.punch.summary.mapping = mapping;
         let old = core::mem::take(&mut run.sockets);
         self.events.extend(old.iter().map(|socket| Event::ReleaseLocal(socket.id)));
