@@ -1,7 +1,7 @@
 //! Events of a connection (the W3C events, without their `on`).
 
 pub use peerage_session::event::{CloseReason, ConnectionState, IceConnectionState, IceGatheringState};
-pub use peerage_session::event::{IceCandidate, SelectedPair};
+pub use peerage_session::event::{IceCandidate, PairProtocol, SelectedPair};
 pub use peerage_session::face::SignalingState;
 
 use crate::data_channel::DataChannel;

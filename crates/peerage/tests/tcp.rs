@@ -89,3 +89,19 @@ async fn strangers_at_the_listener_are_sent_away() {
     })
     .await;
 }
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn two_that_open_connections_to_each_other_at_once_meet() {
+    within(async {
+        let endpoint = || endpoint_with(|settings| settings.tcp = Tcp::Listen { port: 0, simultaneous_open: true });
+        let (near, far) = (endpoint(), endpoint());
+        let pair = connect_with(&near, &far, |candidate| candidate.contains("tcptype so")).await;
+        let selected = pair.a.get_stats().selected.expect("connected");
+        assert_eq!(selected.local_address.port(), near.tcp_addrs()[0].port());
+        assert_eq!(selected.remote_address.port(), far.tcp_addrs()[0].port());
+        pair.at_a.send("hello").await.unwrap();
+        assert_eq!(pair.at_b.recv().await, Some(Message::Text("hello".into())));
+    })
+    .await;
+}

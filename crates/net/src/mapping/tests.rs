@@ -23,6 +23,12 @@ struct State {
     silent: bool,
 }
 
+/// The address of a router, which no other process that runs these tests uses: the port is always the same.
+fn router(number: u8) -> Ipv4Addr {
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, high, low, number)
+}
+
 type Shared = Arc<Mutex<State>>;
 
 fn state(lease: u32) -> Shared {
@@ -273,17 +279,17 @@ async fn maps_and_follows(ip: Ipv4Addr, pcp: bool, via: Via) {
 
 #[tokio::test]
 async fn pcp_maps_follows_a_new_address_and_leaves_nothing() {
-    maps_and_follows(Ipv4Addr::new(127, 0, 7, 1), true, Via::Pcp).await;
+    maps_and_follows(router(1), true, Via::Pcp).await;
 }
 
 #[tokio::test]
 async fn nat_pmp_does_where_pcp_is_refused() {
-    maps_and_follows(Ipv4Addr::new(127, 0, 7, 2), false, Via::NatPmp).await;
+    maps_and_follows(router(2), false, Via::NatPmp).await;
 }
 
 #[tokio::test]
 async fn a_lease_is_renewed_at_half_and_given_up_at_its_end() {
-    let ip = Ipv4Addr::new(127, 0, 7, 3);
+    let ip = router(3);
     let state = state(2);
     small_router(ip, true, state.clone()).await;
     let mut config = config(ip);
@@ -312,7 +318,7 @@ async fn a_lease_is_renewed_at_half_and_given_up_at_its_end() {
 
 #[tokio::test]
 async fn upnp_maps_another_port_where_ours_is_taken_and_for_ever_where_that_is_all_there_is() {
-    let ip = Ipv4Addr::new(127, 0, 7, 4);
+    let ip = router(4);
     let state = state(0);
     let mut config = config(ip);
     config.upnp = true;
@@ -333,9 +339,9 @@ async fn upnp_maps_another_port_where_ours_is_taken_and_for_ever_where_that_is_a
 
 #[tokio::test]
 async fn without_a_router_nothing_is_told_and_closing_does_not_wait() {
-    let mut config = config(Ipv4Addr::new(127, 0, 7, 5));
+    let mut config = config(router(5));
     config.upnp = true;
-    config.search = ([127, 0, 7, 5], 9).into();
+    config.search = (router(5), 9).into();
     let mut mapper = Mapper::start(&config, [(Transport::Udp, 4000)]);
     assert!(tokio::time::timeout(Duration::from_millis(900), mapper.changed()).await.is_err());
     tokio::time::timeout(Duration::from_millis(500), mapper.close()).await.unwrap();
@@ -343,7 +349,7 @@ async fn without_a_router_nothing_is_told_and_closing_does_not_wait() {
 
 #[tokio::test]
 async fn an_address_that_cannot_be_reached_is_not_told() {
-    let ip = Ipv4Addr::new(127, 0, 7, 6);
+    let ip = router(6);
     let state = state(7200);
     state.lock().unwrap().outside = Ipv4Addr::UNSPECIFIED;
     small_router(ip, true, state.clone()).await;
@@ -356,18 +362,18 @@ async fn an_address_that_cannot_be_reached_is_not_told() {
 
 #[tokio::test]
 async fn what_the_router_speaks_is_found_out() {
-    let ip = Ipv4Addr::new(127, 0, 7, 7);
+    let ip = router(7);
     small_router(ip, false, state(7200)).await;
     let mut config = config(ip);
     config.upnp = true;
     config.search = upnp_router(ip, state(0), 0).await;
     let expected = [Via::NatPmp, Via::Upnp].map(|via| Found { via, external: Some(OUTSIDE.into()) });
     assert_eq!(discover(&config, 4000).await, expected);
-    let ip = Ipv4Addr::new(127, 0, 7, 8);
+    let ip = router(8);
     let mapped = state(7200);
     small_router(ip, true, mapped.clone()).await;
     config.gateway = Some(ip);
-    config.search = ([127, 0, 7, 5], 9).into();
+    config.search = (router(5), 9).into();
     assert_eq!(discover(&config, 4000).await, [Found { via: Via::Pcp, external: Some(OUTSIDE.into()) }]);
     assert!(mapped.lock().unwrap().mapped.is_empty());
 }
