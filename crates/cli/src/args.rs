@@ -14,6 +14,8 @@ use peerage_signal::client::tls::parse_fingerprint;
 use peerage_signal::code::Code;
 use peerage_signal::link::ServerAddress;
 
+use crate::lab::LabArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   peerage send holiday.mp4                 prints a code and the command for the other side
@@ -47,6 +49,8 @@ pub enum Command {
     Receive(ReceiveArgs),
     /// Join standard input and output with another machine's
     Pipe(PipeArgs),
+    /// Show what connects behind which NATs, in simulated networks
+    Lab(Box<LabArgs>),
     /// Print a script that completes this command line in a shell
     Completions {
         /// The shell.
@@ -192,10 +196,11 @@ pub struct TurnArgs {
     /// Relayed addresses at a time from one source address (IPv6: one /64) [default: 64]
     #[arg(long, value_name = "N", conflicts_with = "no_turn")]
     pub turn_max_per_source: Option<u32>,
-    /// Bytes a second relayed for one room: 500K, 12.5M, 1G [default: 12.5M]
+    /// Bytes a second relayed for one room, twice what two relayed peers send each other: 500K, 12.5M, 1G
+    /// [default: 25M]
     #[arg(long, value_name = "BYTES", value_parser = bytes, conflicts_with = "no_turn")]
     pub turn_rate: Option<u64>,
-    /// Bytes an hour relayed for one room [default: 20G]
+    /// Bytes an hour relayed for one room, counted likewise [default: 40G]
     #[arg(long, value_name = "BYTES", value_parser = bytes, conflicts_with = "no_turn")]
     pub turn_volume: Option<u64>,
     /// How long relayed connections may go on when the server is stopped; a second signal ends them

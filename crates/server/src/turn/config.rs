@@ -49,11 +49,11 @@ pub struct TurnLimits {
     pub allocations_per_room: u32,
     /// Relayed addresses at a time from one source address (IPv6: one /64). Default 64: a few browsers behind one NAT.
     pub allocations_per_source: u32,
-    /// Bytes a second relayed for one room, both directions together. Default 12,500,000 (100 Mbit/s); beyond, packets
-    /// are dropped. One source address gets twice as much.
+    /// Bytes a second relayed for one room, both directions together; what goes from one relay to another counts for both.
+    /// Default 25,000,000, that is 100 Mbit/s between two peers that are both relayed; beyond, packets are dropped. One
+    /// source address gets twice as much.
     pub bytes_per_second: u64,
-    /// Bytes an hour relayed for one room, both directions together. Default 20 GB. One source address gets twice as
-    /// much.
+    /// Bytes an hour relayed for one room, counted likewise. Default 40 GB. One source address gets twice as much.
     pub bytes_per_hour: u64,
     /// TCP and TLS connections at a time in all. Default 4,096.
     pub connections: usize,
@@ -121,8 +121,8 @@ impl Default for TurnLimits {
             allocations: quota.total,
             allocations_per_room: quota.per_name,
             allocations_per_source: quota.per_source,
-            bytes_per_second: 12_500_000,
-            bytes_per_hour: 20_000_000_000,
+            bytes_per_second: 25_000_000,
+            bytes_per_hour: 40_000_000_000,
             connections: 4096,
             connections_per_source: 64,
             slow: Duration::from_secs(10),
