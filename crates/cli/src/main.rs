@@ -5,6 +5,7 @@ mod clock;
 mod connect;
 mod ending;
 mod interrupt;
+mod lab;
 mod lane;
 mod meet;
 mod pipe;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Send(args) => (args.client.json, false),
         Command::Receive(args) => (args.client.json, false),
         Command::Pipe(args) => (args.client.json, true),
+        Command::Lab(args) => (args.json(), false),
         Command::Serve(_) | Command::Completions { .. } => (false, false),
     };
     let mut report = Report::new(json, data_on_stdout);
@@ -49,6 +51,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, report: &mut Report) -> Outcome<()> {
+    if let Command::Lab(args) = &command {
+        return lab::run(args);
+    }
     let runtime = tokio::runtime::Runtime::new().map_err(Ending::from(Kind::Path))?;
     let result = runtime.block_on(async {
         match command {
@@ -56,7 +61,7 @@ fn run(command: Command, report: &mut Report) -> Outcome<()> {
             Command::Send(args) => send::run(args, report).await,
             Command::Receive(args) => receive::run(args, report).await,
             Command::Pipe(args) => pipe::run(args, report).await,
-            Command::Completions { .. } => Ok(()),
+            Command::Lab(_) | Command::Completions { .. } => Ok(()),
         }
     });
     // A thread that waits for a line at the terminal must not keep the program.

@@ -31,6 +31,8 @@ const MAX_FRAME: usize = 65_535;
 #[derive(Debug)]
 pub struct RelayServer {
     server: Server,
+    config: Config,
+    rng: Rng,
     ip: IpAddr,
     next_port: u16,
     relays: BTreeMap<RelayId, SocketAddr>,
@@ -53,7 +55,9 @@ impl RelayServer {
             .collect();
         config.own = vec![ip];
         Self {
-            server: Server::new(config, rng, now, Duration::from_secs(1_800_000_000)),
+            server: start(&config, &rng, now),
+            config,
+            rng,
             ip,
             next_port: FIRST_PORT,
             relays: BTreeMap::new(),
@@ -61,6 +65,20 @@ impl RelayServer {
             out: VecDeque::new(),
             relayed: 0,
         }
+    }
+
+    /// The server is started again: it has forgotten everything, and its streams are gone.
+    pub fn restart(&mut self, now: Instant) {
+        self.rng = self.rng.split("again");
+        self.server = start(&self.config, &self.rng, now);
+        self.relays.clear();
+        self.streams.clear();
+        self.out.clear();
+    }
+
+    /// Its address.
+    pub fn ip(&self) -> IpAddr {
+        self.ip
     }
 
     /// Packets that were relayed, both directions together.
@@ -161,6 +179,15 @@ impl RelayServer {
         };
         Ok(SocketAddr::new(self.ip, port))
     }
+}
+
+fn start(config: &Config, rng: &Rng, now: Instant) -> Server {
+    Server::new(
+        config.clone(),
+        rng.split("server"),
+        now,
+        Duration::from_secs(1_800_000_000) + now.since(Instant::ORIGIN),
+    )
 }
 
 impl Element for RelayServer {

@@ -211,6 +211,11 @@ impl World {
         element.downcast_ref().expect("an id is made with the type of its element")
     }
 
+    /// The name that an element was added by.
+    pub fn name<T>(&self, id: Id<T>) -> &str {
+        &self.elements[id.index].name
+    }
+
     /// Lets time pass until `done` or `deadline`, and answers whether it was `done`. It is asked after each moment at
     /// which something happened. At the end it is `deadline`, unless `done`.
     ///

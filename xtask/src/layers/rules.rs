@@ -29,7 +29,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("server", &["net", "turn", "stun", "signal", "peerage", "crypto"]),
     ("codecs", &[]),
     ("sim", &[]),
-    ("lab", &["session", "turn", "sim"]),
+    // It reads STUN messages to tell what a packet is.
+    ("lab", &["session", "turn", "stun", "sim"]),
     ("cli", &["peerage", "signal", "transfer", "server", "lab", "codecs"]),
     ("testkit", ANYTHING),
 ];
