@@ -161,7 +161,13 @@ impl Lab {
         done(Command::new("ip").args(["netns", "add", name]).output())?;
         self.spaces.push(name.into());
         // Link-local addresses of IPv6 take seconds until they may be used, and nothing here needs them.
-        run_in(name, "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2> /dev/null || true; ip link set lo up")
+        // Loopback keeps it: drivers of browsers listen there.
+        run_in(
+            name,
+            "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2> /dev/null || true
+             echo 0 > /proc/sys/net/ipv6/conf/lo/disable_ipv6 2> /dev/null || true
+             ip link set lo up",
+        )
     }
 }
 

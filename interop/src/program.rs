@@ -1,5 +1,6 @@
 //! The `peerage` binary as the tests run it: a server, and commands with JSON output.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -57,7 +58,7 @@ impl Server {
 
     /// Starts one on free ports with further arguments.
     pub async fn start_with(args: &[&str]) -> Result<Self> {
-        let mut server = Self::run(&[&["--listen", "127.0.0.1:0"][..], args].concat()).await?;
+        let mut server = Self::run(&[&["--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0"][..], args].concat()).await?;
         let scheme = if args.contains(&"--tls-cert") { "https" } else { "http" };
         server.url = format!("{scheme}://{}", server.address);
         Ok(server)
@@ -69,8 +70,22 @@ impl Server {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(|e| e.to_string())?.port();
         let url = format!("http://{INSECURE_HOST}:{port}");
-        let mut server = Self::run(&["--listen", &format!("127.0.0.1:{port}"), "--public-url", &url]).await?;
+        let listen = format!("127.0.0.1:{port}");
+        let mut server = Self::run(&["--listen", &listen, "--public-url", &url, "--stun", "127.0.0.1:0"]).await?;
         server.url = url;
+        Ok(server)
+    }
+
+    /// Starts one at these addresses, for a namespace of its own; the first one serves everything, all serve STUN.
+    pub async fn start_at(addresses: &[Ipv4Addr], args: &[&str]) -> Result<Self> {
+        let first = addresses.first().ok_or("no address")?;
+        let mut all = vec!["--listen".to_owned(), format!("{first}:8080")];
+        for address in addresses {
+            all.extend(["--stun".to_owned(), format!("{address}:3478")]);
+        }
+        let all: Vec<&str> = all.iter().map(String::as_str).chain(args.iter().copied()).collect();
+        let mut server = Self::run(&all).await?;
+        server.url = format!("http://{}", server.address);
         Ok(server)
     }
 
@@ -78,7 +93,6 @@ impl Server {
         let mut process = Command::new(binary().await?)
             .arg("serve")
             .args(args)
-            .args(["--stun", "127.0.0.1:0"])
             .kill_on_drop(true)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -130,11 +144,25 @@ impl Run {
 
     /// The next event of a kind; an `error` event fails, others are passed over.
     pub async fn event(&mut self, kind: &str, limit: Duration) -> Result<Value> {
+        self.event_seeing(kind, kind, limit, |_| {}).await
+    }
+
+    /// The same, with a look at events of another kind that come before.
+    pub async fn event_seeing(
+        &mut self,
+        kind: &str,
+        other: &str,
+        limit: Duration,
+        mut see: impl FnMut(&Value),
+    ) -> Result<Value> {
         let find = async {
             while let Some(line) = self.events.next_line().await.map_err(|e| e.to_string())? {
                 let event: Value = serde_json::from_str(&line).map_err(|e| format!("{e}: {line}"))?;
                 if event["event"] == kind {
                     return Ok(event);
+                }
+                if event["event"] == other {
+                    see(&event);
                 }
                 if event["event"] == "error" {
                     return Err(line);
