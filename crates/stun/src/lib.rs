@@ -16,6 +16,7 @@ extern crate alloc;
 
 pub mod attribute;
 pub mod credentials;
+pub mod discovery;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
