@@ -1,6 +1,6 @@
 //! What a packet is, in one line.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
 use peerage_sim::packet::{Packet, Protocol};
@@ -42,8 +42,8 @@ pub struct Summary {
     pub details: String,
     /// What it is for. Of relayed ones: what is inside.
     pub purpose: Purpose,
-    /// Whether a relay's header is around it.
-    pub relayed: bool,
+    /// What a relay's header around it says: `ChannelData 0x4000`, `Send indication to 192.0.2.1:5000`.
+    pub wrapper: Option<String>,
 }
 
 impl Summary {
@@ -64,11 +64,20 @@ impl Summary {
     }
 
     fn new(title: impl Into<String>, purpose: Purpose) -> Self {
-        Self { title: title.into(), details: String::new(), purpose, relayed: false }
+        Self { title: title.into(), details: String::new(), purpose, wrapper: None }
     }
 
     fn inside(self, wrapper: String) -> Self {
-        Self { title: format!("{wrapper} [{}]", self.title), relayed: true, ..self }
+        Self { wrapper: Some(wrapper), ..self }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.wrapper {
+            Some(wrapper) => write!(f, "{wrapper} [{}]", self.title),
+            None => f.write_str(&self.title),
+        }
     }
 }
 
@@ -123,7 +132,7 @@ fn stun(bytes: &[u8]) -> Summary {
         _ => Purpose::Relay,
     };
     let details: Vec<_> = message.attributes().filter_map(|attribute| detail(&attribute)).collect();
-    Summary { title, details: details.join(", "), purpose, relayed: false }
+    Summary { title, details: details.join(", "), purpose, wrapper: None }
 }
 
 fn method(method: Method) -> String {
@@ -248,8 +257,7 @@ mod tests {
         let mut wrapped = vec![0x40, 0x02, 0, 20];
         wrapped.extend(binding());
         let summary = udp(wrapped);
-        assert_eq!(summary.title, "ChannelData 0x4002 [Binding request]");
-        assert!(summary.relayed);
+        assert_eq!(summary.to_string(), "ChannelData 0x4002 [Binding request]");
     }
 
     #[test]

@@ -66,11 +66,11 @@ pub fn html(trace: &Trace, title: &str) -> String {
 }
 
 const CONTROLS: &str = "<nav class=\"controls\" aria-label=\"Replay\">\n\
-     <button type=\"button\" id=\"first\" title=\"Before the first packet (Home)\" aria-label=\"To the start\">⏮</button>\n\
-     <button type=\"button\" id=\"back\" title=\"One packet back (Left)\" aria-label=\"One packet back\">◀</button>\n\
+     <button type=\"button\" id=\"first\" title=\"Before the first packet (Home)\" aria-label=\"To the start\">«</button>\n\
+     <button type=\"button\" id=\"back\" title=\"One packet back (Left)\" aria-label=\"One packet back\">‹</button>\n\
      <button type=\"button\" id=\"play\" title=\"Play or pause (Space)\">Play</button>\n\
-     <button type=\"button\" id=\"next\" title=\"One packet on (Right)\" aria-label=\"One packet on\">▶</button>\n\
-     <button type=\"button\" id=\"last\" title=\"After the last packet (End)\" aria-label=\"To the end\">⏭</button>\n\
+     <button type=\"button\" id=\"next\" title=\"One packet on (Right)\" aria-label=\"One packet on\">›</button>\n\
+     <button type=\"button\" id=\"last\" title=\"After the last packet (End)\" aria-label=\"To the end\">»</button>\n\
      <input type=\"range\" id=\"at\" min=\"0\" max=\"0\" value=\"0\" aria-label=\"Packet\">\n\
      <output id=\"where\" for=\"at\"></output>\n</nav>\n";
 
@@ -107,6 +107,9 @@ fn steps(out: &mut String, journey: &Journey) {
         journey.after.as_secs_f64(),
         Escaped(&summary.title)
     );
+    if let Some(wrapper) = &summary.wrapper {
+        let _ = write!(out, "<p class=\"details\">in {}</p>", Escaped(wrapper));
+    }
     if !summary.details.is_empty() {
         let _ = write!(out, "<p class=\"details\">{}</p>", Escaped(&summary.details));
     }

@@ -170,6 +170,6 @@ impl Journey {
             };
             kind.to_owned()
         });
-        format!("{}|{}|{}", self.protocol, self.summary.title, steps.collect::<Vec<_>>().join("|"))
+        format!("{}|{}|{}", self.protocol, self.summary, steps.collect::<Vec<_>>().join("|"))
     }
 }

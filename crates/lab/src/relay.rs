@@ -20,8 +20,8 @@ pub const PORT: u16 = 3478;
 pub const USER: &str = "lab";
 /// The user's password.
 pub const PASSWORD: &str = "in virtual time";
-/// The listener for datagrams; streams are numbered from the next on.
-const UDP: LocalId = LocalId(0);
+/// The listener for datagrams at the first address, and so on; streams are numbered from here on.
+const STREAMS: u32 = 2;
 /// First relayed port.
 const FIRST_PORT: u16 = 49_152;
 /// Longest frame of a stream that is taken.
@@ -33,17 +33,19 @@ pub struct RelayServer {
     server: Server,
     config: Config,
     rng: Rng,
-    ip: IpAddr,
+    ips: Vec<IpAddr>,
     next_port: u16,
     relays: BTreeMap<RelayId, SocketAddr>,
-    streams: BTreeMap<SocketAddr, (LocalId, Deframer)>,
+    /// By the client's address; with the server's own.
+    streams: BTreeMap<SocketAddr, (LocalId, IpAddr, Deframer)>,
+    next_stream: u32,
     out: VecDeque<Packet>,
     relayed: u64,
 }
 
 impl RelayServer {
-    /// A server at an address of the public network. `may_allocate` is false for one that does STUN alone.
-    pub fn new(ip: IpAddr, may_allocate: bool, rng: Rng, now: Instant) -> Self {
+    /// A server at addresses of the public network, one of a family. `may_allocate` is false for one that does STUN alone.
+    pub fn new(ips: Vec<IpAddr>, may_allocate: bool, rng: Rng, now: Instant) -> Self {
         let mut config = Config::default();
         if may_allocate {
             config.users = vec![User { name: USER.into(), password: PASSWORD.into() }];
@@ -53,15 +55,16 @@ impl RelayServer {
             .iter()
             .filter_map(|cidr| cidr.parse().ok())
             .collect();
-        config.own = vec![ip];
+        config.own = ips.clone();
         Self {
             server: start(&config, &rng, now),
             config,
             rng,
-            ip,
+            ips,
             next_port: FIRST_PORT,
             relays: BTreeMap::new(),
             streams: BTreeMap::new(),
+            next_stream: STREAMS,
             out: VecDeque::new(),
             relayed: 0,
         }
@@ -76,9 +79,9 @@ impl RelayServer {
         self.out.clear();
     }
 
-    /// Its address.
-    pub fn ip(&self) -> IpAddr {
-        self.ip
+    /// Its addresses.
+    pub fn ips(&self) -> &[IpAddr] {
+        &self.ips
     }
 
     /// Packets that were relayed, both directions together.
@@ -114,19 +117,25 @@ impl RelayServer {
     }
 
     fn tell_client(&mut self, path: Path, slot: &mut Slot<'_>) {
-        let source = SocketAddr::new(self.ip, PORT);
-        if path.local == UDP {
-            self.out.push_back(Packet::udp(source, path.remote, slot.packet()));
-        } else if Framing::Turn.frame(slot).is_some() {
-            self.out.push_back(Packet::tcp(source, path.remote, slot.packet()));
+        let index = usize::try_from(path.local.0).unwrap_or(usize::MAX);
+        if let Some(ip) = self.ips.get(index).filter(|_| path.local.0 < STREAMS) {
+            return self.out.push_back(Packet::udp(SocketAddr::new(*ip, PORT), path.remote, slot.packet()));
+        }
+        let Some((id, ip, _)) = self.streams.get(&path.remote) else { return };
+        if *id == path.local && Framing::Turn.frame(slot).is_some() {
+            self.out.push_back(Packet::tcp(SocketAddr::new(*ip, PORT), path.remote, slot.packet()));
         }
     }
 
     fn hear_stream(&mut self, now: Instant, packet: &Packet) {
-        let next = LocalId(UDP.0 + 1 + self.streams.len() as u32);
-        let fresh = || (next, Deframer::new(Framing::Turn, MAX_FRAME));
-        let (id, mut deframer) = self.streams.remove(&packet.source).unwrap_or_else(fresh);
-        let path = Path { local: id, remote: packet.source };
+        if !self.streams.contains_key(&packet.source) {
+            let fresh = (LocalId(self.next_stream), packet.destination.ip(), Deframer::new(Framing::Turn, MAX_FRAME));
+            self.next_stream += 1;
+            self.streams.insert(packet.source, fresh);
+        }
+        let Some((id, _, deframer)) = self.streams.get_mut(&packet.source) else { return };
+        let path = Path { local: *id, remote: packet.source };
+        let mut frames = Vec::new();
         let mut rest = &packet.payload[..];
         while !rest.is_empty() {
             let room = deframer.room();
@@ -135,11 +144,12 @@ impl RelayServer {
             deframer.filled(taken);
             rest = &rest[taken..];
             while let Ok(Some(frame)) = deframer.next() {
-                let mut frame = frame.to_vec();
-                self.hear_client(now, Transport::Tcp, path, &mut frame);
+                frames.push(frame.to_vec());
             }
         }
-        self.streams.insert(packet.source, (id, deframer));
+        for mut frame in frames {
+            self.hear_client(now, Transport::Tcp, path, &mut frame);
+        }
     }
 
     fn serve_events(&mut self, now: Instant) {
@@ -165,9 +175,7 @@ impl RelayServer {
     }
 
     fn bind(&mut self, v4: bool, port: Port) -> Result<SocketAddr, BindError> {
-        if self.ip.is_ipv4() != v4 {
-            return Err(BindError::Family);
-        }
+        let ip = self.ips.iter().find(|ip| ip.is_ipv4() == v4).copied().ok_or(BindError::Family)?;
         let port = match port {
             Port::Exact(port) => port,
             Port::Any | Port::Even | Port::EvenPair => {
@@ -177,7 +185,7 @@ impl RelayServer {
                 port
             }
         };
-        Ok(SocketAddr::new(self.ip, port))
+        Ok(SocketAddr::new(ip, port))
     }
 }
 
@@ -192,10 +200,11 @@ fn start(config: &Config, rng: &Rng, now: Instant) -> Server {
 
 impl Element for RelayServer {
     fn handle_packet(&mut self, now: Instant, _: Interface, mut packet: Packet) {
-        if packet.destination == SocketAddr::new(self.ip, PORT) {
+        let own = self.ips.iter().zip(0..).find(|(ip, _)| packet.destination == SocketAddr::new(**ip, PORT));
+        if let Some((_, listener)) = own {
             match packet.protocol {
                 Protocol::Udp => {
-                    let path = Path { local: UDP, remote: packet.source };
+                    let path = Path { local: LocalId(listener), remote: packet.source };
                     self.hear_client(now, Transport::Udp, path, &mut packet.payload);
                 }
                 Protocol::Tcp => self.hear_stream(now, &packet),

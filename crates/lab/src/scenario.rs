@@ -104,25 +104,24 @@ impl Scenario {
         let mut server = |world: &mut World, name: &str, wanted: bool, turn: bool| {
             wanted.then(|| {
                 let seat = pair.internet.seat(families);
-                let ip = seat.addresses[0];
                 let rng = world.rng(name);
-                let id = world.add(name, RelayServer::new(ip, turn, rng, now));
+                let id = world.add(name, RelayServer::new(seat.addresses.clone(), turn, rng, now));
                 seat.attach(world, id);
-                (id, ip)
+                (id, seat.addresses)
             })
         };
         let first = server(&mut world, "relay", self.stun || self.turn, self.turn);
         let second = server(&mut world, "stun", self.stun, false);
-        let servers = self.servers(first.map(|(_, ip)| ip), second.map(|(_, ip)| ip));
+        let ips = [&first, &second].map(|server| server.as_ref().map_or(&[][..], |(_, ips)| ips));
         let seats = pair.seats.clone();
         let mut place = |index: usize, name: &str| {
             let mut config = Config::default();
-            config.servers = servers.clone();
             config.predict_ports = !self.plain_ice;
             config.birthday_probing = !self.plain_ice;
             // Simulated networks have addresses of documentation, which are never probed elsewhere.
             config.probe_anywhere = true;
             let addresses = seats[index].addresses.clone();
+            config.servers = self.servers(ips, &addresses);
             let rng = world.rng(name);
             let id = world.add(name, Peer::new(config, addresses, self.tcp, rng, now));
             let attachment = seats[index].attach(&mut world, id);
@@ -134,8 +133,8 @@ impl Scenario {
             peers: [a.0, b.0],
             attachments: [a.1, b.1],
             pair,
-            relay: first.map(|(id, _)| id),
-            second: second.map(|(id, _)| id),
+            relay: first.as_ref().map(|(id, _)| *id),
+            second: second.as_ref().map(|(id, _)| *id),
             scenario: self.clone(),
             sent: 0,
             next_message: now,
@@ -150,17 +149,19 @@ impl Scenario {
         run.outcome()
     }
 
-    fn servers(&self, first: Option<IpAddr>, second: Option<IpAddr>) -> Vec<Server> {
+    /// What a peer with these addresses is told of the servers: what it can reach, as names in DNS would tell it.
+    fn servers(&self, [first, second]: [&[IpAddr]; 2], own: &[IpAddr]) -> Vec<Server> {
         let url = |scheme, ip, tcp| ServerUrl { scheme, host: Host::Ip(ip), port: PORT, tcp };
+        let reachable = |ip: &&IpAddr| own.iter().any(|own| own.is_ipv4() == ip.is_ipv4());
         let mut servers = Vec::new();
         if self.stun {
-            let ips = [first, second].into_iter().flatten();
-            servers.extend(ips.map(|ip| Server::from(url(Scheme::Stun, ip, false))));
+            let ips = first.iter().chain(second).filter(reachable);
+            servers.extend(ips.map(|ip| Server::from(url(Scheme::Stun, *ip, false))));
         }
-        if let Some(ip) = first.filter(|_| self.turn) {
+        for ip in first.iter().filter(reachable).filter(|_| self.turn) {
             for tcp in [false, true] {
                 let (username, credential) = (USER.into(), PASSWORD.into());
-                servers.push(Server { url: url(Scheme::Turn, ip, tcp), username, credential });
+                servers.push(Server { url: url(Scheme::Turn, *ip, tcp), username, credential });
             }
         }
         servers

@@ -157,8 +157,7 @@ pub fn head(journey: &Journey) -> String {
     let hops = journey.hops().join(" > ");
     let details = if summary.details.is_empty() { String::new() } else { format!(" ({})", summary.details) };
     format!(
-        "#{number:<4} {time:.3} s  {hops}\n      {}{details}\n      {protocol} {source} -> {destination}, {len} bytes",
-        summary.title
+        "#{number:<4} {time:.3} s  {hops}\n      {summary}{details}\n      {protocol} {source} -> {destination}, {len} bytes"
     )
 }
 
@@ -192,7 +191,7 @@ fn write_steps(f: &mut fmt::Formatter<'_>, journey: &Journey) -> fmt::Result {
     writeln!(f, "{}", head(journey))?;
     for (number, (at, after, text)) in (1..).zip(told(journey)) {
         let later = after.saturating_sub(journey.after).as_secs_f64() * 1000.0;
-        writeln!(f, "      {number:>2}. {at:7} +{later:<3.0} ms  {text}")?;
+        writeln!(f, "      {number:>2}. {at:7} +{later:>3.0} ms  {text}")?;
     }
     Ok(())
 }
@@ -245,7 +244,7 @@ fn members(run: &Run) -> Vec<Member> {
                 name: world.name(id).into(),
                 role: Role::Server,
                 words: says.into(),
-                addresses: vec![world.get(id).ip().to_string()],
+                addresses: text(world.get(id).ips()),
                 behind: None,
             });
         }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
-use peerage_sim::step::Step;
+use peerage_sim::step::{Refusal, Step};
 
 use crate::decode::Purpose;
 use crate::picture::lifelines::order;
@@ -12,20 +14,27 @@ use crate::record::{End, Journey};
 use crate::trace::{Trace, ending};
 
 /// Left of the first line: time and number.
-const MARGIN: i32 = 120;
-const COLUMN: i32 = 150;
+const MARGIN: i32 = 130;
+/// Between two lines, as far as the width goes.
+const COLUMN: RangeInclusive<i32> = 132..=170;
+/// Right of the last line.
+const EDGE: i32 = 64;
+/// Of the drawing where the columns allow it.
+const WIDTH: i32 = 930;
 const ROW: i32 = 44;
 const HEAD: i32 = 30;
 /// How far a packet sinks on its way.
 const SLOPE: i32 = 10;
 /// Characters of a label.
-const LABEL: usize = 44;
+const LABEL: usize = 40;
 
 /// Writes the drawing.
 pub fn write(out: &mut String, trace: &Trace) {
     let order = order(trace);
-    let columns: BTreeMap<&str, i32> = order.iter().copied().zip((0..).map(|n| MARGIN + n * COLUMN)).collect();
-    let width = MARGIN + COLUMN * i32::try_from(order.len()).unwrap_or(0).saturating_sub(1) + 90;
+    let gaps = i32::try_from(order.len()).unwrap_or(0).saturating_sub(1);
+    let column = ((WIDTH - MARGIN - EDGE) / gaps.max(1)).clamp(*COLUMN.start(), *COLUMN.end());
+    let columns: BTreeMap<&str, i32> = order.iter().copied().zip((0..).map(|n| MARGIN + n * column)).collect();
+    let width = MARGIN + column * gaps + EDGE;
     let height = ROW * i32::try_from(trace.journeys.len()).unwrap_or(i32::MAX / ROW - 1) + 12;
     let _ = writeln!(out, "<div class=\"ladder\" tabindex=\"0\" role=\"group\" aria-label=\"Ladder of packets\">");
     let _ = writeln!(out, "<svg class=\"heads\" width=\"{width}\" height=\"{HEAD}\" aria-hidden=\"true\">");
@@ -34,7 +43,7 @@ pub fn write(out: &mut String, trace: &Trace) {
     }
     let _ = writeln!(out, "</svg>\n<svg class=\"rungs\" width=\"{width}\" height=\"{height}\" role=\"list\">");
     out.push_str(
-        "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+        "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"9\" markerHeight=\"9\" markerUnits=\"userSpaceOnUse\" \
          orient=\"auto-start-reverse\"><path d=\"M0 0 8 4 0 8z\" fill=\"context-stroke\"/></marker></defs>\n",
     );
     for x in columns.values() {
@@ -58,7 +67,7 @@ fn rung(out: &mut String, journey: &Journey, columns: &BTreeMap<&str, i32>, top:
         Purpose::Data => "data",
         Purpose::Other => "other",
     };
-    let relayed = if journey.summary.relayed { " relayed" } else { "" };
+    let relayed = if journey.summary.wrapper.is_some() { " relayed" } else { "" };
     let lost = if dropped.is_some() { " dropped" } else { "" };
     let number = journey.number;
     let _ = write!(
@@ -91,14 +100,12 @@ fn rung(out: &mut String, journey: &Journey, columns: &BTreeMap<&str, i32>, top:
         let _ = write!(out, "<text class=\"label\" x=\"{x}\" y=\"{}\">{}</text>", top + 13, Escaped(&label));
         if let Some(stage) = dropped {
             let y = height(points.len().saturating_sub(1));
-            let says = stage.step.to_string();
-            let says = says.strip_prefix("dropped: ").unwrap_or(&says);
             let _ = write!(
                 out,
                 "<text class=\"cross\" x=\"{last}\" y=\"{}\">✕</text><text class=\"why\" x=\"{last}\" y=\"{}\">{}</text>",
                 y + 5,
                 top + 41,
-                Escaped(&short(says, LABEL))
+                why(&stage.step)
             );
         }
     }
@@ -108,22 +115,51 @@ fn rung(out: &mut String, journey: &Journey, columns: &BTreeMap<&str, i32>, top:
 
 /// What a box made of an address, below its line.
 fn rewrites(out: &mut String, journey: &Journey, columns: &BTreeMap<&str, i32>, points: &[(&str, i32)], top: i32) {
+    let mut made: BTreeMap<&str, Vec<(&str, SocketAddr)>> = BTreeMap::new();
     for stage in &journey.stages {
-        let to = match &stage.step {
-            Step::SourceRewritten { to, .. } => format!("from {to}"),
-            Step::DestinationRewritten { to, .. } => format!("to {to}"),
+        let rewritten = match stage.step {
+            Step::SourceRewritten { to, .. } => ("from", to),
+            Step::DestinationRewritten { to, .. } => ("to", to),
             _ => continue,
         };
+        made.entry(&stage.at).or_default().push(rewritten);
+    }
+    for (at, made) in made {
         // The reason of a drop stands there already.
-        let refused = journey.end() == End::Dropped && points.last().is_some_and(|(name, _)| *name == stage.at);
-        if let Some(x) = columns.get(stage.at.as_str()).filter(|_| !refused) {
-            let _ = write!(out, "<text class=\"rewritten\" x=\"{x}\" y=\"{}\">{}</text>", top + 41, Escaped(&to));
-        }
+        let refused = journey.end() == End::Dropped && points.last().is_some_and(|(name, _)| *name == at);
+        let Some(x) = columns.get(at).filter(|_| !refused) else { continue };
+        let text = match made.as_slice() {
+            [(preposition, address)] => format!("{preposition} {address}"),
+            // A packet that turns back: there is room for ports alone.
+            several => several
+                .iter()
+                .map(|(preposition, to)| format!("{preposition} :{}", to.port()))
+                .collect::<Vec<_>>()
+                .join(" "),
+        };
+        let _ = write!(out, "<text class=\"rewritten\" x=\"{x}\" y=\"{}\">{}</text>", top + 41, Escaped(&text));
+    }
+}
+
+/// Why a packet went no further, in the room that there is; the steps say it in full.
+fn why(step: &Step) -> &'static str {
+    match step {
+        Step::Refused(refusal) => match refusal {
+            Refusal::NoRow => "no row",
+            Refusal::FilteredAddress(_) | Refusal::FilteredEndpoint(_) => "filtered",
+            Refusal::NoHairpin => "does not turn back",
+            Refusal::Policy(_) => "blocked",
+            Refusal::SubscriberLimit(_) => "table full",
+            Refusal::NoPort => "no port left",
+            Refusal::NotOurs => "for nobody here",
+        },
+        Step::NoRoute => "no way there",
+        _ => "lost",
     }
 }
 
 fn title(journey: &Journey) -> String {
     let way = journey.hops().join(" > ");
     let end = ending(journey);
-    format!("#{} {way}: {}; {end}", journey.number, journey.summary.title)
+    format!("#{} {way}: {}; {end}", journey.number, journey.summary)
 }

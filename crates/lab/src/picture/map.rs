@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use crate::picture::text::{Escaped, short};
 use crate::trace::{Member, Role, Trace};
 
-const WIDTH: i32 = 640;
-const LEVEL: i32 = 96;
-const BOX: (i32, i32) = (150, 52);
+const WIDTH: i32 = 480;
+const LEVEL: i32 = 84;
+const BOX: (i32, i32) = (136, 52);
 /// Of the public network.
 const CLOUD: &str = "internet";
 /// Characters of a line in a box.
@@ -37,7 +37,7 @@ pub fn write(out: &mut String, trace: &Trace) {
     let (x, y) = at(CLOUD);
     let _ = writeln!(
         out,
-        "<g class=\"node cloud\" data-node=\"{CLOUD}\" data-x=\"{x}\" data-y=\"{y}\"><ellipse cx=\"{x}\" cy=\"{y}\" rx=\"84\" \
+        "<g class=\"node cloud\" data-node=\"{CLOUD}\" data-x=\"{x}\" data-y=\"{y}\"><ellipse cx=\"{x}\" cy=\"{y}\" rx=\"62\" \
          ry=\"24\"/><text x=\"{x}\" y=\"{}\">Internet</text></g>",
         y + 4
     );
@@ -95,7 +95,7 @@ fn places(trace: &Trace) -> BTreeMap<&str, (i32, i32)> {
     let deepest = chains.iter().map(Vec::len).max().unwrap_or(1);
     let shared = |member: &Member| chains.iter().all(|chain| chain.iter().any(|other| other.name == member.name));
     let mut places = BTreeMap::from([(CLOUD, (WIDTH / 2, BOX.1 / 2 + 2))]);
-    for (chain, x) in chains.iter().zip([WIDTH / 4 - 40, WIDTH * 3 / 4 + 40]) {
+    for (chain, x) in chains.iter().zip([WIDTH / 4 - 20, WIDTH * 3 / 4 + 20]) {
         for (depth, member) in chain.iter().rev().enumerate() {
             // Peers stand in one line at the bottom.
             let level = if member.role == Role::Peer { deepest } else { depth + 1 };
