@@ -98,6 +98,12 @@ impl Negotiation {
         Ok(Some(signalled(held, section, ufrag, parsed.to_text())))
     }
 
+    /// How to signal a candidate that is of use now or never, and so shows in no description; `None` as above.
+    pub fn passing_local_candidate(&mut self, ufrag: &str, candidate: &str) -> Option<CandidateInit> {
+        let (held, section) = self.local_generation(ufrag)?;
+        Some(signalled(held, section, ufrag, candidate.to_string()))
+    }
+
     /// Notes that our agent has gathered all candidates of `ufrag`. Answers how to signal it, as
     /// [`add_local_candidate`](Self::add_local_candidate).
     pub fn end_local_candidates(&mut self, ufrag: &str) -> Option<CandidateInit> {

@@ -130,7 +130,7 @@ pub enum IpHandling {
     All,
     /// Those that packets to the Internet leave from: a tunnel is not gone around (mode 2).
     DefaultRoute,
-    /// The same, and peers learn only how the Internet sees them: a name that nobody answers to stands for each (mode 3).
+    /// The same, and peers learn only addresses that the Internet knows (mode 3).
     /// Peers of the same local network meet only if the router turns packets round.
     DefaultPublicOnly,
     /// Relays alone (stricter than mode 4), for all connections of the endpoint.

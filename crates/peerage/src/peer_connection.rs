@@ -283,6 +283,7 @@ impl Endpoint {
             IpHandling::RelayOnly => IceTransportPolicy::Relay,
             _ => configuration.ice_transport_policy,
         };
+        config.tell_private = shared.settings.ip_handling != IpHandling::DefaultPublicOnly;
         config.predict_ports = shared.settings.predict_ports;
         config.birthday_probing = shared.settings.birthday_probing;
         config.probe_anywhere = shared.settings.probe_anywhere;

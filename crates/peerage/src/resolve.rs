@@ -8,7 +8,6 @@ use std::time::Duration;
 use peerage_base::rng::Rng;
 use peerage_net::interfaces::{self, Filter};
 use peerage_net::mdns::Config;
-use peerage_net::mdns::name::Name;
 use peerage_net::mdns::resolver::Resolver;
 use peerage_net::mdns::responder::Responder;
 use peerage_net::resolve::resolve;
@@ -81,11 +80,6 @@ impl Names {
     /// The name that stands for an address.
     pub(crate) fn name(&self, ip: IpAddr) -> Option<String> {
         self.published.get(&ip).cloned()
-    }
-
-    /// A name that nobody answers to.
-    pub(crate) fn nobodys(&mut self) -> String {
-        Name::random(&mut self.rng).to_string()
     }
 
     fn resolver(&mut self) -> Option<Resolver> {

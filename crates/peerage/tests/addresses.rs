@@ -66,11 +66,16 @@ async fn relays_alone_means_that_no_address_is_told() {
 }
 
 #[tokio::test]
-async fn an_address_that_must_not_be_told_is_a_name_that_nobody_answers_to() {
+async fn only_what_the_internet_knows_is_told_where_that_is_wanted() {
     within(async {
-        let found = candidates(|settings| settings.ip_handling = IpHandling::DefaultPublicOnly).await;
-        assert!(!found.is_empty());
-        assert_eq!(count(&found, &[".local "]), found.len(), "{found:?}");
+        let found = candidates(|settings| {
+            settings.ip_handling = IpHandling::DefaultPublicOnly;
+            let internal = Some([127, 0, 0, 1].into());
+            settings.nat_1to1 = vec![Nat1to1 { internal, external: [203, 0, 113, 9].into() }];
+        });
+        let found = found.await;
+        assert_eq!((found.len(), count(&found, &["203.0.113.9", "typ srflx"])), (1, 1), "{found:?}");
+        assert_eq!(count(&found, &["127.0.0.1"]), 0, "{found:?}");
     })
     .await;
 }

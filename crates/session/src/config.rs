@@ -14,6 +14,9 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// Which candidates are used at all. Default: all.
     pub ice_transport_policy: IceTransportPolicy,
+    /// Whether the peer is told addresses of this machine that the Internet does not know (RFC 8828 §5.2, mode 3 does
+    /// not). Checks leave from them nonetheless. Default: yes.
+    pub tell_private: bool,
     /// Whether the next ports of a NAT that counts them up are predicted and offered, or tried, where plain ICE finds no
     /// direct way. Default: yes.
     pub predict_ports: bool,
@@ -40,6 +43,7 @@ impl Default for Config {
         Self {
             servers: Vec::new(),
             ice_transport_policy: IceTransportPolicy::All,
+            tell_private: true,
             predict_ports: true,
             birthday_probing: true,
             probe_anywhere: false,

@@ -10,6 +10,7 @@ use peerage_base::time::Instant;
 use peerage_ice::candidate::{Address, Candidate, CandidateKind, TcpType};
 use peerage_ice::event::{GatheringState, Need as IceNeed, NeedId as IceNeedId};
 use peerage_ice::local::LocalKind;
+use peerage_ice::punch::is_passing;
 use peerage_jsep::candidate::CandidateInit;
 
 use crate::config::{AddressKind, LocalAddress, Server};
@@ -175,8 +176,16 @@ impl Session {
         if candidate.ufrag().is_some_and(|of| of != ufrag) {
             return;
         }
+        let hidden = |address: &Address| matches!(address, Address::Ip(address) if is_local(address.ip()));
+        if candidate.kind == CandidateKind::Host && !self.config.tell_private && hidden(&candidate.address) {
+            return;
+        }
         let text = self.signalled(candidate).to_string();
-        if self.pending.applied_ufrag.as_deref() == Some(ufrag) {
+        if is_passing(candidate) {
+            let ufrag = ufrag.to_string();
+            let init = self.negotiation.passing_local_candidate(&ufrag, &text);
+            self.events.extend(init.map(|init| Event::IceCandidate(Some(init.into()))));
+        } else if self.pending.applied_ufrag.as_deref() == Some(ufrag) {
             self.tell_candidate(text);
         } else if !self.gather.held.contains(&text) {
             self.gather.held.push(text);
@@ -270,7 +279,7 @@ impl Session {
     /// The candidate as the peer is told of it: with the address hidden where that is wanted.
     fn signalled(&self, candidate: &Candidate) -> Candidate {
         let mut out = candidate.clone();
-        if !self.gather.hidden {
+        if !self.gather.hidden && self.config.tell_private {
             return out;
         }
         if let (CandidateKind::Host, Address::Ip(address)) = (candidate.kind, &candidate.address)
@@ -285,6 +294,15 @@ impl Session {
             *related = (unspecified, 9).into();
         }
         out
+    }
+}
+
+/// Whether an address is of a network that the Internet does not know.
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        // RFC 6598: shared by a carrier's customers.
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.to_bits() >> 22 == 0x191,
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::driver::Driver;
 use super::ports::{PortId, Role};
 use super::ready::Key;
 use crate::cell::State;
-use crate::configuration::{IpHandling, Tcp};
+use crate::configuration::Tcp;
 
 /// The port of an end that only opens connections (RFC 6544 §4.5).
 const DISCARD: u16 = 9;
@@ -223,16 +223,11 @@ impl Driver {
         let rank = self.addresses.iter().position(|of| *of == ip);
         let preference = rank.and_then(|rank| fair_preferences(&self.addresses).get(rank).copied());
         LocalAddress {
-            mdns_name: self.names.name(ip).or_else(|| self.nobodys_name()),
+            mdns_name: self.names.name(ip),
             preference: preference.unwrap_or(0),
             kind,
             ..LocalAddress::udp((ip, port).into(), 0)
         }
-    }
-
-    /// A name that nobody answers to, where addresses of this machine must not be told.
-    fn nobodys_name(&mut self) -> Option<String> {
-        (self.settings.ip_handling == IpHandling::DefaultPublicOnly).then(|| self.names.nobodys())
     }
 
     /// Adds the addresses that rules say the world knows a local one by.

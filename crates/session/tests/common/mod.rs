@@ -72,7 +72,7 @@ impl Peer {
     }
 
     /// Handles events and sends what fits; answers whether there was anything to do.
-    fn pump(&mut self, now: Instant) -> bool {
+    pub fn pump(&mut self, now: Instant) -> bool {
         let mut busy = false;
         loop {
             while let Some((id, payload)) = self.to_send.front() {
