@@ -1,10 +1,10 @@
 //! What can be set.
 
+pub mod punch;
+
 use alloc::string::String;
 
 use peerage_base::time::Duration;
-
-use crate::punch;
 
 /// Which side decides the pair (RFC 8445 §6.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,7 +118,7 @@ pub struct Config {
     /// Most responses that wait to be sent; further requests are dropped. Default: 64.
     pub max_responses: usize,
     /// What is tried where plain ICE finds no direct pair. Default: all of it, within limits.
-    pub punch: punch::config::Config,
+    pub punch: punch::Config,
 }
 
 impl Default for Config {
@@ -152,7 +152,7 @@ impl Default for Config {
             max_stun_servers: 8,
             max_connecting: 8,
             max_responses: 64,
-            punch: punch::config::Config::default(),
+            punch: punch::Config::default(),
         }
     }
 }

@@ -36,7 +36,6 @@ use crate::punch::walk::Walk;
 
 mod aim;
 mod answers;
-pub mod config;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
