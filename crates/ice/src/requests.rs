@@ -100,8 +100,10 @@ impl Agent {
             self.drops.policy += 1;
             return;
         }
-        if self.failed && self.current.checklist.by_path(path).is_some_and(|pair| self.is_in_vain(pair)) {
-            // To answer would keep the peer's consent to a connection alive that cannot come about.
+        // To answer would give the peer consent to a path that is of no use: one that cannot come about, or one whose
+        // consent ran out here, which only new credentials bring back (RFC 7675 §5.1).
+        let useless = |pair: &Pair| pair.revoked || self.failed && self.is_in_vain(pair);
+        if number == self.current.number && self.current.checklist.by_path(path).is_some_and(useless) {
             self.drops.in_vain += 1;
             return;
         }

@@ -48,6 +48,7 @@ impl Agent {
         let again = matches!(run.task, Task::Spread { passes, .. } if passes > 0);
         run.due = now + if again { pacing * 2 } else { pacing };
         self.punch.summary.probes += 1;
+        self.counters.checks_sent += 1;
         let id = TransactionId::random(&mut self.rng);
         run.remember(Outstanding { id, path, role: self.role, sent_at: now });
         let peer = self.current.peer.as_ref()?;
