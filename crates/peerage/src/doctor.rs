@@ -98,7 +98,8 @@ pub struct Report {
 impl Report {
     /// The addresses that the world knows this machine by, of each family.
     pub fn public_addresses(&self) -> Vec<IpAddr> {
-        let seen = [&self.v4, &self.v6].into_iter().flatten().flat_map(|nat| nat.seen.iter().map(|seen| seen.mapped.ip()));
+        let seen =
+            [&self.v4, &self.v6].into_iter().flatten().flat_map(|nat| nat.seen.iter().map(|seen| seen.mapped.ip()));
         let streams = self.servers.iter().filter_map(|server| server.outcome.mapped()).map(|mapped| mapped.ip());
         let mut found = Vec::new();
         for ip in seen.chain(streams) {
@@ -125,7 +126,7 @@ pub async fn examine(options: &Options) -> Report {
     let (v4, v6, mut servers, port_mapping, packet_size) = tokio::join!(
         nat::discover(&addresses, true, clock, rng.split("v4"), end),
         nat::discover(&addresses, false, clock, rng.split("v6"), end),
-        reach::ask(targets, &tools, &rng.split("servers")),
+        reach::ask(targets, &tools, rng.split("servers")),
         router(options, end),
         size::measure(&addresses, clock, rng.split("size"), end),
     );
@@ -162,3 +163,6 @@ async fn router(options: &Options, end: Instant) -> Option<Vec<Found>> {
     let spare = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| socket.local_addr()).ok()?.port();
     Some(timeout_at(end, mapping::discover(&config, spare)).await.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,3 +11,5 @@ pub use peerage_sctp::association::ChannelInfo;
 pub use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState};
 pub use peerage_sctp::error::SendError;
 pub use peerage_sctp::message::{Kind, Message};
+pub use peerage_stun::{discovery, transaction};
+pub use peerage_turn::client as relay_client;

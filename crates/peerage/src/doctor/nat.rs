@@ -18,15 +18,10 @@ use super::socket::Port;
 const REQUEST: usize = 64;
 
 /// Runs discovery with the servers of one family. `None`: there are none, or no way to them.
-pub(super) async fn discover(
-    servers: &[SocketAddr],
-    v4: bool,
-    clock: Clock,
-    rng: Rng,
-    end: Instant,
-) -> Option<Report> {
+pub(super) async fn discover(servers: &[SocketAddr], v4: bool, clock: Clock, rng: Rng, end: Instant) -> Option<Report> {
     let reachable = servers.iter().filter(|server| server.is_ipv4() == v4);
-    let routed: Vec<_> = reachable.filter_map(|server| Some((*server, route::address_towards(*server).ok()?))).collect();
+    let routed: Vec<_> =
+        reachable.filter_map(|server| Some((*server, route::address_towards(*server).ok()?))).collect();
     // What is seen can be compared only from one address.
     let ip = routed.iter().map(|(_, ip)| *ip).find(|ip| !ip.is_loopback()).or(routed.first().map(|(_, ip)| *ip))?;
     let servers: Vec<_> = routed.iter().filter(|(_, from)| *from == ip).map(|(server, _)| *server).collect();

@@ -141,8 +141,8 @@ pub(super) fn targets(servers: &[IceServer]) -> Vec<Named> {
                 (parsed, transports)
             });
             let relay = parsed.as_ref().is_ok_and(|(url, _)| matches!(url.scheme, Scheme::Turn | Scheme::Turns));
-            let credentials = (relay && !server.username.is_empty())
-                .then(|| (server.username.clone(), server.credential.clone()));
+            let credentials =
+                (relay && !server.username.is_empty()).then(|| (server.username.clone(), server.credential.clone()));
             Named { url: url.clone(), server: parsed, credentials }
         })
         .collect()
@@ -195,7 +195,7 @@ pub(super) async fn resolve(named: Vec<Named>, end: Instant) -> (Vec<Target>, Ve
 }
 
 /// Asks all at once.
-pub(super) async fn ask(targets: Vec<Target>, tools: &Tools, rng: &Rng) -> Vec<ServerReport> {
+pub(super) async fn ask(targets: Vec<Target>, tools: &Tools, rng: Rng) -> Vec<ServerReport> {
     let mut tasks = JoinSet::new();
     for (number, target) in targets.into_iter().enumerate() {
         let (tools, rng) = (tools.clone(), rng.split(&number.to_string()));
@@ -239,7 +239,10 @@ async fn bind(mut wire: Wire, clock: Clock, mut rng: Rng, begin: Instant) -> Res
         match binding.handle_timeout(clock.now()) {
             Step::Wait => {}
             Step::TimedOut => return Ok(Outcome::Silent),
-            Step::Transmit => wire.send(&buf[..binding.write(&mut buf).unwrap_or(0)]),
+            Step::Transmit => {
+                let len = binding.write(&mut buf).unwrap_or(0);
+                wire.send(&buf[..len]);
+            }
         }
         let packets = tokio::select! {
             packets = wire.receive() => packets?,
