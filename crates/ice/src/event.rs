@@ -106,6 +106,8 @@ pub struct Selected {
     pub local_address: SocketAddr,
     /// The remote candidate's address.
     pub remote_address: SocketAddr,
+    /// Whether it is a TCP connection to the peer. What a relay is reached over does not count.
+    pub tcp: bool,
     /// The last round-trip time, if one could be measured.
     pub rtt: Option<Duration>,
     /// Whether the controlling side decided for the pair; false while it is merely the best one that works.

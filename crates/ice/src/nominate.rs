@@ -205,6 +205,7 @@ fn announcement(pair: &Pair) -> Selected {
         remote: pair.remote.kind,
         local_address: local.address,
         remote_address: pair.remote.address,
+        tcp: pair.is_tcp(),
         rtt: pair.rtt,
         nominated: pair.nominated.is_some(),
     }

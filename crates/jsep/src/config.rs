@@ -11,11 +11,13 @@ pub struct Config {
     pub max_message_size: u64,
     /// The SCTP port inside DTLS, ours. Default 5000, as every browser.
     pub sctp_port: u16,
+    /// Our side is a lite agent and says so (RFC 8839 §5.3). Default: no.
+    pub ice_lite: bool,
 }
 
 impl Config {
     /// The defaults, under this session identifier.
     pub const fn new(session_id: u64) -> Self {
-        Self { session_id, max_message_size: 262_144, sctp_port: 5000 }
+        Self { session_id, max_message_size: 262_144, sctp_port: 5000, ice_lite: false }
     }
 }

@@ -41,6 +41,9 @@ pub(crate) fn session(config: &Config, version: u64, bundle: Option<Vec<Mid>>) -
     if let Some(mids) = bundle {
         description.session.push_attribute(&Group::bundle(mids));
     }
+    if config.ice_lite {
+        description.session.push(Line::flag(flag::ICE_LITE));
+    }
     Ok(description)
 }
 

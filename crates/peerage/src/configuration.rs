@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use peerage_net::interfaces::{Filter as InterfaceFilter, Kind as InterfaceKind, Network, NetworkError};
+pub use peerage_base::cidr::{Cidr, CidrError};
+pub use peerage_net::interfaces::{Filter as InterfaceFilter, Kind as InterfaceKind};
 pub use peerage_net::tcp::{TlsError, TlsOptions};
 pub use peerage_session::config::IceTransportPolicy;
 use peerage_session::face::Certificate;
@@ -77,6 +78,9 @@ pub struct Settings {
     /// Whether the next ports of a NAT that counts them up are predicted and offered, or tried, where plain ICE finds no
     /// direct way. Default: true.
     pub predict_ports: bool,
+    /// Whether connections are lite agents (RFC 8445 §2.5): host candidates only, checks are answered and none is sent. For
+    /// servers that everyone can reach. Default: false.
+    pub ice_lite: bool,
     /// Whether hundreds of sockets probe for a way through a NAT that chooses ports at random, for some seconds, where
     /// nothing else finds a direct one. Default: true. They are at most 512 for all connections together.
     pub birthday_probing: bool,
@@ -108,6 +112,7 @@ impl Default for Settings {
             tls: TlsOptions::default(),
             port_mapping: true,
             predict_ports: true,
+            ice_lite: false,
             birthday_probing: true,
             probe_anywhere: false,
             include_loopback: None,

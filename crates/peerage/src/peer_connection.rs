@@ -284,6 +284,7 @@ impl Endpoint {
             _ => configuration.ice_transport_policy,
         };
         config.tell_private = shared.settings.ip_handling != IpHandling::DefaultPublicOnly;
+        config.ice_lite = shared.settings.ice_lite;
         config.predict_ports = shared.settings.predict_ports;
         config.birthday_probing = shared.settings.birthday_probing;
         config.probe_anywhere = shared.settings.probe_anywhere;

@@ -14,6 +14,9 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// Which candidates are used at all. Default: all.
     pub ice_transport_policy: IceTransportPolicy,
+    /// Be a lite agent (RFC 8445 §2.5): host candidates only, checks are answered and none is sent. For hosts that
+    /// everyone can reach; saves timers and packets. Default: no.
+    pub ice_lite: bool,
     /// Whether the peer is told addresses of this machine that the Internet does not know (RFC 8828 §5.2, mode 3 does
     /// not). Checks leave from them nonetheless. Default: yes.
     pub tell_private: bool,
@@ -43,6 +46,7 @@ impl Default for Config {
         Self {
             servers: Vec::new(),
             ice_transport_policy: IceTransportPolicy::All,
+            ice_lite: false,
             tell_private: true,
             predict_ports: true,
             birthday_probing: true,

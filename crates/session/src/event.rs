@@ -8,6 +8,7 @@ use peerage_base::framing::Framing;
 use peerage_base::path::{LocalId, Path};
 use peerage_ice::candidate::CandidateKind;
 use peerage_ice::event::Selected;
+use peerage_ice::local::RelayProtocol;
 use peerage_jsep::signaling::SignalingState;
 use peerage_sctp::channel::ChannelId;
 
@@ -187,16 +188,48 @@ pub struct SelectedPair {
     pub local_address: SocketAddr,
     /// The remote address.
     pub remote_address: SocketAddr,
+    /// What carries the packets from here.
+    pub protocol: PairProtocol,
     /// The latest round-trip time, if one was measured.
     pub rtt: Option<Duration>,
     /// Whether the controlling side has settled on it.
     pub nominated: bool,
 }
 
-impl From<Selected> for SelectedPair {
-    fn from(selected: Selected) -> Self {
-        let Selected { local, remote, local_address, remote_address, rtt, nominated, .. } = selected;
-        Self { local, remote, local_address, remote_address, rtt, nominated }
+/// What carries packets from here: to the peer, or to the relay where the local candidate is a relayed one (W3C
+/// `protocol` and `relayProtocol`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PairProtocol {
+    /// UDP.
+    Udp,
+    /// TCP: one lost packet holds up all that follow.
+    Tcp,
+    /// TLS over TCP, to a relay.
+    Tls,
+}
+
+impl SelectedPair {
+    /// A pair as ICE tells it; `relay`: what the relay of the local candidate is reached over, if there is one.
+    pub(crate) fn new(selected: Selected, relay: Option<RelayProtocol>) -> Self {
+        let Selected { local, remote, local_address, remote_address, tcp, rtt, nominated, .. } = selected;
+        let protocol = match relay {
+            Some(RelayProtocol::Tls) => PairProtocol::Tls,
+            Some(RelayProtocol::Tcp) => PairProtocol::Tcp,
+            None if tcp => PairProtocol::Tcp,
+            Some(RelayProtocol::Udp) | None => PairProtocol::Udp,
+        };
+        Self { local, remote, local_address, remote_address, protocol, rtt, nominated }
+    }
+}
+
+impl PairProtocol {
+    /// As W3C writes it: `udp`, `tcp` or `tls`.
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use core::net::SocketAddr;
 use peerage_ice::candidate::CandidateKind;
 use peerage_ice::stats::{CandidateCounts, Report};
 
+use crate::config::IceTransportPolicy;
 use crate::event::{CloseReason, ConnectionState, SelectedPair};
 use crate::relay::RelayFailure;
 use crate::session::Session;
@@ -116,7 +117,7 @@ impl Session {
     pub fn explain(&self) -> Explanation {
         let mut explanation = Explanation {
             state: self.connection_state(),
-            selected: self.ice.selected().map(SelectedPair::from),
+            selected: self.selected_pair(),
             ice: self.ice.report(),
             causes: Vec::new(),
         };
@@ -137,6 +138,12 @@ impl Session {
         if connected && direct {
             return;
         }
+        // Without its relay a side that uses nothing else has no address, and hears nobody: that follows from it.
+        let dead = self.relays.iter().all(|relay| relay.failure().is_some());
+        let stranded = self.config.ice_transport_policy == IceTransportPolicy::Relay && dead;
+        if stranded {
+            self.server_causes(out);
+        }
         let was_connected = self.secure.is_some();
         if was_connected && !connected {
             out.causes.push(Cause::ConsentLost);
@@ -144,7 +151,9 @@ impl Session {
             out.causes.push(Cause::Securing);
         }
         self.addressing_causes(out);
-        self.server_causes(out);
+        if !stranded {
+            self.server_causes(out);
+        }
         self.checking_causes(out, connected);
     }
 

@@ -1,6 +1,11 @@
 //! Bodies of fuzz targets.
 
+mod network;
+mod owner;
+mod world;
+
 use crate::demux::{Kind, Route, classify, route};
+use crate::fuzz::world::run;
 
 /// A datagram before anybody knows whose it is.
 pub fn demux(data: &[u8]) {
@@ -15,13 +20,54 @@ pub fn demux(data: &[u8]) {
     }
 }
 
+/// Two sessions, their owners, the NATs and servers between them: a sequence of calls, losses and forged packets.
+pub fn connections(data: &[u8]) {
+    run(data);
+}
+
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
+    use crate::fuzz::world::{Reached, run};
+
     #[test]
     fn datagrams() {
         for corpus in ["stun", "sctp"] {
-            let folder = alloc::format!("{}/../{corpus}/corpus", env!("CARGO_MANIFEST_DIR"));
+            let folder = format!("{}/../{corpus}/corpus", env!("CARGO_MANIFEST_DIR"));
             peerage_testkit::replay::replay(&folder, super::demux);
         }
+    }
+
+    #[test]
+    fn sequences() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/connections");
+        peerage_testkit::replay::replay(folder, super::connections);
+    }
+
+    #[test]
+    fn random_sequences_break_no_promise() {
+        let mut rng = peerage_base::rng::Rng::from_u64(5);
+        for _ in 0..100 {
+            let mut input = [0; 300];
+            rng.fill(&mut input);
+            super::connections(&input);
+        }
+    }
+
+    #[test]
+    fn seeds_reach_data_over_every_kind_of_path() {
+        let direct = run(include_bytes!("../corpus/connections/direct"));
+        assert!(direct.messages > 1 && direct.relayed == 0, "{direct:?}");
+        for seed in
+            [&include_bytes!("../corpus/connections/relay-udp")[..], include_bytes!("../corpus/connections/relay-tcp")]
+        {
+            let reached = run(seed);
+            assert!(reached.relayed > 1, "{reached:?}");
+        }
+        let tcp = run(include_bytes!("../corpus/connections/ice-tcp"));
+        assert!(tcp.messages > 1 && tcp.streams > 0, "{tcp:?}");
+        let Reached { probes, .. } = run(include_bytes!("../corpus/connections/probes"));
+        assert!(probes > 1, "{probes} probes");
     }
 }

@@ -38,6 +38,7 @@ impl Session {
     pub(crate) fn negotiation(config: &Config, rng: &Rng) -> Negotiation {
         let mut jsep = JsepConfig::new(rng.split("sdp").u64());
         jsep.max_message_size = config.max_message_size as u64;
+        jsep.ice_lite = config.ice_lite;
         Negotiation::new(jsep)
     }
 

@@ -105,9 +105,11 @@ impl Session {
             (PathChange::Down, Stage::Connecting) => self.fail_relay(now, index, RelayFailure::Unreachable),
             (PathChange::Down, Stage::Running { client, .. }) if relay.protocol != Protocol::Udp => {
                 client.transport_down(now);
+                // The client is at its end, which asks for a fresh connection while there are any left to try.
                 self.after_relay(now, index);
-                self.fail_relay(now, index, RelayFailure::Unreachable);
             }
+            // Anybody can make up an ICMP message; the server's silence says more.
+            (PathChange::Down, Stage::Running { client, .. }) => client.probe(now),
             _ => {}
         }
         true
@@ -168,6 +170,11 @@ impl Session {
             }
         }
         None
+    }
+
+    /// The peer has fallen silent, and the relay that it was heard over may be why.
+    pub(crate) fn doubt_relays(&mut self, now: Instant) {
+        self.relays.iter_mut().filter_map(Relay::client_mut).for_each(|client| client.probe(now));
     }
 
     /// The relay that has a local end.

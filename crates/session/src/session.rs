@@ -17,7 +17,7 @@ use peerage_dtls::connection::Dtls;
 use peerage_dtls::event::{CloseReason as DtlsClose, Event as DtlsEvent, Info};
 use peerage_ice::agent::Agent;
 use peerage_ice::config::{Config as IceConfig, Policy, Role as IceRole};
-use peerage_ice::event::{Event as IceEvent, Selected};
+use peerage_ice::event::{Event as IceEvent, Selected, State as IceState};
 use peerage_jsep::negotiation::Negotiation;
 use peerage_sctp::association::Association;
 use peerage_sctp::channel::Role as SctpRole;
@@ -27,7 +27,7 @@ use crate::config::{Config, IceTransportPolicy};
 use crate::counters::{Drops, Traffic};
 use crate::demux::{Kind, classify};
 use crate::error::SessionError;
-use crate::event::{CloseReason, Event};
+use crate::event::{CloseReason, Event, SelectedPair};
 use crate::memory::{Gather, Pending, States};
 use crate::path::PathState;
 use crate::relay::Relay;
@@ -196,6 +196,11 @@ impl Session {
         self.close_reason.is_some() && self.events.is_empty()
     }
 
+    /// The pair that carries packets, if there is one.
+    pub fn selected_pair(&self) -> Option<SelectedPair> {
+        self.ice.selected().map(|selected| self.described(selected))
+    }
+
     /// Why the session ended, once it has.
     pub fn close_reason(&self) -> Option<&CloseReason> {
         self.close_reason.as_ref()
@@ -235,6 +240,7 @@ impl Session {
             match event {
                 IceEvent::LocalCandidate(candidate) => self.local_candidate(&candidate),
                 IceEvent::GatheringState(state) => self.gathering_state(state),
+                IceEvent::State(IceState::Disconnected) => self.doubt_relays(now),
                 IceEvent::State(_) | IceEvent::RoleChanged(_) => {}
                 IceEvent::Selected(selected) => self.selected(now, selected),
                 IceEvent::Claimed(path) => self.claim(now, path),
@@ -332,7 +338,13 @@ impl Session {
             association.path_changed(now);
         }
         self.prefer_channel(now, selected.path);
-        self.events.push_back(Event::SelectedPair(selected.into()));
+        self.events.push_back(Event::SelectedPair(self.described(selected)));
+    }
+
+    /// A pair as ICE chose it, with what only the session knows of it.
+    fn described(&self, selected: Selected) -> SelectedPair {
+        let relay = self.relays.iter().find(|relay| relay.has(selected.path.local));
+        SelectedPair::new(selected, relay.map(Relay::protocol))
     }
 
     fn claim(&mut self, now: Instant, path: Path) {
@@ -400,6 +412,7 @@ fn agent(config: &Config, rng: Rng, now: Instant) -> Agent {
         IceTransportPolicy::All => Policy::All,
         IceTransportPolicy::Relay => Policy::Relay,
     };
+    ice.lite = config.ice_lite;
     ice.punch.predict = config.predict_ports;
     ice.punch.birthday = config.birthday_probing;
     ice.punch.private = config.probe_anywhere;

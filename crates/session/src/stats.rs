@@ -48,7 +48,7 @@ pub struct Security {
 impl Session {
     /// Figures of this moment.
     pub fn stats(&self) -> Stats {
-        let selected = self.ice.selected().map(SelectedPair::from);
+        let selected = self.selected_pair();
         Stats {
             traffic: self.traffic,
             drops: self.drops,

@@ -46,6 +46,26 @@ fn either_side_may_offer_and_each_open_channels() {
 }
 
 #[test]
+fn a_lite_agent_is_reached_by_a_full_one_whoever_offers() {
+    for lite in [[true, false], [false, true]] {
+        for offerer in [A, B] {
+            let mut setup = Setup::new(3, Link::with_delay(10 * MS));
+            setup.lite = lite;
+            let mut duo = setup.build();
+            duo.open(offerer, "first");
+            duo.offer(offerer);
+            duo.connect();
+            let side = usize::from(lite[1]);
+            let sdp = duo.peer(side).session.local_description().unwrap().sdp;
+            assert!(sdp.contains("\r\na=ice-lite\r\n"), "{sdp}");
+            assert!(!duo.peer(side).session.is_controlling() && duo.peer(1 - side).session.is_controlling());
+            talk(&mut duo, A);
+            talk(&mut duo, B);
+        }
+    }
+}
+
+#[test]
 fn descriptions_with_all_candidates_are_enough() {
     for offerer in [A, B] {
         let mut duo = Duo::new(2);

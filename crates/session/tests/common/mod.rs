@@ -193,6 +193,8 @@ pub struct Setup {
     pub seed: u64,
     pub link: Link,
     pub config: Config,
+    /// Which sides are lite agents.
+    pub lite: [bool; 2],
     /// Addresses of each side.
     pub hosts: [Vec<LocalAddress>; 2],
 }
@@ -204,7 +206,7 @@ pub fn local(address: SocketAddr) -> LocalAddress {
 impl Setup {
     pub fn new(seed: u64, link: Link) -> Self {
         let hosts = [vec![local(fixtures::v4(1, 5000))], vec![local(fixtures::v4(2, 6000))]];
-        Self { seed, link, config: Config::default(), hosts }
+        Self { seed, link, config: Config::default(), lite: [false; 2], hosts }
     }
 
     pub fn build(self) -> Duo {
@@ -212,7 +214,9 @@ impl Setup {
         let network = world.add_network();
         let mut seats = Vec::new();
         for (side, locals) in self.hosts.into_iter().enumerate() {
-            let peer = Peer::new(self.config.clone(), self.seed * 2 + side as u64 + 100, locals.clone());
+            let mut config = self.config.clone();
+            config.ice_lite = self.lite[side];
+            let peer = Peer::new(config, self.seed * 2 + side as u64 + 100, locals.clone());
             let mut host = Host::new(Checked::new(peer));
             let mut addresses = Vec::new();
             for (number, local) in locals.iter().enumerate() {
