@@ -66,9 +66,10 @@ impl Agent {
         }
     }
 
-    /// Whether as many valid pairs are kept warm as are wanted.
+    /// Whether as many valid pairs are kept warm as are wanted; those that owe answers may all be dead, as behind a NAT
+    /// that gave its inside other ports.
     pub(crate) fn has_enough_backups(&self) -> bool {
-        self.current.valid().count() > self.config.backups
+        self.current.valid().filter(|pair| !pair.is_failing()).count() > self.config.backups
     }
 
     /// Ends checks that ran out of attempts, and consent that ran out of time.
