@@ -12,6 +12,7 @@
 
 pub mod configuration;
 pub mod data_channel;
+pub mod doctor;
 pub mod endpoint;
 pub mod error;
 pub mod event;
