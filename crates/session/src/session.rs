@@ -148,8 +148,15 @@ impl Session {
             self.after_dtls(now, Ecn::NotEct, &mut []);
         }
         if let Some(association) = &mut self.association {
+            let before = association.stats().timeouts;
             association.handle_timeout(now);
+            let silent = association.stats().timeouts > before;
             self.after_sctp(now);
+            if silent {
+                // Nothing came back for what was sent: the path is to prove itself sooner than consent asks for.
+                self.ice.hasten(now);
+                self.after_ice(now);
+            }
         }
     }
 
@@ -397,7 +404,9 @@ impl Session {
         }
         self.farewell(now);
         self.early = Vec::new();
-        self.gather = Gather::default();
+        // The last words leave as the local ends of streams want it, and no name is given twice.
+        let Gather { locals, next_local, next_need, .. } = core::mem::take(&mut self.gather);
+        self.gather = Gather { locals, next_local, next_need, ..Gather::default() };
         self.close_reason = Some(reason.clone());
         self.negotiation.close();
         self.update_states();
