@@ -33,7 +33,7 @@ pub struct Connected {
     pub local: &'static str,
     /// The same of the other side.
     pub remote: &'static str,
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp`, or, to a relay, `tls`.
     pub protocol: &'static str,
     /// Round-trip time.
     pub rtt_ms: Option<f64>,

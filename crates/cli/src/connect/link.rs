@@ -180,7 +180,7 @@ impl Link {
         Some(Connected {
             local: pair.local.token(),
             remote: pair.remote.token(),
-            protocol: "udp",
+            protocol: pair.protocol.token(),
             rtt_ms: stats.rtt.map(|rtt| (rtt.as_secs_f64() * 1e6).round() / 1e3),
             connect_ms: u64::try_from(connect_ms).unwrap_or(u64::MAX),
         })
