@@ -49,6 +49,8 @@ pub enum Command {
     Receive(ReceiveArgs),
     /// Join standard input and output with another machine's
     Pipe(PipeArgs),
+    /// Find out how this machine is connected, and which peers it can reach directly
+    Nat(NatArgs),
     /// Show what connects behind which NATs, in simulated networks
     Lab(Box<LabArgs>),
     /// Print a script that completes this command line in a shell
@@ -269,6 +271,41 @@ pub struct PipeArgs {
     pub access: AccessArgs,
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  peerage nat --server https://example.org               a Peerage server, with its relay
+  peerage nat --server stun:stun.example.org             any STUN server; two tell more than one
+  peerage nat --server turns:turn.example.org --turn-user me --json | jq .
+
+A server with two addresses (peerage serve with --stun given twice) tells most; what could not be tested is reported as
+unknown. It takes about five seconds.
+
+Exit codes: 0 UDP gets through, so that there are peers that can be reached directly, 2 usage, 5 no server answered over
+UDP or none was named, 6 refused, 130 interrupted.")]
+pub struct NatArgs {
+    /// A server to ask: stun:HOST, turn:HOST, turns:HOST, or the https://HOST of a Peerage server; may be repeated
+    #[arg(long, value_name = "URL", env = "PEERAGE_SERVER", value_hint = ValueHint::Url)]
+    pub server: Vec<String>,
+    /// The SHA-256 of the Peerage server's certificate, if it is self-signed
+    #[arg(long, value_name = "SHA256", value_parser = fingerprint)]
+    pub server_fingerprint: Option<[u8; 32]>,
+    /// User name at the turn: and turns: servers that are named
+    #[arg(long, value_name = "NAME")]
+    pub turn_user: Option<String>,
+    /// The password to it. Others on this machine see it in the list of programs: PEERAGE_TURN_PASSWORD keeps it from them
+    #[arg(long, value_name = "PASSWORD", env = "PEERAGE_TURN_PASSWORD", hide_env_values = true, requires = "turn_user")]
+    pub turn_password: Option<String>,
+    /// Do not ask the router which port-mapping protocols it speaks
+    #[arg(long)]
+    pub no_port_mapping: bool,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 fn fingerprint(text: &str) -> Result<[u8; 32], String> {

@@ -8,6 +8,7 @@ mod interrupt;
 mod lab;
 mod lane;
 mod meet;
+mod nat;
 mod pipe;
 mod receive;
 mod report;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Receive(args) => (args.client.json, false),
         Command::Pipe(args) => (args.client.json, true),
         Command::Lab(args) => (args.json(), false),
+        Command::Nat(args) => (args.json, false),
         Command::Serve(_) | Command::Completions { .. } => (false, false),
     };
     let mut report = Report::new(json, data_on_stdout);
@@ -61,6 +63,7 @@ fn run(command: Command, report: &mut Report) -> Outcome<()> {
             Command::Send(args) => send::run(args, report).await,
             Command::Receive(args) => receive::run(args, report).await,
             Command::Pipe(args) => pipe::run(args, report).await,
+            Command::Nat(args) => nat::run(args).await,
             Command::Lab(_) | Command::Completions { .. } => Ok(()),
         }
     });

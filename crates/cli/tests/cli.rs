@@ -25,7 +25,7 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn help_has_examples_for_every_command() {
     for args in
-        [&["--help"][..], &["serve", "--help"], &["send", "--help"], &["receive", "--help"], &["pipe", "--help"]]
+        [&["--help"][..], &["serve", "--help"], &["send", "--help"], &["receive", "--help"], &["pipe", "--help"], &["nat", "--help"]]
     {
         let output = peerage(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
