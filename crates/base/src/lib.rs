@@ -1,13 +1,15 @@
-//! What every room of Peerage shares: time, paths, slots, datagrams, serial numbers, a byte reader, checksums,
-//! seeded randomness and redaction. No protocol lives here.
+//! What every room of Peerage shares: time, paths, slots, datagrams, stream framing, serial numbers, a byte reader,
+//! checksums, seeded randomness, blocks of addresses, rate limits and redaction. No protocol lives here.
 #![no_std]
 
 extern crate alloc;
 
+pub mod cidr;
 pub mod crc;
 pub mod datagram;
 pub mod ecn;
 pub mod framing;
+pub mod limit;
 pub mod path;
 pub mod reader;
 pub mod redact;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use peerage_server::proxy::Cidr;
-use peerage_server::turn::config::{PeerBlock, Secret};
+use peerage_base::cidr::Cidr;
+use peerage_server::turn::config::Secret;
 use peerage_signal::access::AccessToken;
 use peerage_signal::client::tls::parse_fingerprint;
 use peerage_signal::code::Code;
@@ -185,10 +185,10 @@ pub struct TurnArgs {
     pub turn_secret_file: Option<PathBuf>,
     /// Peers to relay to although they are private, loopback or the like; may be repeated
     #[arg(long, value_name = "CIDR", conflicts_with = "no_turn")]
-    pub turn_allow_peer: Vec<PeerBlock>,
+    pub turn_allow_peer: Vec<Cidr>,
     /// Peers never to relay to; may be repeated
     #[arg(long, value_name = "CIDR", conflicts_with = "no_turn")]
-    pub turn_deny_peer: Vec<PeerBlock>,
+    pub turn_deny_peer: Vec<Cidr>,
     /// Relayed addresses at a time in all [default: 4096]
     #[arg(long, value_name = "N", conflicts_with = "no_turn")]
     pub turn_max_allocations: Option<u32>,

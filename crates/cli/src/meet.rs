@@ -47,11 +47,19 @@ impl Meeting {
         Self { public: server.to_string(), server, embedded: None }
     }
 
-    /// At a server of our own, on all addresses, on the port of an earlier run if there was one.
-    pub async fn embedded(port: Option<u16>, report: &Report) -> Outcome<Self> {
+    /// At a server of our own, on all addresses, on the port of an earlier run if there was one. `relay_only`: whether
+    /// the peers are to meet at its relay, which it does not have.
+    pub async fn embedded(port: Option<u16>, relay_only: bool, report: &Report) -> Outcome<Self> {
+        if relay_only {
+            let why = "--relay-only needs a server with a relay, on another machine: name one with --server";
+            return Err(Ending::new(Kind::Usage, why));
+        }
         let bind = |port| {
             let mut config = ServerConfig::default();
             config.listen = vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))];
+            // A relay on this machine leads nowhere that its own candidates do not, and whoever finds the port could
+            // have his traffic carried by it.
+            config.turn = None;
             Server::bind(config)
         };
         let server = match bind(port.unwrap_or(0)).await {

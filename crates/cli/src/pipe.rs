@@ -41,7 +41,7 @@ pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
         None => {
             let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
                 Some(server) => Meeting::at(server),
-                None => Meeting::embedded(None, report).await?,
+                None => Meeting::embedded(None, args.client.relay_only, report).await?,
             };
             (meeting, args.code.unwrap_or_else(|| Code::generate(&mut rng)), Intent::Open)
         }

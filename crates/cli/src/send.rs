@@ -48,7 +48,10 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
     let earlier = earlier.filter(|(code, _)| args.code.as_ref().is_none_or(|chosen| chosen == code));
     let meeting = match server {
         Some(server) => Meeting::at(server),
-        None => Meeting::embedded(earlier.as_ref().and_then(|(_, record)| record.port), report).await?,
+        None => {
+            let port = earlier.as_ref().and_then(|(_, record)| record.port);
+            Meeting::embedded(port, args.client.relay_only, report).await?
+        }
     };
     let port = meeting.embedded.as_ref().map(|embedded| embedded.port);
     let is_resumed = earlier.is_some();

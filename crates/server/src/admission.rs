@@ -1,7 +1,7 @@
 //! How many connections there may be.
 
 use core::net::IpAddr;
-use peerage_signal::limit::source_key;
+use peerage_base::limit::source_key;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

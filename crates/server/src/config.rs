@@ -1,10 +1,10 @@
 //! What a server is told.
 
-use crate::proxy::Cidr;
 use crate::turn::config::TurnConfig;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
-use peerage_signal::limit::Rate;
+use peerage_base::cidr::Cidr;
+use peerage_base::limit::Rate;
 use peerage_signal::link::ServerAddress;
 use peerage_signal::room;
 use std::path::PathBuf;

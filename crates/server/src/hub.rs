@@ -140,7 +140,10 @@ impl Hub {
             state.deliver(now, *conn, frame.into());
         }
         tracing::debug!(room = %Redacted(room), members = to.len(), "granted the relay");
-        turn.set_live(room.as_str(), until);
+        // Nobody was left to tell: what they have goes on until their credentials end, in case they come back.
+        if !until.is_zero() {
+            turn.set_live(room.as_str(), until);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

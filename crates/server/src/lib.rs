@@ -31,7 +31,7 @@ mod headers;
 mod http;
 mod hub;
 mod metrics;
-pub mod proxy;
+mod proxy;
 pub mod server;
 mod stop;
 mod stun;
@@ -42,7 +42,6 @@ mod websocket;
 
 pub use bind::BindError;
 pub use config::{ServerConfig, Stun, Tls};
-pub use proxy::{Cidr, CidrError};
 pub use server::{Server, ServerHandle};
 pub use tls::TlsError;
 pub use turn::config::TurnConfig;

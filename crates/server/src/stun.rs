@@ -2,12 +2,12 @@
 //! behaves.
 
 use core::net::SocketAddr;
+use peerage_base::limit::{Limiter, Rate};
 use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
-use peerage_signal::limit::{Limiter, Rate};
 use peerage_stun::header::MAGIC_COOKIE;
 use peerage_stun::server::behaviour::{Answer, Origin, respond_behaviour};
-use peerage_stun::server::respond_binding;
+use peerage_stun::server::{is_reflector, respond_binding};
 
 /// The size of the tables of sources, as a power of two.
 const SOURCES: u32 = 14;
@@ -53,7 +53,7 @@ pub(crate) struct Responder {
 pub(crate) struct StunCounts {
     /// Answered.
     pub answered: u64,
-    /// Met with silence: malformed.
+    /// Met with silence: malformed, or the answer would go to a port that answers everything.
     pub malformed: u64,
     /// Met with silence: too many from that source.
     pub limited: u64,
@@ -86,7 +86,7 @@ impl Responder {
                 len.map(|len| Answer { len, from: local, to: source, is_redirected: false })
             }
         };
-        let Some(answer) = answer else {
+        let Some(answer) = answer.filter(|answer| !is_reflector(answer.to.port())) else {
             self.counts.malformed += 1;
             return None;
         };
@@ -161,6 +161,21 @@ mod tests {
         assert_eq!(answered(&[], NOW), 20);
         assert_eq!(answered(&[Attribute::ResponsePort(9)], NOW + Duration::from_secs(2)), 2);
         assert_eq!(responder.counts(), StunCounts { answered: 32, malformed: 0, limited: 28 });
+    }
+
+    #[test]
+    fn ports_that_answer_everything_are_not_answered_nor_pointed_at() {
+        let pair = Pair { primary: address("192.0.2.1:1"), alternate: address("192.0.2.2:2") };
+        let mut responder = Responder::new(Rate::new(9, 9), Some(pair), Rng::from_u64(1));
+        let mut out = [0; ANSWER_MAX];
+        let mut answers = |source: &str, attributes: &[Attribute<'_>]| {
+            let request = request(attributes);
+            responder.answer(NOW, pair.primary, address(source), &request, &mut out).is_some()
+        };
+        assert!(answers("198.51.100.1:7", &[]) && answers("198.51.100.1:7", &[Attribute::ResponsePort(9)]));
+        assert!(!answers("198.51.100.1:53", &[]) && !answers("198.51.100.1:0", &[]));
+        assert!(!answers("198.51.100.1:7", &[Attribute::ResponsePort(53)]));
+        assert_eq!(responder.counts(), StunCounts { answered: 2, malformed: 3, limited: 0 });
     }
 
     #[test]

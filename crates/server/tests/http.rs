@@ -4,9 +4,9 @@ mod common;
 
 use common::{PATIENCE, get, raw, start, status};
 use core::time::Duration;
+use peerage_base::limit::Rate;
 use peerage_base::rng::Rng;
 use peerage_server::{BindError, Server, ServerConfig, Stun, Tls, TlsError};
-use peerage_signal::limit::Rate;
 use peerage_signal::link::ServerAddress;
 use peerage_stun::header::{Class, Method, TransactionId};
 use peerage_stun::message::Message;

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Cutter, PATIENCE, code, enter, expect, get, options, start};
 use core::time::Duration;
+use peerage_base::limit::Rate;
 use peerage_server::Tls;
 use peerage_signal::access::{AccessList, AccessToken};
 use peerage_signal::client::ConnectError;
@@ -12,7 +13,6 @@ use peerage_signal::client::options::Intent;
 use peerage_signal::client::room::Room;
 use peerage_signal::code::Code;
 use peerage_signal::id::PeerId;
-use peerage_signal::limit::Rate;
 use peerage_signal::link::ServerAddress;
 use peerage_signal::message::ErrorCode;
 use peerage_signal::plain::{Candidate, Plain, Role};

@@ -7,7 +7,7 @@ use peerage_base::time::{Duration, Instant};
 
 use crate::code::Code;
 use crate::id::PeerId;
-use crate::limit::Rate;
+use peerage_base::limit::Rate;
 use crate::link::{ServerAddress, parse_link_or_code};
 use crate::message::{ClientMessage, Data, ServerMessage};
 use crate::plain::Plain;

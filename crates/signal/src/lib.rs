@@ -19,7 +19,6 @@ pub mod entropy;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod id;
-pub mod limit;
 pub mod link;
 pub mod message;
 pub mod plain;

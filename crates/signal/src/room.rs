@@ -15,11 +15,11 @@ mod time;
 pub use settings::Settings;
 
 use crate::id::{PeerId, RoomName};
-use crate::limit::Limiter;
 use crate::message::{ClientMessage, ErrorCode, FrameError, IceServer, ServerMessage};
 use core::net::IpAddr;
 use enter::Entry;
 use member::{Member, Presence};
+use peerage_base::limit::Limiter;
 use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
 use std::collections::{BTreeSet, HashMap, VecDeque};

@@ -15,6 +15,14 @@ use core::net::SocketAddr;
 /// Most types that an UNKNOWN-ATTRIBUTES names.
 const MAX_UNKNOWN: usize = 16;
 
+/// Ports whose owners answer whatever comes: no socket, chargen, DNS.
+const REFLECTORS: [u16; 3] = [0, 19, 53];
+
+/// Whether an answer to that port may be answered in turn, so that none should be sent over UDP.
+pub fn is_reflector(port: u16) -> bool {
+    REFLECTORS.contains(&port)
+}
+
 /// Answers the Binding request in `request`, which came from `source`, into `out`, and says how long the answer is.
 ///
 /// `None` for everything that is to be met with silence: garbage, indications, responses, other methods, a wrong

@@ -8,7 +8,6 @@
 //! and a deadline. Peers are judged by their address in one form (see [`policy`]), when a permission or a channel is
 //! asked for and again with every packet in either direction.
 
-pub mod cidr;
 pub mod config;
 pub mod counters;
 pub mod credentials;
@@ -24,7 +23,6 @@ mod allocation;
 mod clock;
 mod data;
 mod life;
-mod limiter;
 mod names;
 mod nonce;
 mod outbox;
@@ -32,6 +30,7 @@ mod quota;
 mod refresh;
 mod relays;
 mod request;
+mod reservation;
 mod reserve;
 mod slab;
 mod timers;
@@ -42,18 +41,18 @@ use crate::server::clock::Clock;
 use crate::server::config::Config;
 use crate::server::counters::Counters;
 use crate::server::event::{BindError, Event, Forward, Icmp, RelayId, Transport};
-use crate::server::limiter::Limiter;
 use crate::server::names::Names;
 use crate::server::outbox::Outbox;
 use crate::server::policy::Policy;
 use crate::server::quota::Ledger;
 use crate::server::relays::Relays;
-use crate::server::reserve::Reservation;
+use crate::server::reservation::Reservation;
 use crate::server::slab::Slab;
 use crate::server::timers::Timers;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::fmt;
 use core::net::SocketAddr;
+use peerage_base::limit::{Limiter, Rate};
 use peerage_base::path::Path;
 use peerage_base::rng::Rng;
 use peerage_base::slot::Slot;
@@ -65,6 +64,9 @@ pub const MAX_HEAD: usize = 48;
 pub const MAX_TAIL: usize = 3;
 /// Room that [`Server::poll_transmit`] needs: the longest answer.
 pub const MAX_ANSWER: usize = outbox::MAX_ANSWER;
+
+/// The size of the table of sources, as a power of two.
+const SOURCES: u32 = 12;
 
 /// A TURN server without sockets, for one owner.
 pub struct Server {
@@ -98,7 +100,7 @@ impl Server {
             access: Access::new(&config, &mut rng),
             policy: Policy::new(&config.own, &config.allow, &config.deny),
             names: Names::default(),
-            challenges: Limiter::new(config.challenges_per_second, &mut rng),
+            challenges: challenges(config.challenges_per_second, &mut rng),
             ledger: Ledger::new(config.quota.clone()),
             allocations: Slab::default(),
             by_path: BTreeMap::new(),
@@ -235,6 +237,11 @@ impl Server {
         self.counters.allocations = self.allocations.len() as u64;
         self.counters.relays = self.relays.len() as u64;
     }
+}
+
+/// Answers to who has not proven a password, per source.
+fn challenges(per_second: u32, rng: &mut Rng) -> Limiter {
+    Limiter::new(Rate::new(per_second.saturating_mul(2), per_second), SOURCES, rng)
 }
 
 impl fmt::Debug for Server {

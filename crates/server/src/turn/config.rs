@@ -4,9 +4,8 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use peerage_base::cidr::Cidr;
 use peerage_turn::server::config::{Quota, Traffic};
-
-pub use peerage_turn::server::cidr::{Cidr as PeerBlock, CidrError as PeerBlockError};
 
 /// How the relay behaves. It answers on the addresses of STUN, over UDP and TCP.
 #[derive(Clone, Debug)]
@@ -29,9 +28,9 @@ pub struct TurnConfig {
     /// their room lives.
     pub credential_lifetime: Duration,
     /// Peers to relay to although they are denied by default: private networks and the like. Default none.
-    pub allow_peers: Vec<PeerBlock>,
+    pub allow_peers: Vec<Cidr>,
     /// Peers never to relay to. Default none besides those that are always denied.
-    pub deny_peers: Vec<PeerBlock>,
+    pub deny_peers: Vec<Cidr>,
     /// What may be used at most.
     pub limits: TurnLimits,
     /// How long allocations may go on when the server is to stop. Default 30 s.

@@ -13,12 +13,12 @@ use crate::turn::streams::Streams;
 use crate::turn::traffic::Traffic;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use peerage_base::limit::Rate;
 use peerage_base::rng::Rng;
 use peerage_net::clock::Clock;
 use peerage_net::route;
-use peerage_signal::limit::Rate;
 use peerage_turn::server::Server;
-use peerage_turn::server::config::Config;
+use peerage_turn::server::config::{Config, is_realm};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -102,9 +102,7 @@ fn check(config: &TurnConfig) -> Result<(), BindError> {
             return Err(BindError::PublicAddresses(*second));
         }
     }
-    let realm = &config.realm;
-    let valid = realm.bytes().all(|b| (b.is_ascii_graphic() || b == b' ') && b != b'"' && b != b'\\');
-    if !valid || !(1..=127).contains(&realm.len()) {
+    if !is_realm(&config.realm) {
         return Err(BindError::Realm);
     }
     Ok(())

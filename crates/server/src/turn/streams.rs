@@ -24,6 +24,7 @@ const FIRST: u32 = 1 << 31;
 const ACCEPTS: usize = 64;
 /// Bytes that wait for a slow client. What is beyond is dropped, as a full network would.
 const QUEUE: usize = 128 << 10;
+
 /// A TCP socket that clients connect to.
 pub(crate) struct Acceptor {
     listener: TcpListener,

@@ -22,7 +22,6 @@ const DATAGRAM_MAX: usize = 65_535;
 const TAIL: usize = MAX_TAIL + 3;
 /// Reads of one connection in a row, so that others get their turn.
 const READS: usize = 16;
-
 /// ICMP errors of one relay in a row.
 const PATH_ERRORS: usize = 16;
 

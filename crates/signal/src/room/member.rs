@@ -3,7 +3,7 @@
 use super::ConnId;
 use super::queue::Queue;
 use crate::id::{PeerId, Token};
-use crate::limit::Bucket;
+use peerage_base::limit::Bucket;
 use peerage_base::time::Instant;
 
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Limits of the rooms.
 
 use crate::access::AccessList;
-use crate::limit::Rate;
+use peerage_base::limit::Rate;
 use peerage_base::time::Duration;
 
 /// Limits of [`Rooms`](super::Rooms).

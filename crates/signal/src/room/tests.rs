@@ -1,7 +1,7 @@
 //! Every rule of the rooms, by raw frames.
 
 use super::*;
-use crate::limit::Rate;
+use peerage_base::limit::Rate;
 use peerage_base::rng::Rng;
 use peerage_base::time::Duration;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! Who asks: the long-term credentials of RFC 8489 §9.2.4, without memory.
 
 use crate::server::allocation::Seal;
-use crate::server::config::{Config, Secret, User};
+use crate::server::config::{Config, Secret, User, is_realm};
 use crate::server::credentials::password;
 use crate::server::nonce::{Nonce, Nonces, offers_algorithms};
 use alloc::boxed::Box;
@@ -15,7 +15,7 @@ use peerage_stun::attribute::lists::PasswordAlgorithms;
 use peerage_stun::credentials::{Algorithm, Key, userhash};
 use peerage_stun::message::Message;
 
-/// Longest user name and realm in bytes.
+/// Longest user name in bytes.
 const MAX_TEXT: usize = 128;
 
 /// Why a request is not believed.
@@ -70,7 +70,7 @@ pub(super) struct Access {
 
 impl Access {
     pub(super) fn new(config: &Config, rng: &mut Rng) -> Self {
-        let realm = (is_plain(&config.realm) && config.realm.len() < MAX_TEXT).then(|| config.realm.as_str().into());
+        let realm = is_realm(&config.realm).then(|| config.realm.as_str().into());
         let users: BTreeMap<_, _> = config
             .users
             .iter()

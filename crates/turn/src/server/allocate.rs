@@ -8,7 +8,7 @@ use crate::server::policy::canonical;
 use crate::server::quota::{Accounts, Full, Seat};
 use crate::server::relays::Owner;
 use crate::server::request::{Call, Outcome, Reply};
-use crate::server::reserve::Reservation;
+use crate::server::reservation::Reservation;
 use crate::server::timers::Timer;
 use core::net::SocketAddr;
 use peerage_base::redact::Redacted;
@@ -129,10 +129,17 @@ impl Server {
                 Err(error) => return Err(error),
             }
         }
-        let reserve = match wish.even {
-            Some(true) => Some(Reserve { seat: self.seat(call)?, relay: None }),
-            _ => None,
-        };
+        let mut reserve = None;
+        if wish.even == Some(true) {
+            match self.seat(call) {
+                Ok(seat) => reserve = Some(Reserve { seat, relay: None }),
+                Err(error) => {
+                    // The ledger has to hear of it, lest it keep the account of a name that has nothing.
+                    seats.into_iter().flatten().for_each(|seat| self.ledger.vacate(call.now, seat));
+                    return Err(error);
+                }
+            }
+        }
         let port = wish.even.map_or(Port::Any, |reserve| if reserve { Port::EvenPair } else { Port::Even });
         let binding = Binding { lifetime, until: call.terms.until, deadline: call.now + BIND, failure, reserve };
         self.begin(call, seats, port, binding);

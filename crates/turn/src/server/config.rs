@@ -1,19 +1,19 @@
 //! What a server may do for whom.
 
-use crate::server::cidr::Cidr;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
+use peerage_base::cidr::Cidr;
 use peerage_base::time::Duration;
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The realm of the credentials, 1 to 127 printable ASCII characters without quotes and backslashes. Default
-    /// `peerage`. With any other realm the server refuses everybody.
+    /// The realm of the credentials, 1 to 127 printable ASCII characters without quotes and backslashes (see
+    /// [`is_realm`]). Default `peerage`. With any other realm the server refuses everybody.
     pub realm: String,
     /// Secrets of time-limited credentials (`expiry:name`, see [`issue`]). Each is tried: to rotate, put the new one
     /// first and drop the old one when what it signed has expired. Default none.
@@ -75,6 +75,12 @@ impl Default for Config {
             challenges_per_second: 10,
         }
     }
+}
+
+/// Whether a text can be a realm: 1 to 127 printable ASCII characters (spaces too) that no header has to quote.
+pub fn is_realm(text: &str) -> bool {
+    let plain = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b'"' && byte != b'\\';
+    (1..=127).contains(&text.len()) && text.bytes().all(plain)
 }
 
 /// How much one server, one name and one source may have at a time.

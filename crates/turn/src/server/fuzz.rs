@@ -74,7 +74,7 @@ fn run(data: &[u8]) -> Counters {
     }
     assert_eq!((world.server.counters().relays, world.sockets.len()), (0, 0), "something is left");
     world.wait(Duration::from_secs(48 * 3600));
-    assert_eq!(world.server.poll_timeout(), None, "something is remembered");
+    assert_eq!((world.server.poll_timeout(), world.server.ledger.len()), (None, 0), "something is remembered");
     world.server.counters().clone()
 }
 
@@ -370,8 +370,10 @@ fn is_public(peer: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{run, server};
+    use super::{World, allocate, run, server};
+    use crate::server::quota::Ledger;
     use peerage_base::rng::Rng;
+    use peerage_stun::header::Method;
 
     #[test]
     fn seeds_and_what_is_like_them() {
@@ -398,6 +400,24 @@ mod tests {
             reached.iter_mut().zip(counts).for_each(|(reached, count)| *reached += count);
         }
         assert!(reached.iter().all(|count| *count > 0), "{reached:?}");
+    }
+
+    #[test]
+    fn a_pair_of_ports_that_the_quota_refuses_leaves_no_account_behind() {
+        let mut world = World::new();
+        let mut quota = world.server.config.quota.clone();
+        quota.per_source = 1;
+        world.server.ledger = Ledger::new(quota);
+        // The first one brings a nonce.
+        for detail in [0x22, 0x02, 0x42] {
+            world.request(Method::ALLOCATE, 0, &allocate(detail), detail);
+            world.check();
+        }
+        assert_eq!(world.server.counters().refused(486), 2);
+        assert_eq!((world.server.ledger.len(), world.sockets.len()), (0, 0));
+        world.request(Method::ALLOCATE, 0, &allocate(0), 0);
+        world.check();
+        assert_eq!((world.server.ledger.len(), world.sockets.len()), (2, 1), "one port is within it");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! A relay stands inside the operator's network: without rules a client reaches what trusts that network
 //! (CVE-2020-26262, CVE-2026-27624). The order is: denied by the operator, allowed by the operator, denied by default.
 
-use crate::server::cidr::{Cidr, number};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use peerage_base::cidr::Cidr;
 
 /// What is not the unicast internet (the IANA special-purpose registry for IPv4, and multicast).
 const DENIED_V4: [(Ipv4Addr, u8); 16] = [
@@ -155,7 +155,7 @@ impl Ranges {
 
     fn contains(&self, ip: IpAddr) -> bool {
         let ranges = if ip.is_ipv4() { &self.v4 } else { &self.v6 };
-        let (ip, _) = number(ip);
+        let (ip, _) = Cidr::single(ip).bounds();
         let behind = ranges.partition_point(|(first, _)| *first <= ip);
         ranges[..behind].last().is_some_and(|(_, last)| ip <= *last)
     }
@@ -187,8 +187,8 @@ fn merged(blocks: &[Cidr]) -> Vec<(u128, u128)> {
 #[cfg(test)]
 mod tests {
     use super::{Policy, Verdict, canonical_ip};
-    use crate::server::cidr::Cidr;
     use core::net::IpAddr;
+    use peerage_base::cidr::Cidr;
 
     fn policy(own: &[&str], allow: &[&str], deny: &[&str]) -> Policy {
         let blocks =

@@ -2,12 +2,12 @@
 
 use crate::server::config::{Quota, Traffic};
 use crate::server::counters::Drop;
-use crate::server::limiter::source_prefix;
 use crate::server::slab::Slab;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::sync::atomic::{AtomicU32, Ordering};
+use peerage_base::limit::source_key;
 use peerage_base::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Name(Arc<str>),
-    Source(bool, u128),
+    Source(u128),
 }
 
 /// The two accounts that an allocation is charged to, besides the total.
@@ -94,8 +94,7 @@ impl Ledger {
         if self.seats.load(Ordering::Relaxed) >= self.quota.total {
             return Err(Full::Server);
         }
-        let (v4, prefix) = source_prefix(source);
-        let keys = [Key::Name(name.into()), Key::Source(v4, prefix)];
+        let keys = [Key::Name(name.into()), Key::Source(source_key(source))];
         for (key, limit) in keys.iter().zip([self.quota.per_name, self.quota.per_source]) {
             if self.seats_of(key) >= limit {
                 return Err(Full::Share);
@@ -160,6 +159,12 @@ impl Ledger {
         {
             self.forget(at, index);
         }
+    }
+
+    /// How many accounts there are, with seats or without.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn len(&self) -> usize {
+        self.accounts.len()
     }
 
     fn seats_of(&self, key: &Key) -> u32 {

@@ -18,13 +18,11 @@ use peerage_stun::attribute::kind::AttributeType;
 use peerage_stun::attribute::lists::{PasswordAlgorithms, UnknownAttributes};
 use peerage_stun::header::{Class, Method, TransactionId};
 use peerage_stun::message::Message;
-use peerage_stun::server::respond_binding;
+use peerage_stun::server::{is_reflector, respond_binding};
 use peerage_stun::write::{Misuse, Writer};
 use smallvec::SmallVec;
 use tracing::debug;
 
-/// Ports whose owners answer whatever comes: no socket, chargen, DNS.
-const REFLECTORS: [u16; 3] = [0, 19, 53];
 /// Types that a 420 names at most.
 const MAX_UNKNOWN: usize = 16;
 
@@ -74,7 +72,7 @@ impl Server {
         if let Some((number, range)) = channel::parse(payload) {
             return self.channel_data(now, path, number, range).map(Some);
         }
-        if !transport.is_stream() && REFLECTORS.contains(&path.remote.port()) {
+        if !transport.is_stream() && is_reflector(path.remote.port()) {
             return Err(Drop::Port);
         }
         let Ok(message) = Message::parse(payload) else {
@@ -213,7 +211,7 @@ impl Server {
             let head = Head { class: Class::Error, method: message.method(), id: message.transaction_id() };
             let len = write(buf, head, attributes, None, message.has_fingerprint()).ok()?;
             let larger = len > message.as_bytes().len();
-            let fits = forgeable.is_none_or(|source| !larger || challenges.take(now, source.ip()));
+            let fits = forgeable.is_none_or(|source| !larger || challenges.allow(now, source.ip()));
             refused = fits;
             fits.then_some(len)
         });

@@ -31,7 +31,7 @@ impl World {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { entry_rate: crate::limit::Rate::new(10_000, 1000), ..Settings::default() };
+        let mut settings = Settings { entry_rate: peerage_base::limit::Rate::new(10_000, 1000), ..Settings::default() };
         change(&mut settings);
         Self { rooms: Rooms::new(settings, Rng::from_u64(7)), now: Instant::from_millis(1), clients: Vec::new() }
     }

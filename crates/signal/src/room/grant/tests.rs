@@ -1,9 +1,9 @@
 //! Who is told credentials, when, and when they end.
 
 use crate::access::{AccessList, AccessToken};
-use crate::limit::Rate;
 use crate::room::tests::{World, peer};
 use crate::room::{ConnId, Settings};
+use peerage_base::limit::Rate;
 use peerage_base::time::Duration;
 use serde_json::{Value, json};
 

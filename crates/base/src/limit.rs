@@ -1,13 +1,15 @@
 //! Rate limits: token buckets, single and by source address.
 
+use crate::rng::Rng;
+use crate::time::{Duration, Instant};
+use alloc::boxed::Box;
+use alloc::vec;
 use core::net::IpAddr;
-use peerage_base::rng::Rng;
-use peerage_base::time::{Duration, Instant};
 
 /// How fast a bucket fills and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Units at once.
+    /// Units at once; 0 is none at all.
     pub burst: u32,
     /// Time in which one unit comes back.
     pub interval: Duration,
@@ -94,6 +96,12 @@ mod tests {
         assert!(!bucket.take(start + Duration::from_secs(1), RATE, 1));
         assert!(bucket.take(start + Duration::from_secs(100), RATE, 3));
         assert!(!bucket.take(start + Duration::from_secs(1000), RATE, 4));
+    }
+
+    #[test]
+    fn a_bucket_without_room_gives_nothing() {
+        let never = Rate::new(0, 0);
+        assert!(!Bucket::default().take(Instant::from_millis(9_000_000), never, 1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Blocks of addresses (RFC 4632).
 
 use core::fmt;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 use core::str::FromStr;
 
 /// A block of addresses: `10.0.0.0/8`, `fc00::/7`, or a single address without a length.
@@ -12,16 +12,13 @@ pub struct Cidr {
 }
 
 /// Why a text is not a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CidrError {
     /// What stands before the slash is not an IP address.
-    #[error("not an IP address")]
     Address,
     /// What stands after the slash is not a number of bits that the family has.
-    #[error("the prefix length is not a number from 0 to 32 (IPv4) or 128 (IPv6)")]
     Length,
     /// Bits beyond the prefix are set: probably a typing error, in a rule that guards something.
-    #[error("there are bits beyond the prefix length")]
     HostBits,
 }
 
@@ -58,17 +55,17 @@ impl Cidr {
     }
 
     /// First and last address as numbers.
-    pub(super) fn bounds(&self) -> (u128, u128) {
+    pub fn bounds(&self) -> (u128, u128) {
         let (bits, width) = number(self.first);
         (bits, bits | host_mask(width, self.length))
     }
 }
 
 /// The address as a number, and how many bits its family has.
-pub(super) fn number(ip: IpAddr) -> (u128, u8) {
+fn number(ip: IpAddr) -> (u128, u8) {
     match ip {
-        IpAddr::V4(ip) => (u32::from(ip).into(), 32),
-        IpAddr::V6(ip) => (Ipv6Addr::into(ip), 128),
+        IpAddr::V4(ip) => (ip.to_bits().into(), 32),
+        IpAddr::V6(ip) => (ip.to_bits(), 128),
     }
 }
 
@@ -100,6 +97,18 @@ impl fmt::Display for Cidr {
     }
 }
 
+impl fmt::Display for CidrError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "not an IP address",
+            Self::Length => "the prefix length is not a number from 0 to 32 (IPv4) or 128 (IPv6)",
+            Self::HostBits => "there are bits beyond the prefix length",
+        })
+    }
+}
+
+impl core::error::Error for CidrError {}
+
 #[cfg(test)]
 mod tests {
     use super::{Cidr, CidrError};
@@ -113,6 +122,8 @@ mod tests {
             ("fc00::/7", ["fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"], ["fbff::ffff", "fe00::"]),
             ("0.0.0.0/0", ["0.0.0.0", "255.255.255.255"], ["::", "::ffff:1.2.3.4"]),
             ("::/0", ["::", "ffff::"], ["0.0.0.0", "1.2.3.4"]),
+            ("2001:db8::/33", ["2001:db8::", "2001:db8:7fff::1"], ["2001:db7:ffff::1", "2001:db8:8000::1"]),
+            ("::1", ["::1", "::1"], ["::", "::2"]),
         ] {
             let block: Cidr = block.parse().unwrap();
             assert!(inside.iter().all(|ip| block.contains(ip.parse().unwrap())), "{block}");
@@ -129,6 +140,8 @@ mod tests {
             ("::/129", CidrError::Length),
             ("10.0.0.0/", CidrError::Length),
             ("10.0.0.0/+8", CidrError::Length),
+            ("10.0.0.0/8/9", CidrError::Length),
+            ("/", CidrError::Address),
             ("10.0.0.1/8", CidrError::HostBits),
             ("2001:db8::1/64", CidrError::HostBits),
         ] {
