@@ -17,7 +17,7 @@ use super::socket::Port;
 const MAX_PACKET: usize = 4096;
 
 pub(super) enum Wire {
-    Udp(Port, SocketAddr),
+    Udp(Box<Port>, SocketAddr),
     Stream(Box<Stream>),
 }
 
@@ -27,7 +27,7 @@ impl Wire {
         let remote = target.address;
         if target.transport == Transport::Udp {
             let local = route::address_towards(remote)?;
-            return Ok(Self::Udp(Port::bind(local, tools.clock)?, remote));
+            return Ok(Self::Udp(Box::new(Port::bind(local, tools.clock)?), remote));
         }
         let mut config = Config::default();
         config.connect_timeout = tools.end.saturating_duration_since(Instant::now());
