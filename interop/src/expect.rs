@@ -16,3 +16,16 @@ pub fn judge(case: &str, outcome: Result<(), String>) {
         (Ok(()), Some((_, reason))) => panic!("{case} passes now; take it off the list ({reason})"),
     }
 }
+
+/// Whether programs are installed. Without one says that `what` was skipped, or fails if CI is set.
+///
+/// # Panics
+/// With CI set and a program missing.
+pub fn installed(what: &str, programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_missing = |program: &&&str| !std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let Some(missing) = programs.iter().find(is_missing) else { return true };
+    assert!(std::env::var_os("CI").is_none(), "{what}: {missing} is not installed");
+    eprintln!("skipped: {what}: {missing} is not installed");
+    false
+}

@@ -4,10 +4,12 @@
 
 pub mod bidi;
 pub mod browser;
+pub mod coturn;
 pub mod expect;
 pub mod foreign;
 pub mod intruder;
 pub mod memory;
+pub mod natives;
 #[cfg(target_os = "linux")]
 pub mod netns;
 pub mod page;

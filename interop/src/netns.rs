@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::geteuid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio::task::JoinHandle;
 
 use crate::bidi::Result;
 use kind::Kind;
@@ -200,6 +201,21 @@ impl Space {
         };
         let outcome = std::thread::scope(|scope| scope.spawn(inside).join());
         outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Does something in this namespace, on a thread and a runtime of its own: programs started there stay in it.
+    pub fn spawn<T, F>(&self, what: F) -> JoinHandle<Result<T>>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce() -> Result<T> + Send + 'static,
+    {
+        let space = self.clone();
+        tokio::task::spawn_blocking(move || {
+            space.enter(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.map_err(|e| e.to_string())?.block_on(what())
+            })?
+        })
     }
 
     /// A UDP socket of this namespace, at its address.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::bidi::Result;
 use crate::browser::{Browser, Kind, Options};
-use crate::page;
+use crate::{natives, page};
 
 /// How long a connection may take to stand.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ pub enum Offerer {
 /// What somebody between the two makes of a description.
 pub type Tamper = fn(&str) -> String;
 
-/// Which candidates get through.
+/// Whose candidates get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carry {
     /// All.
@@ -50,8 +50,12 @@ pub struct Setup {
     pub options: Options,
     /// How the library is set.
     pub settings: Settings,
-    /// Which candidates get through.
+    /// How the library's connection is configured.
+    pub configuration: Configuration,
+    /// Whose candidates get through.
     pub carry: Carry,
+    /// Which of those get through.
+    pub takes: fn(&str) -> bool,
     /// What becomes of descriptions on the way to the library.
     pub to_native: Tamper,
     /// What becomes of descriptions on the way to the browser.
@@ -67,7 +71,9 @@ impl Setup {
             offerer,
             options,
             settings,
+            configuration: Configuration::default(),
             carry: Carry::Both,
+            takes: |_| true,
             to_native: str::to_owned,
             to_browser: str::to_owned,
         }
@@ -93,6 +99,7 @@ pub struct Attempt {
     /// All candidates that the library offered.
     pub offered: Vec<String>,
     carry: Carry,
+    takes: fn(&str) -> bool,
     data: Option<DataChannel>,
     seen: usize,
 }
@@ -111,6 +118,26 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// So many bytes each way, one after the other, compared by hash.
+    pub async fn exchange(&mut self, size: usize) -> Result<()> {
+        self.browser.run("(channels.data.mode = 'sink', true)").await?;
+        let ours = hex(&natives::send(&self.data, size).await?);
+        let theirs = self.browser.until(&format!("sinkHash('data', {size})"), LIMIT).await?;
+        if theirs != ours.as_str() {
+            return Err(format!("the browser received {theirs}, sent was {ours}"));
+        }
+        self.browser.run(&format!("(window.sent = pump('data', {size}, 65536), true)")).await?;
+        let ours = hex(&natives::receive(&self.data, size).await?);
+        let theirs = self.browser.run("sent").await?;
+        if theirs == ours.as_str() { Ok(()) } else { Err(format!("received {ours}, the browser sent {theirs}")) }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
 impl Attempt {
     /// Starts both sides and exchanges descriptions.
     pub async fn begin(setup: Setup) -> Result<Self> {
@@ -119,10 +146,11 @@ impl Attempt {
         browser.run(&format!("(() => {{ {} }})()", page::SCRIPT)).await?;
         browser.run("start({})").await?;
         let endpoint = Endpoint::new(setup.settings).map_err(words)?;
-        let pc = endpoint.peer_connection(Configuration::default()).map_err(words)?;
+        let pc = endpoint.peer_connection(setup.configuration).map_err(words)?;
         let local = "pc.setLocalDescription().then(() => pc.localDescription.toJSON())";
-        let altered =
-            |found: SessionDescription, tamper: Tamper| SessionDescription::new(found.kind, tamper(&found.sdp));
+        let altered = |found: SessionDescription, tamper: Tamper| {
+            SessionDescription::new(found.kind, tamper(&without_candidates(&found.sdp, setup.takes)))
+        };
         let data = match setup.offerer {
             Offerer::Native => {
                 let data = pc.create_data_channel("data", DataChannelInit::default()).map_err(words)?;
@@ -143,7 +171,7 @@ impl Attempt {
                 None
             }
         };
-        Ok(Self { browser, pc, offered: Vec::new(), carry: setup.carry, data, seen: 0 })
+        Ok(Self { browser, pc, offered: Vec::new(), carry: setup.carry, takes: setup.takes, data, seen: 0 })
     }
 
     /// Carries candidates both ways until the library has its channel and is connected.
@@ -158,7 +186,9 @@ impl Attempt {
                 }
             }
         };
-        tokio::time::timeout(LIMIT, run).await.map_err(|_| "not connected in time".to_owned())?
+        let late = |_| ();
+        let outcome = tokio::time::timeout(LIMIT, run).await.map_err(late);
+        outcome.unwrap_or_else(|()| Err(format!("not connected in time: {}", self.pc.explain())))
     }
 
     /// Carries candidates both ways until the library gives up; says why it did.
@@ -183,12 +213,13 @@ impl Attempt {
 
     async fn step(&mut self) -> Result<Option<CloseReason>> {
         if self.carry != Carry::ToBrowser {
-            take_candidates(&mut self.browser, &self.pc, &mut self.seen).await?;
+            take_some(&mut self.browser, &self.pc, &mut self.seen, self.takes).await?;
         }
         match tokio::time::timeout(Duration::from_millis(50), self.pc.next_event()).await {
             Ok(Some(Event::IceCandidate(candidate))) => {
                 self.offered.extend(candidate.as_ref().map(|c| c.candidate.clone()));
-                if self.carry != Carry::ToNative {
+                let takes = candidate.as_ref().is_none_or(|candidate| (self.takes)(&candidate.candidate));
+                if self.carry != Carry::ToNative && takes {
                     give_candidate(&mut self.browser, candidate).await?;
                 }
             }
@@ -212,6 +243,13 @@ pub fn description(value: &Value) -> Result<SessionDescription> {
     Ok(SessionDescription::new(kind, value["sdp"].as_str().unwrap_or_default()))
 }
 
+/// A description without the candidates that nobody wants.
+fn without_candidates(sdp: &str, takes: fn(&str) -> bool) -> String {
+    let stays =
+        |line: &&str| line.strip_prefix("a=").is_none_or(|a| !a.starts_with("candidate:") || takes(a.trim_end()));
+    sdp.split_inclusive('\n').filter(stays).collect()
+}
+
 /// Hands a description to the browser.
 pub async fn set_remote(browser: &mut Browser, description: &SessionDescription) -> Result<()> {
     let init = json!({"type": description.kind.as_str(), "sdp": description.sdp});
@@ -220,10 +258,19 @@ pub async fn set_remote(browser: &mut Browser, description: &SessionDescription)
 
 /// Takes the browser's candidates from `seen` on to the library.
 pub async fn take_candidates(browser: &mut Browser, pc: &PeerConnection, seen: &mut usize) -> Result<()> {
+    take_some(browser, pc, seen, |_| true).await
+}
+
+async fn take_some(
+    browser: &mut Browser,
+    pc: &PeerConnection,
+    seen: &mut usize,
+    takes: fn(&str) -> bool,
+) -> Result<()> {
     let all = browser.run(&format!("candidates.slice({seen})")).await?;
     for candidate in all.as_array().into_iter().flatten() {
         *seen += 1;
-        if candidate.is_null() {
+        if !candidate["candidate"].as_str().is_some_and(takes) {
             continue;
         }
         let init = IceCandidate {

@@ -40,21 +40,6 @@ fn folder() -> Result<TempDir> {
     tempfile::tempdir().map_err(|e| e.to_string())
 }
 
-/// Does something in a namespace, on a thread and a runtime of its own: programs started there stay in it.
-fn inside<T, F>(space: &Space, what: F) -> tokio::task::JoinHandle<Result<T>>
-where
-    T: Send + 'static,
-    F: AsyncFnOnce() -> Result<T> + Send + 'static,
-{
-    let space = space.clone();
-    tokio::task::spawn_blocking(move || {
-        space.enter(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(|e| e.to_string())?.block_on(what())
-        })?
-    })
-}
-
 async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
     task.await.map_err(|e| e.to_string())?
 }
@@ -73,7 +58,7 @@ async fn server(lab: &mut Lab) -> Result<PublicServer> {
     let addresses = [space.address, second];
     let (stop, stopped) = oneshot::channel();
     let (ready, is_ready) = oneshot::channel();
-    inside(&space, async move || {
+    space.spawn(async move || {
         let server = Server::start_at(&addresses, LAB).await?;
         let _ = ready.send(server.url.clone());
         let _ = stopped.await;
@@ -103,7 +88,7 @@ async fn transfer(server: &PublicServer, from: &Space, to: &Space, size: usize) 
     let (path, hash) = file(sender_home.path(), size)?;
     let (code_found, code) = oneshot::channel();
     let (url, home) = (server.url.clone(), sender_home.path().to_owned());
-    let sending = inside(from, async move || {
+    let sending = from.spawn(async move || {
         let mut send = Run::start(&["send", &path.to_string_lossy(), "--server", &url], &home).await?;
         let event = send.event("code", LIMIT).await?;
         let _ = code_found.send(event["code"].as_str().unwrap_or_default().to_owned());
@@ -112,7 +97,7 @@ async fn transfer(server: &PublicServer, from: &Space, to: &Space, size: usize) 
     });
     let code = code.await.map_err(|_| "no code".to_owned())?;
     let (url, home) = (server.url.clone(), receiver_home.path().to_owned());
-    let receiving = inside(to, async move || {
+    let receiving = to.spawn(async move || {
         let mut receive = Run::start(&["receive", &code, "--server", &url, "--out", "got", "--yes"], &home).await?;
         let first = receive.event("connected", LIMIT).await?;
         let mut seen = found(&first, None);
@@ -253,7 +238,7 @@ async fn a_browser_behind_a_kernel_nat_receives_from_the_command_line_behind_ano
         let (path, hash) = file(source.path(), SIZE)?;
         let (code_found, mut code) = mpsc::channel::<String>(1);
         let (url, home) = (server.url.clone(), source.path().to_owned());
-        let sending = inside(&ours.host, async move || {
+        let sending = ours.host.spawn(async move || {
             let mut send = Run::start(&["send", &path.to_string_lossy(), "--server", &url], &home).await?;
             let event = send.event("code", LIMIT).await?;
             let _ = code_found.send(event["code"].as_str().unwrap_or_default().to_owned()).await;
@@ -263,7 +248,7 @@ async fn a_browser_behind_a_kernel_nat_receives_from_the_command_line_behind_ano
         });
         let code = code.recv().await.ok_or("no code")?;
         let url = server.url.clone();
-        let receiving = inside(&theirs.host, async move || {
+        let receiving = theirs.host.spawn(async move || {
             let options = Options { hide_addresses: true, ..Options::default() };
             let mut browser = visit::open_with(BrowserKind::Chromium, options, &url).await?;
             visit::join(&mut browser, &code, Offers::Accept).await?;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peerage::{DataChannelInit, Event, Message};
-use peerage_crypto::hash::Sha256;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::Kind;
 use peerage_interop::expect;
@@ -13,45 +12,12 @@ use peerage_interop::pair::{Offerer, Pair, description, give_candidate, set_remo
 const LIMIT: Duration = Duration::from_secs(60);
 const SIZE: usize = 64 << 20;
 
-/// 64 MiB each way, one after the other, compared by hash.
-async fn exchange(pair: &mut Pair) -> Result<()> {
-    pair.browser.run("(channels.data.mode = 'sink', true)").await?;
-    let mut hash = Sha256::new();
-    let mut piece = vec![0u8; 64 << 10];
-    for n in 0..SIZE / piece.len() {
-        piece.iter_mut().enumerate().for_each(|(i, b)| *b = (i.wrapping_mul(31) ^ n) as u8);
-        hash.update(&piece);
-        pair.data.send(Bytes::copy_from_slice(&piece)).await.map_err(words)?;
-    }
-    let ours = hex(&hash.finish());
-    let theirs = pair.browser.until(&format!("sinkHash('data', {SIZE})"), LIMIT).await?;
-    if theirs != ours.as_str() {
-        return Err(format!("the browser received {theirs}, sent was {ours}"));
-    }
-    pair.browser.run(&format!("(window.sent = pump('data', {SIZE}, 65536), true)")).await?;
-    let mut hash = Sha256::new();
-    let mut received = 0;
-    while received < SIZE {
-        let message = tokio::time::timeout(LIMIT, pair.data.recv()).await.map_err(|_| "nothing came".to_owned())?;
-        let Some(Message::Binary(bytes)) = message else { return Err(format!("expected bytes, got {message:?}")) };
-        hash.update(&bytes);
-        received += bytes.len();
-    }
-    let theirs = pair.browser.run("sent").await?;
-    let ours = hex(&hash.finish());
-    if theirs == ours.as_str() { Ok(()) } else { Err(format!("received {ours}, the browser sent {theirs}")) }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 async fn case(kind: Kind, offerer: Offerer) {
     let run = async {
         let mut pair = Pair::connect(kind, offerer).await?;
         let stats = pair.pc.get_stats();
         eprintln!("{kind:?}, {offerer:?} offers: {:?}, rtt {:?}", stats.security, stats.rtt);
-        exchange(&mut pair).await?;
+        pair.exchange(SIZE).await?;
         pair.pc.close().await;
         pair.browser.until("log.includes('disconnected') || log.includes('failed') || log.includes('closed') || channels.data.readyState === 'closed'", LIMIT).await.map(drop)
     };
