@@ -175,6 +175,11 @@ impl Run {
         self.world.get_mut(self.peers[0]).offer(now);
     }
 
+    /// Lets the offerer send so many test messages more.
+    pub fn send_more(&mut self, messages: usize) {
+        self.scenario.messages += messages;
+    }
+
     /// Lets time pass until `done` or for `limit`; signalling goes on meanwhile. Whether it was `done`.
     pub fn until(&mut self, limit: Duration, mut done: impl FnMut(&World, &[Id<Peer>; 2]) -> bool) -> bool {
         let deadline = self.world.now() + limit;

@@ -1,6 +1,6 @@
 //! The classic types: what each does, and what it lets through.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use peerage_sim::nat::config::Config;
 use peerage_sim::topology::{Behind, Plan, Shape};
@@ -118,7 +118,7 @@ impl fmt::Display for Type {
         writeln!(f, "{}: {}", self.place.name, self.behaviour)?;
         writeln!(f, "  RFC 4787: {}", self.words)?;
         for other in OTHERS {
-            write!(f, "  against {other:15}")?;
+            let mut line = format!("  against {other:15}");
             for help in HELPS {
                 let Some(measured) = self.verdict(other, help) else { continue };
                 let share = match measured.samples().len() {
@@ -127,9 +127,10 @@ impl fmt::Display for Type {
                 };
                 let time = measured.settled(measured.way()).filter(|_| measured.way() != Way::None);
                 let time = time.map_or_else(String::new, |time| format!(" {:.2} s", time.as_secs_f64()));
-                write!(f, "{help}: {:24}", format!("{}{share}{time}", measured.way()))?;
+                let verdict = format!("{}{share}{time}", measured.way());
+                let _ = write!(line, "{help}: {verdict:22}");
             }
-            writeln!(f)?;
+            writeln!(f, "{}", line.trim_end())?;
         }
         Ok(())
     }

@@ -65,6 +65,24 @@ fn a_nat_that_gives_other_ports_stops_nothing() {
 }
 
 #[test]
+fn a_connection_of_old_standing_outlives_a_change_too() {
+    for side in [0, 1] {
+        let mut scenario = transfer(Config::port_restricted(), Config::port_restricted());
+        // Long enough for everything to be gone that only connecting needed.
+        scenario.messages = 0;
+        let mut run = scenario.build();
+        run.start();
+        run.until(Duration::from_secs(100), |_, _| false);
+        run.send_more(MESSAGES);
+        run.until(Duration::from_secs(1), |_, _| false);
+        assert_eq!(run.outcome().way, Way::Direct);
+        let router = run.pair.routers(side)[0];
+        run.world.get_mut(router.nat).rebind();
+        goes_on(&mut run);
+    }
+}
+
+#[test]
 fn a_new_external_address_stops_nothing() {
     for side in [0, 1] {
         let mut run = under_way(&transfer(Config::port_restricted(), Config::address_restricted()), Way::Direct);

@@ -37,11 +37,17 @@ pub fn write(out: &mut String, trace: &Trace) {
     let width = MARGIN + column * gaps + EDGE;
     let height = ROW * i32::try_from(trace.journeys.len()).unwrap_or(i32::MAX / ROW - 1) + 12;
     let _ = writeln!(out, "<div class=\"ladder\" tabindex=\"0\" role=\"group\" aria-label=\"Ladder of packets\">");
-    let _ = writeln!(out, "<svg class=\"heads\" width=\"{width}\" height=\"{HEAD}\" aria-hidden=\"true\">");
+    let _ = writeln!(
+        out,
+        "<svg class=\"heads\" viewBox=\"0 0 {width} {HEAD}\" width=\"{width}\" height=\"{HEAD}\" aria-hidden=\"true\">"
+    );
     for (name, x) in &columns {
         let _ = writeln!(out, "<text x=\"{x}\" y=\"20\">{}</text>", Escaped(name));
     }
-    let _ = writeln!(out, "</svg>\n<svg class=\"rungs\" width=\"{width}\" height=\"{height}\" role=\"list\">");
+    let _ = writeln!(
+        out,
+        "</svg>\n<svg class=\"rungs\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"list\">"
+    );
     out.push_str(
         "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"9\" markerHeight=\"9\" markerUnits=\"userSpaceOnUse\" \
          orient=\"auto-start-reverse\"><path d=\"M0 0 8 4 0 8z\" fill=\"context-stroke\"/></marker></defs>\n",
