@@ -9,6 +9,9 @@ pub mod crc;
 pub mod datagram;
 pub mod ecn;
 pub mod framing;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod limit;
 pub mod path;
 pub mod reader;

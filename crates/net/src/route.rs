@@ -67,7 +67,7 @@ fn towards(remote: SocketAddr) -> io::Result<UdpSocket> {
 
 /// The default route of least metric in the kernel's table: interface, destination, gateway, flags, references, use,
 /// metric, mask; addresses in hex, in the order of the machine's bytes.
-fn default_gateway(table: &str) -> Option<Ipv4Addr> {
+pub(crate) fn default_gateway(table: &str) -> Option<Ipv4Addr> {
     const UP_AND_GATEWAY: u16 = 0x3;
     let route = |line: &str| {
         let mut fields = line.split_ascii_whitespace().skip(1);

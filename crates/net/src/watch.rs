@@ -4,7 +4,7 @@
 //! because the kernel drops what it has to say to a program that is busy.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod netlink;
+pub(crate) mod netlink;
 
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};

@@ -20,11 +20,7 @@ pub fn message(data: &[u8]) {
         let request = Message::parse(data).expect("what was answered was read");
         assert_eq!(answer.transaction_id(), request.transaction_id());
     }
-    let origin = Origin { local: ([198, 51, 100, 1], 1).into(), other: ([198, 51, 100, 2], 2).into() };
-    if let Some(answer) = respond_behaviour(data, source, origin, &mut out) {
-        assert!(Message::parse(&out[..answer.len]).is_ok(), "answers can be read");
-        assert!(answer.len <= data.len() + 36 && answer.to.ip() == source.ip());
-    }
+    behaviour(data);
     let Ok(message) = Message::parse(data) else { return };
     assert!(message.as_bytes().len() >= HEADER && message.as_bytes().len() <= data.len());
     assert!(!message.check_fingerprint() || message.has_fingerprint());
@@ -32,6 +28,31 @@ pub fn message(data: &[u8]) {
     assert!(message.check_integrity(&Key::short_term("password")).is_none() || signed);
     assert!(message.unknown_required().all(|kind| kind < 0x8000));
     rewrite(&message);
+}
+
+/// A request that asks for an answer from elsewhere, to elsewhere, or padded: it goes to the asker, and is little longer.
+fn behaviour(data: &[u8]) {
+    let (near, far) = ([0x2001, 0xDB8, 0, 0, 0, 0, 0, 1], [0x2001, 0xDB8, 0, 0, 0, 0, 0, 2]);
+    let v4 = Origin { local: ([198, 51, 100, 1], 1).into(), other: ([198, 51, 100, 2], 2).into() };
+    let v6 = Origin { local: (near, 1).into(), other: (far, 2).into() };
+    // Bytes that an answer adds: the address of the asker, and those of the server where it is told them.
+    for (origin, source, mapped, names) in
+        [(v4, SocketAddr::from(([192, 0, 2, 1], 5000)), 12, 24), (v6, (far, 5000).into(), 24, 48)]
+    {
+        let mut out = [0; 4096];
+        let Some(answer) = respond_behaviour(data, source, origin, &mut out) else { continue };
+        let read = Message::parse(&out[..answer.len]).expect("answers can be read");
+        let asked = Message::parse(data).expect("what was answered was read");
+        assert_eq!(read.transaction_id(), asked.transaction_id());
+        assert_eq!(answer.to.ip(), source.ip());
+        assert_eq!(answer.is_redirected, answer.to != source);
+        assert!([origin.local.ip(), origin.other.ip()].contains(&answer.from.ip()));
+        assert!([origin.local.port(), origin.other.port()].contains(&answer.from.port()));
+        let more = if answer.is_redirected { mapped } else { mapped + names };
+        assert!(answer.len <= data.len() + more, "an amplifier");
+        let short = answer.len - 1;
+        assert_eq!(respond_behaviour(data, source, origin, &mut out[..short]), None, "an answer that does not fit");
+    }
 }
 
 /// Every attribute that can be written comes back as it was.

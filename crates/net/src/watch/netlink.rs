@@ -77,7 +77,7 @@ fn read(socket: &OwnedFd, buffer: &mut [u8]) -> Result<bool, Errno> {
 }
 
 /// Whether one of the messages is of a kind that matters here.
-fn tells_change(mut messages: &[u8]) -> bool {
+pub(crate) fn tells_change(mut messages: &[u8]) -> bool {
     while let Some((header, _)) = messages.split_first_chunk::<HEADER>() {
         let [a, b, c, d, e, f, ..] = *header;
         let (len, kind) = (u32::from_ne_bytes([a, b, c, d]), u16::from_ne_bytes([e, f]));
