@@ -411,3 +411,66 @@ fn garbage_and_answers_from_strangers_change_nothing() {
     assert_eq!(hand(0, server, reply), 1);
     assert_eq!(hand(0, server, reply), 1, "once");
 }
+
+#[test]
+fn whatever_a_server_says_it_ends_and_asks_a_few_addresses_only() {
+    let servers: Vec<SocketAddr> = (1..=20).map(|n| SocketAddr::from(([192, 0, 2, n], 3478))).collect();
+    for seed in 0..300 {
+        let mut rng = Rng::from_u64(seed);
+        let locals = locals([10, 0, 0, 2].into());
+        let mut now = Instant::ORIGIN;
+        let mut discovery = Discovery::new(Config::default(), &servers, locals, Rng::from_u64(seed), now);
+        let mut asked: Vec<SocketAddr> = Vec::new();
+        let mut sent = 0;
+        while !discovery.is_done() {
+            let mut request = [0; 64];
+            while let Some(transmit) = discovery.poll_transmit(now, &mut request) {
+                sent += 1;
+                asked.push(transmit.path.remote);
+                answer_at_random(&mut discovery, now, transmit.path, &request[..transmit.len], &mut rng);
+            }
+            let Some(due) = discovery.poll_timeout() else { break };
+            assert!(due >= now, "{seed}: a deadline in the past");
+            now = due;
+            discovery.handle_timeout(now);
+            discovery.report();
+        }
+        assert!(discovery.is_done() && now < Instant::from_millis(10_000), "{seed}");
+        asked.sort_unstable();
+        asked.dedup();
+        let inside = |ip: IpAddr| matches!(ip, IpAddr::V4(v4) if v4.is_private() || v4.is_loopback());
+        assert!(!asked.iter().any(|address| inside(address.ip())), "{seed}: {asked:?}");
+        // Eight servers, three more addresses of one, and two mapped addresses.
+        assert!(asked.len() <= 13 && sent <= 16 * 4, "{seed}: {sent} to {asked:?}");
+    }
+}
+
+/// Nothing, an answer, a damaged one, or a lie; from where it was asked, or elsewhere.
+fn answer_at_random(discovery: &mut Discovery, now: Instant, path: Path, request: &[u8], rng: &mut Rng) {
+    let mut address = || {
+        let mut bytes: [u8; 6] = rng.bytes();
+        if bytes[5].is_multiple_of(4) {
+            bytes[0] = if bytes[5].is_multiple_of(8) { 10 } else { 127 };
+        }
+        SocketAddr::from(([bytes[0], bytes[1], bytes[2], bytes[3]], u16::from_be_bytes([bytes[4], bytes[5]])))
+    };
+    let (mapped, other, stranger) = (address(), address(), address());
+    let mut reply = [0; 600];
+    let Some(answer) = respond_behaviour(request, mapped, Origin { local: path.remote, other }, &mut reply) else {
+        return;
+    };
+    let reply = &mut reply[..answer.len];
+    match rng.below(4) {
+        0 => return,
+        1 => {
+            let at = rng.below(reply.len() as u64) as usize;
+            reply[at] ^= rng.u32() as u8;
+        }
+        _ => {}
+    }
+    let remote = [path.remote, answer.from, stranger][rng.below(3) as usize];
+    let local = if rng.below(4) == 0 { LocalId(1) } else { path.local };
+    let path = Path { local, remote };
+    let datagram = Datagram { path, ecn: Ecn::NotEct, received_at: now, payload: reply };
+    discovery.handle_datagram(now, &datagram);
+}

@@ -197,6 +197,7 @@ impl Discovery {
         let begun = self.probes.iter().any(|probe| probe.test == Test::Hairpin);
         if let (false, Some(first), Some(fresh)) = (begun, self.first_mapped(), self.mapped(Test::Fresh))
             && first != self.locals[0].address
+            && self.tested.is_some_and(|tested| may_name(tested.server, first) && may_name(tested.server, fresh))
         {
             // Both sides send: each opens its own filter to the other.
             self.begin(Test::Hairpin, 0, fresh, fresh, Wish::Nothing, now);
@@ -374,21 +375,28 @@ impl Probe {
     }
 }
 
-/// Whether another address of a server can be one. A server that lies could have packets sent to anybody: few, small,
-/// and never by one on the Internet to what is inside.
+/// Whether another address of a server can be one.
 fn is_credible(other: SocketAddr, server: SocketAddr) -> bool {
-    let inside = |ip: IpAddr| match ip {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
-    };
-    let nobody = match other.ip() {
-        IpAddr::V4(v4) => v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_multicast() || v6.to_ipv4_mapped().is_some(),
-    };
     other.is_ipv4() == server.is_ipv4()
         && other.ip() != server.ip()
         && other.port() != server.port()
-        && other.port() != 0
-        && !nobody
-        && (!inside(other.ip()) || inside(server.ip()))
+        && may_name(server, other)
+}
+
+/// Whether something may be sent to an address because a server named it. One that lies could have packets sent to
+/// anybody: few, small, and never by one on the Internet to what is inside.
+fn may_name(server: SocketAddr, named: SocketAddr) -> bool {
+    let inside = |ip: IpAddr| match ip {
+        IpAddr::V4(v4) => {
+            // RFC 6598: between a carrier and its customers.
+            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xC0 == 64;
+            v4.is_private() || v4.is_link_local() || v4.is_loopback() || shared
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    };
+    let nobody = match named.ip() {
+        IpAddr::V4(v4) => v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_multicast() || v6.to_ipv4_mapped().is_some(),
+    };
+    named.port() != 0 && !nobody && (!inside(named.ip()) || inside(server.ip()))
 }
