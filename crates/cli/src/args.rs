@@ -280,11 +280,11 @@ Examples:
   peerage nat --server stun:stun.example.org             any STUN server; two tell more than one
   peerage nat --server turns:turn.example.org --turn-user me --json | jq .
 
-A server with two addresses (peerage serve with --stun given twice) tells most; what could not be tested is reported as
-unknown. It takes about five seconds.
+A server with two addresses (peerage serve with --stun given twice) tells most; what could not be tested is \
+reported as unknown. It takes five seconds or a little more.
 
-Exit codes: 0 UDP gets through, so that there are peers that can be reached directly, 2 usage, 5 no server answered over
-UDP or none was named, 6 refused, 130 interrupted.")]
+Exit codes: 0 UDP gets through, so that there are peers that can be reached directly, 2 usage, 5 no server \
+answered over UDP or none was named, 6 refused, 130 interrupted.")]
 pub struct NatArgs {
     /// A server to ask: stun:HOST, turn:HOST, turns:HOST, or the https://HOST of a Peerage server; may be repeated
     #[arg(long, value_name = "URL", env = "PEERAGE_SERVER", value_hint = ValueHint::Url)]

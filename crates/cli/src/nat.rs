@@ -72,7 +72,7 @@ fn judge(report: &Examination) -> Outcome<()> {
         Reach::Unknown if report.servers.is_empty() => {
             Err(Ending::new(Kind::Path, "no server to ask: name one with --server URL or in PEERAGE_SERVER"))
         }
-        Reach::Unknown => Err(Ending::new(Kind::Path, "no server answered")),
+        Reach::Unknown => Err(Ending::new(Kind::Path, "no server answered over UDP")),
         _ => Ok(()),
     }
 }

@@ -24,9 +24,14 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn help_has_examples_for_every_command() {
-    for args in
-        [&["--help"][..], &["serve", "--help"], &["send", "--help"], &["receive", "--help"], &["pipe", "--help"], &["nat", "--help"]]
-    {
+    for args in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["send", "--help"],
+        &["receive", "--help"],
+        &["pipe", "--help"],
+        &["nat", "--help"],
+    ] {
         let output = peerage(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         let text = stdout(&output);

@@ -171,6 +171,7 @@ fn reach(reach: Reach) -> &'static str {
         Reach::LenientOnly => "lenient_only",
         Reach::AtLeastAllButSymmetric => "at_least_all_but_symmetric",
         Reach::AtLeastLenient => "at_least_lenient",
+        Reach::LocalNetwork => "local_network",
         Reach::Nobody => "nobody",
         _ => "unknown",
     }

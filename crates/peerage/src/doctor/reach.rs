@@ -226,8 +226,17 @@ async fn ask_one(target: &Target, tools: &Tools, rng: Rng) -> Outcome {
         Ok(outcome) => outcome,
         Err(StreamError::TimedOut) => Outcome::Silent,
         Err(StreamError::Closed) => Outcome::Failed("the server closed the connection".to_owned()),
+        Err(StreamError::Io(error)) => Outcome::Failed(told(&error)),
         Err(error) => Outcome::Failed(error.to_string()),
     }
+}
+
+/// What the system or TLS says, without the system's number for it.
+fn told(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Asks for our address.

@@ -1,12 +1,13 @@
 //! Examinations on loopback.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use peerage_base::path::LocalId;
 use peerage_base::rng::Rng;
 use peerage_session::face::discovery::machine::{Config, Discovery, Local};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::time::Instant;
 
 use super::{Nat, Options, Outcome, Reach, Report, Transport, examine};
 use crate::configuration::IceServer;

@@ -20,6 +20,8 @@ pub enum Reach {
     AtLeastAllButSymmetric,
     /// At least those of [`LenientOnly`](Self::LenientOnly); which others depends on a mapping that could not be tested.
     AtLeastLenient,
+    /// Those of the local network, which the servers are in as well: what stands between it and the Internet is not known.
+    LocalNetwork,
     /// None: UDP does not get through.
     Nobody,
     /// No server answered.
@@ -43,9 +45,14 @@ pub(super) fn judge(report: &Report) -> Verdict {
     let nat = best(report);
     let mapped = nat.and_then(|nat| opened(report, nat));
     let reach = match nat {
-        Some(nat) if mapped.is_some() && reach(nat) != Reach::Everybody => Reach::Everybody,
+        Some(nat) if !is_outside(nat) => Reach::LocalNetwork,
+        Some(_) if mapped.is_some() => Reach::Everybody,
         Some(nat) => reach(nat),
-        None if report.servers.iter().any(|server| is_stream(server) && server.outcome.is_heard()) => Reach::Nobody,
+        None if asked_over_udp(report)
+            && report.servers.iter().any(|server| is_stream(server) && server.outcome.is_heard()) =>
+        {
+            Reach::Nobody
+        }
         None => Reach::Unknown,
     };
     let mut sentence = sentence(reach, report, nat, mapped);
@@ -67,9 +74,15 @@ pub(super) fn is_inside(ip: IpAddr) -> bool {
     }
 }
 
-/// What peers will mostly meet: IPv4, as far as UDP gets through there.
+/// What peers will mostly meet: IPv4, as far as UDP gets through there, and out.
 fn best(report: &Report) -> Option<&Nat> {
-    [&report.v4, &report.v6].into_iter().flatten().find(|nat| !nat.seen.is_empty())
+    let mut nats = [&report.v4, &report.v6].into_iter().flatten().filter(|nat| !nat.seen.is_empty());
+    nats.clone().find(|nat| is_outside(nat)).or_else(|| nats.next())
+}
+
+/// Whether a server saw us from outside of our own networks.
+fn is_outside(nat: &Nat) -> bool {
+    nat.seen.iter().any(|seen| !is_inside(seen.mapped.ip()))
 }
 
 /// A protocol by which the router opens ports to the world: one whose external address is where servers see us.
@@ -119,12 +132,20 @@ fn sentence(reach: Reach, report: &Report, nat: Option<&Nat>, opened: Option<&Fo
              whether others can is unknown: {}.",
             why(nat.map(|nat| nat.mapping))
         ),
+        Reach::LocalNetwork => {
+            "Peers in the local network can be reached directly from here; the servers that answered are \
+                                inside it, so that what stands between it and the Internet is unknown."
+                .to_owned()
+        }
         Reach::Nobody => {
-            "No peer can be reached directly from here over UDP: no server answers over UDP, though one does over TCP."
+            "It seems that no peer can be reached directly from here: no server answers over UDP, though one does over TCP."
                 .to_owned()
         }
         Reach::Unknown if report.servers.is_empty() => {
             "Which peers can be reached directly from here is unknown: there is no server to ask.".to_owned()
+        }
+        Reach::Unknown if !asked_over_udp(report) => {
+            "Which peers can be reached directly from here is unknown: no server could be asked over UDP.".to_owned()
         }
         Reach::Unknown => {
             "Which peers can be reached directly from here is unknown: no server answered, over UDP or TCP.".to_owned()
@@ -138,11 +159,13 @@ fn advice(report: &Report, reach: Reach, nat: Option<&Nat>) -> Vec<String> {
     let relayed = |s: &&ServerReport| matches!(s.outcome, Outcome::Allocated { .. });
     let relays = || report.servers.iter().filter(relayed);
     match reach {
-        Reach::Unknown if report.servers.is_empty() => say("Name a server.".to_owned()),
+        Reach::Unknown if report.servers.is_empty() => say("Name a STUN server to ask.".to_owned()),
+        Reach::Unknown if !asked_over_udp(report) => say("Name a server that answers over UDP.".to_owned()),
         Reach::Unknown => say("Check that this machine has a network, and the servers' names and ports.".to_owned()),
         Reach::Nobody if !relays().any(is_stream) => {
             say("Have a relay that answers over TCP or TLS, best on port 443 (turns:host:443).".to_owned());
         }
+        Reach::LocalNetwork => say("Name a server on the Internet.".to_owned()),
         Reach::AtLeastAllButSymmetric | Reach::AtLeastLenient => {
             say("Name a server with two addresses, which can test it: `peerage serve` with --stun given twice."
                 .to_owned());
@@ -183,6 +206,11 @@ fn second_nat<'a>(report: &'a Report, nat: &Nat) -> Option<&'a Found> {
         found.external.is_some_and(|ip| ip.is_ipv4() && !nat.seen.iter().any(|seen| seen.mapped.ip() == ip))
     };
     report.port_mapping.iter().flatten().find(other).filter(|_| nat.local.is_ipv4() && !nat.seen.is_empty())
+}
+
+/// Servers for TLS alone say nothing of UDP.
+fn asked_over_udp(report: &Report) -> bool {
+    report.servers.iter().any(|server| !is_stream(server) && server.address.is_some())
 }
 
 fn is_stream(server: &ServerReport) -> bool {
@@ -233,7 +261,8 @@ mod tests {
     }
 
     fn server(transport: Transport, outcome: Outcome) -> ServerReport {
-        ServerReport { url: "turn:h".into(), address: None, transport, outcome, order: 0 }
+        let address = Some("192.0.2.1:3478".parse().unwrap());
+        ServerReport { url: "turn:h".into(), address, transport, outcome, order: 0 }
     }
 
     fn answered() -> Outcome {
@@ -304,6 +333,11 @@ mod tests {
         let refused = Outcome::Refused { code: 401, reason: String::new() };
         report.servers.push(server(Transport::Tls, refused));
         assert!(judge(&report).advice.iter().any(|a| a.contains("password")));
+        // Servers for TLS alone say nothing of UDP.
+        report.servers.remove(0);
+        let verdict = judge(&report);
+        assert_eq!(verdict.reach, Reach::Unknown);
+        assert!(verdict.sentence.contains("could be asked over UDP"), "{}", verdict.sentence);
     }
 
     #[test]
@@ -313,6 +347,25 @@ mod tests {
         v6.translated = Finding::Known(false);
         report.v6 = Some(v6);
         assert!(judge(&report).sentence.ends_with("Over IPv6, peers that have it as well."));
+    }
+
+    #[test]
+    fn a_server_inside_says_nothing_of_the_internet() {
+        let open = Finding::Known(Behaviour::EndpointIndependent);
+        let mut report = with_nat(open, open);
+        let nat = report.v4.as_mut().unwrap();
+        nat.seen[0].mapped = nat.local;
+        nat.translated = Finding::Known(false);
+        let verdict = judge(&report);
+        assert_eq!(verdict.reach, Reach::LocalNetwork);
+        assert!(verdict.sentence.contains("Internet is unknown"), "{}", verdict.sentence);
+        // Over IPv6 it is known.
+        let mut v6 = super::super::tests::unasked("[2001:db8::2]:1".parse().unwrap());
+        let server = "[2001:db8::9]:3478".parse().unwrap();
+        v6.seen = vec![super::super::Seen { server, mapped: v6.local, round_trip: None }];
+        (v6.translated, v6.mapping, v6.filtering) = (Finding::Known(false), open, open);
+        report.v6 = Some(v6);
+        assert_eq!(judge(&report).reach, Reach::Everybody);
     }
 
     #[test]
