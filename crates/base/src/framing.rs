@@ -133,6 +133,17 @@ impl Deframer {
         &mut self.buffer[self.end..]
     }
 
+    /// Copies the beginning of `bytes` into the room and gives back what did not fit: for who cannot read into it. As after
+    /// [`filled`](Self::filled), packets are to be taken before the rest is given; then there is room again, unless the
+    /// stream is unusable.
+    pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let room = self.room();
+        let (now, rest) = bytes.split_at(room.len().min(bytes.len()));
+        room[..now.len()].copy_from_slice(now);
+        self.filled(now.len());
+        rest
+    }
+
     /// Says that the first `n` bytes of the room were read.
     pub fn filled(&mut self, n: usize) {
         self.end = (self.end + n).min(self.buffer.len());
@@ -192,12 +203,9 @@ mod tests {
         for piece in stream.chunks(step) {
             let mut piece = piece;
             while !piece.is_empty() {
-                let room = deframer.room();
-                let n = room.len().min(piece.len());
-                assert_ne!(n, 0, "a drained deframer has room");
-                room[..n].copy_from_slice(&piece[..n]);
-                deframer.filled(n);
-                piece = &piece[n..];
+                let rest = deframer.feed(piece);
+                assert!(rest.len() < piece.len(), "a drained deframer has room");
+                piece = rest;
                 while let Some(packet) = deframer.next()? {
                     packets.push(packet.to_vec());
                 }

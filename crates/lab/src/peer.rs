@@ -315,11 +315,12 @@ impl Peer {
         });
         let mut rest = &packet.payload[..];
         while !rest.is_empty() {
-            let room = deframer.room();
-            let taken = room.len().min(rest.len());
-            room[..taken].copy_from_slice(&rest[..taken]);
-            deframer.filled(taken);
-            rest = &rest[taken..];
+            let left = deframer.feed(rest);
+            if left.len() == rest.len() {
+                // A stream that cannot be read has filled up.
+                break;
+            }
+            rest = left;
             while let Ok(Some(payload)) = deframer.next() {
                 self.session.handle_datagram(now, Datagram { path, ecn, received_at: now, payload });
             }

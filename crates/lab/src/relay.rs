@@ -138,11 +138,12 @@ impl RelayServer {
         let mut frames = Vec::new();
         let mut rest = &packet.payload[..];
         while !rest.is_empty() {
-            let room = deframer.room();
-            let taken = room.len().min(rest.len());
-            room[..taken].copy_from_slice(&rest[..taken]);
-            deframer.filled(taken);
-            rest = &rest[taken..];
+            let left = deframer.feed(rest);
+            if left.len() == rest.len() {
+                // A stream that cannot be read has filled up.
+                break;
+            }
+            rest = left;
             while let Ok(Some(frame)) = deframer.next() {
                 frames.push(frame.to_vec());
             }
