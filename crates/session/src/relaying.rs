@@ -109,7 +109,10 @@ impl Session {
                 self.after_relay(now, index);
             }
             // Anybody can make up an ICMP message; the server's silence says more.
-            (PathChange::Down, Stage::Running { client, .. }) => client.probe(now),
+            (PathChange::Down, Stage::Running { client, .. }) => {
+                client.probe(now);
+                self.after_relay(now, index);
+            }
             _ => {}
         }
         true
@@ -174,7 +177,12 @@ impl Session {
 
     /// The peer has fallen silent, and the relay that it was heard over may be why.
     pub(crate) fn doubt_relays(&mut self, now: Instant) {
-        self.relays.iter_mut().filter_map(Relay::client_mut).for_each(|client| client.probe(now));
+        for index in 0..self.relays.len() {
+            if let Some(client) = self.relays[index].client_mut() {
+                client.probe(now);
+                self.after_relay(now, index);
+            }
+        }
     }
 
     /// The relay that has a local end.

@@ -98,7 +98,7 @@ impl Client {
     pub(crate) fn permissions_refused(&mut self, now: Instant, peers: &[SocketAddr], refusal: &Refusal) {
         if *refusal == Refusal::Timeout {
             peers.iter().for_each(|peer| self.permissions.retry(now, peer.ip()));
-            return self.probe(now);
+            return self.doubt(now);
         }
         match peers {
             [peer] => self.refuse_peers(now, peer.ip(), refusal),
@@ -119,7 +119,7 @@ impl Client {
             if !self.permissions.is_granted(now, peer.ip()) {
                 self.permissions.retry(now, peer.ip());
             }
-            return self.probe(now);
+            return self.doubt(now);
         }
         self.channels.refused(now, number);
         match refusal {

@@ -53,6 +53,12 @@ impl Client {
     /// Something speaks for the server being gone: whether it is still there shows in a Refresh. If it is not, and it
     /// has said nothing since, [`Failure::Timeout`] follows. Harmless at any rate, and however often.
     pub fn probe(&mut self, now: Instant) {
+        self.doubt(now);
+        self.keep_allocation(now);
+    }
+
+    /// Nobody answered a request: whether the server is still there shows in a Refresh.
+    pub(crate) fn doubt(&mut self, now: Instant) {
         if let State::Allocated(allocation) = &mut self.state
             && !self.requests.has(&Kind::Refresh)
         {

@@ -185,3 +185,22 @@ fn a_stream_needs_no_keepalive() {
     lab.run(500 * SECOND);
     assert_eq!(lab.sent.len(), 2);
 }
+
+#[test]
+fn a_server_in_doubt_is_asked_and_its_silence_is_the_end() {
+    let mut lab = Lab::allocated(Age::Old);
+    for _ in 0..3 {
+        lab.client.probe(lab.now);
+        lab.run(SECOND);
+    }
+    assert_eq!(lab.count(Method::REFRESH), 3, "answered at once, each of them");
+    assert_eq!(lab.events(), []);
+    lab.lose = usize::MAX;
+    for _ in 0..39 {
+        lab.client.probe(lab.now);
+        lab.run(SECOND);
+    }
+    assert_eq!(lab.events(), []);
+    lab.run(SECOND);
+    assert_eq!(lab.events(), [released(), Event::Failed(Failure::Timeout)]);
+}
