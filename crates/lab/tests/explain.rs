@@ -98,5 +98,10 @@ fn a_relayed_connection_says_so() {
     let scenario = plain(Scenario::between(Config::symmetric(), Config::symmetric()));
     for explanation in explained(&scenario) {
         assert!(explanation.to_string().starts_with("connected through a relay"), "{explanation}");
+        // That the relay does not serve the private addresses of the peer is no cause of anything.
+        assert!(
+            !explanation.causes.iter().any(|cause| matches!(cause, Cause::RelayRefusesPeer { .. })),
+            "{explanation}"
+        );
     }
 }

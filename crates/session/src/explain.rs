@@ -191,7 +191,8 @@ impl Session {
             let url = relay.server.url.to_string();
             if let Some(failure) = relay.failure() {
                 out.causes.push(Cause::Relay { url, failure: failure.clone() });
-            } else if let Some(code) = relay.refused {
+            } else if let Some(code) = relay.refused.filter(|_| out.state != ConnectionState::Connected) {
+                // Of a peer with several addresses the relay may refuse the private ones, and the connection stands.
                 out.causes.push(Cause::RelayRefusesPeer { url, code });
             }
         }
