@@ -1,7 +1,7 @@
 //! Nonces that need no memory (RFC 8489 §9.2, RFC 7616 §5.4).
 //!
 //! ```text
-//! | "obMatJos2" | security features (4 characters) | base64 of time (32), code (96) (22 characters) |
+//! | cookie: "obMatJos2", security features (13 characters) | base64 of time (32), code (96) (22 characters) |
 //! ```
 //! The code is HMAC-SHA256 over the client's address and the time, cut to 96 bits: a nonce holds for one address and
 //! port, and for servers that share key and clock.
@@ -12,14 +12,12 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use core::net::{IpAddr, SocketAddr};
 use peerage_base::time::Duration;
 use peerage_crypto::{constant_time, hmac};
+use peerage_stun::nonce::{COOKIE, Features};
 
-/// How every nonce of a server begins that knows RFC 8489 (§9.2).
-const COOKIE: &str = "obMatJos2";
-const FEATURES: usize = 4;
 const CODE: usize = 12;
 const STAMP: usize = 22;
 /// Length of a nonce in bytes.
-const LENGTH: usize = COOKIE.len() + FEATURES + STAMP;
+const LENGTH: usize = COOKIE + STAMP;
 /// How far the clock of another server of a fleet may be ahead, in seconds.
 const SKEW: u32 = 5;
 
@@ -38,18 +36,15 @@ impl Nonce {
 pub(super) struct Nonces {
     key: Secret,
     lifetime: u32,
-    features: [u8; FEATURES],
+    cookie: [u8; COOKIE],
 }
 
 impl Nonces {
     /// `anonymity` offers USERHASH; PASSWORD-ALGORITHMS is always offered.
     pub(super) fn new(key: Secret, lifetime: Duration, anonymity: bool) -> Self {
         let lifetime = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX).max(3600);
-        // Bit 0 is the leftmost of 24 (RFC 8489 §18.1).
-        let bits = if anonymity { [0xC0, 0, 0] } else { [0x80, 0, 0] };
-        let mut features = [0; FEATURES];
-        let _ = STANDARD_NO_PAD.encode_slice(bits, &mut features);
-        Self { key, lifetime, features }
+        let cookie = Features { password_algorithms: true, username_anonymity: anonymity }.cookie();
+        Self { key, lifetime, cookie }
     }
 
     /// A nonce for `client` at `unix`.
@@ -59,16 +54,15 @@ impl Nonces {
         stamp[..4].copy_from_slice(&time.to_be_bytes());
         stamp[4..].copy_from_slice(&self.code(client, time));
         let mut nonce = [0; LENGTH];
-        nonce[..COOKIE.len()].copy_from_slice(COOKIE.as_bytes());
-        nonce[COOKIE.len()..LENGTH - STAMP].copy_from_slice(&self.features);
-        let _ = STANDARD_NO_PAD.encode_slice(stamp, &mut nonce[LENGTH - STAMP..]);
+        let (cookie, rest) = nonce.split_at_mut(COOKIE);
+        cookie.copy_from_slice(&self.cookie);
+        STANDARD_NO_PAD.encode_slice(stamp, rest).expect("16 bytes are 22 characters");
         Nonce(nonce)
     }
 
     /// Whether this server gave the nonce to `client`, not too long ago.
     pub(super) fn check(&self, nonce: &str, client: SocketAddr, unix: Duration) -> bool {
-        let Some(rest) = nonce.as_bytes().strip_prefix(COOKIE.as_bytes()) else { return false };
-        let Some(stamp) = rest.strip_prefix(&self.features) else { return false };
+        let Some(stamp) = nonce.as_bytes().strip_prefix(&self.cookie) else { return false };
         let mut bytes = [0; 4 + CODE];
         if stamp.len() != STAMP || STANDARD_NO_PAD.decode_slice(stamp, &mut bytes) != Ok(bytes.len()) {
             return false;
@@ -94,11 +88,7 @@ impl Nonces {
 
 /// Whether the nonce says that its server offers PASSWORD-ALGORITHMS (RFC 8489 §9.2).
 pub(super) fn offers_algorithms(nonce: &str) -> bool {
-    let Some(features) = nonce.strip_prefix(COOKIE).and_then(|rest| rest.as_bytes().get(..FEATURES)) else {
-        return false;
-    };
-    let mut bits = [0; 3];
-    STANDARD_NO_PAD.decode_slice(features, &mut bits) == Ok(3) && bits[0] & 0x80 != 0
+    Features::of_nonce(nonce).is_some_and(|features| features.password_algorithms)
 }
 
 #[cfg(test)]
