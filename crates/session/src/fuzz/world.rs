@@ -179,7 +179,7 @@ impl World {
                 for _ in 0..self.owners[side].needs.len() {
                     self.need(side, 0);
                 }
-                self.check();
+                self.drain();
             }
             // As many ways to and fro as a handshake takes.
             for _ in 0..HOPS {
@@ -203,7 +203,7 @@ impl World {
                 self.deliver(packet);
             }
         }
-        self.check();
+        self.drain();
     }
 
     pub(super) fn deliver(&mut self, mut packet: Packet) {
@@ -244,7 +244,7 @@ impl World {
             for side in [0, 1] {
                 self.owners[side].session.handle_timeout(self.now);
             }
-            self.check();
+            self.drain();
             if !self.owners.iter().any(|owner| due(owner, self.now)) {
                 break;
             }
@@ -327,8 +327,8 @@ impl World {
         }
     }
 
-    /// What holds at any time.
-    fn check(&mut self) {
+    /// Takes over what the sessions have to send and to say.
+    fn drain(&mut self) {
         // One side's end of a stream may end the other's, which may say something.
         for _ in 0..2 {
             for side in [0, 1] {
@@ -343,7 +343,13 @@ impl World {
             for number in core::mem::take(&mut self.owners[side].inbox) {
                 assert!(self.owners[1 - side].sent.remove(&number), "a message that was not sent, or came before");
             }
-            let session = &self.owners[side].session;
+        }
+    }
+
+    /// What holds after every step.
+    fn check(&mut self) {
+        self.drain();
+        for Owner { session, .. } in &self.owners {
             let explanation = session.explain();
             assert!(explanation.causes.len() <= 64, "{} causes", explanation.causes.len());
             for cause in &explanation.causes {
