@@ -188,6 +188,18 @@ pub fn local(filter: &Filter) -> io::Result<Vec<Interface>> {
     Ok(choose(found.collect(), filter))
 }
 
+/// Every address of this host, whatever its state and use: for rules that guard the host itself, which [`local`] has too
+/// few for.
+///
+/// # Errors
+/// What the system says.
+pub fn every_address() -> io::Result<Vec<IpAddr>> {
+    let mut ips: Vec<IpAddr> = if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect();
+    ips.sort_unstable();
+    ips.dedup();
+    Ok(ips)
+}
+
 /// Applies the filter and the order.
 fn choose(mut found: Vec<Interface>, filter: &Filter) -> Vec<Interface> {
     found.retain(|interface| {
@@ -267,7 +279,7 @@ impl AddressFlags {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressFlags, Filter, Interface, Kind, choose, local};
+    use super::{AddressFlags, Filter, Interface, Kind, choose, every_address, local};
     use std::net::IpAddr;
 
     fn interface(name: &str, ip: &str) -> Interface {
@@ -286,6 +298,14 @@ mod tests {
         assert!(with.iter().any(|i| i.ip == IpAddr::from([127, 0, 0, 1]) && i.kind == Kind::Loopback));
         let without = local(&Filter::default()).unwrap();
         assert!(without.iter().all(|i| !i.ip.is_loopback()));
+    }
+
+    #[test]
+    fn no_address_is_missing_from_those_that_guard_the_host() {
+        let every = every_address().unwrap();
+        assert!(every.contains(&IpAddr::from([127, 0, 0, 1])));
+        let filter = Filter { loopback: true, link_local: true, limit: usize::MAX, ..Filter::default() };
+        assert!(local(&filter).unwrap().iter().all(|interface| every.contains(&interface.ip)));
     }
 
     #[test]

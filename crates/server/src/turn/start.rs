@@ -16,7 +16,7 @@ use core::time::Duration;
 use peerage_base::limit::Rate;
 use peerage_base::rng::Rng;
 use peerage_net::clock::Clock;
-use peerage_net::route;
+use peerage_net::{interfaces, route};
 use peerage_turn::server::Server;
 use peerage_turn::server::config::{Config, is_realm};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub(crate) fn start(config: Option<&TurnConfig>, parts: Parts<'_>) -> Result<Sta
             handle = Some(TurnHandle::new(secret.clone(), config.credential_lifetime, ports, clock));
         }
         let known = own.iter().chain(public).copied().chain(bound.named.iter().map(SocketAddr::ip));
-        let settings = settings(config, &secrets, homes, known.collect());
+        let settings = settings(config, &secrets, homes, known.chain(guarded()).collect());
         let wall = clock.wall();
         machine = Some(Server::new(settings, rng.split("turn"), wall.now, wall.unix));
     }
@@ -161,6 +161,12 @@ fn endpoints(bound: &Bound, listening: &[(TcpListener, Option<TlsAcceptor>)], tl
         tcp: ports(&mut plain.into_iter()),
         tls: ports(&mut tls.iter().copied()),
     }
+}
+
+/// What the relay must not lead to besides: every address of this host, those too that nobody is told of.
+fn guarded() -> Vec<IpAddr> {
+    let unknown = |error: &std::io::Error| tracing::warn!(%error, "the relay does not know all addresses of this host");
+    interfaces::every_address().inspect_err(unknown).unwrap_or_default()
 }
 
 fn settings(config: &TurnConfig, secrets: &[Secret], homes: [Option<Home>; 2], own: Vec<IpAddr>) -> Config {
