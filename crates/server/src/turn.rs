@@ -5,6 +5,7 @@
 
 pub mod config;
 pub(crate) mod driver;
+mod guard;
 pub mod handle;
 mod listeners;
 pub(crate) mod outbox;

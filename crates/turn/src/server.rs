@@ -51,7 +51,7 @@ use crate::server::slab::Slab;
 use crate::server::timers::Timers;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use peerage_base::limit::{Limiter, Rate};
 use peerage_base::path::Path;
 use peerage_base::rng::Rng;
@@ -183,6 +183,11 @@ impl Server {
         self.names.revoke(now, name);
         self.end_name(now, name);
         self.recount();
+    }
+
+    /// The server's own addresses are others now (see [`Config::own`]). Permissions that lead to one are of no use any more.
+    pub fn set_own(&mut self, own: &[IpAddr]) {
+        self.policy = Policy::new(own, &self.config.allow, &self.config.deny);
     }
 
     /// Refuses new allocations from now on, and gives reserved ports back. What there is goes on until it ends.

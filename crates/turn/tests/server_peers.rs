@@ -159,6 +159,18 @@ fn relays_on_a_host_that_is_not_said_to_be_own_are_still_the_servers() {
 }
 
 #[test]
+fn an_address_that_the_server_gets_later_is_out_of_reach_from_then_on() {
+    let (mut world, alice) = dual(config());
+    assert_eq!(world.permit(client(1), &alice, &["9.9.9.9:7"]), 0);
+    assert!(world.send(client(1), "9.9.9.9:7", b"x").is_some());
+    world.server.set_own(&["9.9.9.9".parse().unwrap()]);
+    assert_eq!(world.send(client(1), "9.9.9.9:7", b"x"), None);
+    assert_eq!(world.permit(client(1), &alice, &["9.9.9.9:7"]), 403);
+    world.server.set_own(&[]);
+    assert!(world.send(client(1), "9.9.9.9:7", b"x").is_some());
+}
+
+#[test]
 fn the_operator_allows_and_denies() {
     let mut config = config();
     config.allow = vec!["10.0.0.0/8".parse().unwrap(), format!("{RELAY_V4}/32").parse().unwrap()];

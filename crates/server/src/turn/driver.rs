@@ -2,6 +2,7 @@
 
 use crate::stop;
 use crate::stun::StunCounts;
+use crate::turn::guard::Guard;
 use crate::turn::handle::{Wish, Wishes};
 use crate::turn::outbox::Lost;
 use crate::turn::ready::{Ready, Token};
@@ -43,6 +44,8 @@ pub(crate) struct Driver {
     ready: Arc<Ready>,
     wishes: Arc<Wishes>,
     queries: mpsc::Receiver<Query>,
+    /// `None`: there is no relay.
+    guard: Option<Guard>,
     batch: RecvBatch,
     tokens: Vec<Token>,
     swept: Instant,
@@ -60,6 +63,7 @@ impl Driver {
         ready: Arc<Ready>,
         wishes: Arc<Wishes>,
         queries: mpsc::Receiver<Query>,
+        guard: Option<Guard>,
         drain: Duration,
     ) -> Self {
         Self {
@@ -69,6 +73,7 @@ impl Driver {
             ready,
             wishes,
             queries,
+            guard,
             batch: RecvBatch::default(),
             tokens: Vec::new(),
             failing: Vec::new(),
@@ -84,6 +89,7 @@ impl Driver {
             tokio::select! {
                 () = self.ready.filled() => {}
                 () = self.wishes.arrived.notified() => self.grant(),
+                () = changed(&mut self.guard) => self.guard(),
                 Some(query) = self.queries.recv() => {
                     // Whoever asked may have gone.
                     let _ = query.send(self.snapshot());
@@ -243,6 +249,13 @@ impl Driver {
         }
     }
 
+    /// Keeps clients from addresses that this host has got.
+    fn guard(&mut self) {
+        if let (Some(machine), Some(guard)) = (&mut self.traffic.machine, &self.guard) {
+            machine.set_own(&guard.addresses());
+        }
+    }
+
     fn begin_to_end(&mut self) {
         let now = self.clock.now();
         self.ends = Some(now + self.drain);
@@ -260,6 +273,14 @@ impl Driver {
             lost: self.traffic.outbox.lost(),
             turn: self.traffic.machine.as_ref().map(|machine| (machine.counters().clone(), streams)),
         }
+    }
+}
+
+/// Waits until this host may have other addresses.
+async fn changed(guard: &mut Option<Guard>) {
+    match guard {
+        Some(guard) => guard.changed().await,
+        None => core::future::pending().await,
     }
 }
 

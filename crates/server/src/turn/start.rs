@@ -5,6 +5,7 @@ use crate::stun::Responder;
 use crate::tls::Identity;
 use crate::turn::config::{Secret, TurnConfig};
 use crate::turn::driver::{Driver, Query};
+use crate::turn::guard::Guard;
 use crate::turn::handle::{Endpoints, TurnHandle, Wishes};
 use crate::turn::listeners::Listeners;
 use crate::turn::ready::Ready;
@@ -16,7 +17,7 @@ use core::time::Duration;
 use peerage_base::limit::Rate;
 use peerage_base::rng::Rng;
 use peerage_net::clock::Clock;
-use peerage_net::{interfaces, route};
+use peerage_net::route;
 use peerage_turn::server::Server;
 use peerage_turn::server::config::{Config, is_realm};
 use std::sync::Arc;
@@ -58,7 +59,7 @@ pub(crate) fn start(config: Option<&TurnConfig>, parts: Parts<'_>) -> Result<Sta
     let (queries, asked) = mpsc::channel(QUERIES);
     let tcp = core::mem::take(&mut bound.tcp);
     let mut listening = Vec::new();
-    let (mut machine, mut handle, mut tls) = (None, None, Vec::new());
+    let (mut machine, mut handle, mut guard, mut tls) = (None, None, None, Vec::new());
     let limits = config.map(|config| config.limits).unwrap_or_default();
     let mut streams = Streams::new(&limits, ready.clone());
     let mut relays = Relays::new([None, None], 0..=0, rng.split("ports"), ready.clone());
@@ -77,7 +78,8 @@ pub(crate) fn start(config: Option<&TurnConfig>, parts: Parts<'_>) -> Result<Sta
             handle = Some(TurnHandle::new(secret.clone(), config.credential_lifetime, ports, clock));
         }
         let known = own.iter().chain(public).copied().chain(bound.named.iter().map(SocketAddr::ip));
-        let settings = settings(config, &secrets, homes, known.chain(guarded()).collect());
+        let own = guard.insert(Guard::new(known.collect())).addresses();
+        let settings = settings(config, &secrets, homes, own);
         let wall = clock.wall();
         machine = Some(Server::new(settings, rng.split("turn"), wall.now, wall.unix));
     }
@@ -88,7 +90,7 @@ pub(crate) fn start(config: Option<&TurnConfig>, parts: Parts<'_>) -> Result<Sta
     let traffic = Traffic::new(machine, responder, listeners, relays, streams);
     let wishes = handle.as_ref().map_or_else(|| Arc::new(Wishes::default()), TurnHandle::wishes);
     let drain = config.map_or(Duration::ZERO, |config| config.drain);
-    let driver = Driver::new(traffic, clock, ready, wishes, asked, drain);
+    let driver = Driver::new(traffic, clock, ready, wishes, asked, guard, drain);
     Ok(Started { driver, handle, queries, tls })
 }
 
@@ -163,20 +165,12 @@ fn endpoints(bound: &Bound, listening: &[(TcpListener, Option<TlsAcceptor>)], tl
     }
 }
 
-/// What the relay must not lead to besides: every address of this host, those too that nobody is told of.
-fn guarded() -> Vec<IpAddr> {
-    let unknown = |error: &std::io::Error| tracing::warn!(%error, "the relay does not know all addresses of this host");
-    interfaces::every_address().inspect_err(unknown).unwrap_or_default()
-}
-
 fn settings(config: &TurnConfig, secrets: &[Secret], homes: [Option<Home>; 2], own: Vec<IpAddr>) -> Config {
     let mut settings = Config::default();
     settings.realm.clone_from(&config.realm);
     settings.secrets = secrets.iter().map(|secret| secret.as_str().into()).collect();
     [settings.relay_v4, settings.relay_v6] = homes.map(|home| home.is_some());
-    settings.own = own.into_iter().filter(|ip| !ip.is_unspecified()).collect();
-    settings.own.sort_unstable();
-    settings.own.dedup();
+    settings.own = own;
     settings.allow.clone_from(&config.allow_peers);
     settings.deny.clone_from(&config.deny_peers);
     settings.quota = config.limits.quota();
