@@ -296,7 +296,13 @@ pub struct NatArgs {
     #[arg(long, value_name = "NAME")]
     pub turn_user: Option<String>,
     /// The password to it. Others on this machine see it in the list of programs: PEERAGE_TURN_PASSWORD keeps it from them
-    #[arg(long, value_name = "PASSWORD", env = "PEERAGE_TURN_PASSWORD", hide_env_values = true, requires = "turn_user")]
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "PEERAGE_TURN_PASSWORD",
+        hide_env_values = true,
+        requires = "turn_user"
+    )]
     pub turn_password: Option<String>,
     /// Do not ask the router which port-mapping protocols it speaks
     #[arg(long)]

@@ -7,12 +7,12 @@ use peerage_base::time::{Duration, Instant};
 
 use crate::code::Code;
 use crate::id::PeerId;
-use peerage_base::limit::Rate;
 use crate::link::{ServerAddress, parse_link_or_code};
 use crate::message::{ClientMessage, Data, ServerMessage};
 use crate::plain::Plain;
 use crate::room::{ConnId, Output, Rooms, Settings};
 use crate::seal::{Opener, Sealer};
+use peerage_base::limit::Rate;
 
 /// Frames of both directions: what was read is written, and what was written reads the same.
 pub fn frames(data: &[u8]) {
