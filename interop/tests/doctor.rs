@@ -4,13 +4,14 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use peerage_interop::bidi::Result;
 use peerage_interop::netns::kind::Kind;
 use peerage_interop::netns::{Lab, Space};
 use peerage_interop::program::binary;
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// Longest that an examination may take: its own five seconds, and as much for a busy machine.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -36,7 +37,12 @@ impl Server {
         if two {
             command.args(["--stun", &second]);
         }
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(|e| e.to_string())?;
+        let process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| e.to_string())?;
         let server = Self { process, address: space.address };
         let begin = Instant::now();
         let is_up = || space.enter(|| std::net::TcpStream::connect(&listen).is_ok());

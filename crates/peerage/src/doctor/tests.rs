@@ -19,9 +19,8 @@ pub(super) fn unasked(address: SocketAddr) -> Nat {
 }
 
 async fn run(urls: &[&str], limit: Duration) -> Report {
-    let mut options = Options::default();
-    options.servers = urls.iter().map(|url| IceServer::new(*url)).collect();
-    (options.port_mapping, options.limit) = (false, limit);
+    let servers = urls.iter().map(|url| IceServer::new(*url)).collect();
+    let options = Options { servers, port_mapping: false, limit, ..Options::default() };
     let begin = Instant::now();
     let report = examine(&options).await;
     assert!(begin.elapsed() < limit + Duration::from_secs(2), "{:?}", begin.elapsed());
