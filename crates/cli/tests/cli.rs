@@ -82,6 +82,17 @@ fn what_makes_no_sense_ends_with_2() {
 }
 
 #[test]
+fn a_relay_alone_needs_a_server_that_has_one() {
+    for args in
+        [&["send", "--relay-only", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")][..], &["pipe", "--relay-only"]]
+    {
+        let output = peerage(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&output).contains("--server"), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_ends_with_5() {
     // Port 9 of loopback: nothing listens, and connecting fails at once.
     for args in [
