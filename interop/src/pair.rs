@@ -281,7 +281,7 @@ async fn take_some(
         };
         // A connection that has ended takes none; why it ended is told by its event.
         if let Err(error) = pc.add_ice_candidate(init).await
-            && pc.connection_state() != ConnectionState::Closed
+            && !matches!(pc.connection_state(), ConnectionState::Closed | ConnectionState::Failed)
         {
             return Err(words(error));
         }
