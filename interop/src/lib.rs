@@ -15,4 +15,5 @@ pub mod netns;
 pub mod page;
 pub mod pair;
 pub mod program;
+pub mod sample;
 pub mod visit;

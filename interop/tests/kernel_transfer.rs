@@ -1,44 +1,21 @@
 //! Files between homes behind kernel NATs, with real packets: which path is found, and that nothing is lost on it.
 
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use peerage_crypto::hash::Sha256;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Kind as BrowserKind, Options};
 use peerage_interop::netns::kind::Kind;
 use peerage_interop::netns::{Lab, Space};
 use peerage_interop::program::{Run, Server, binary};
+use peerage_interop::sample;
 use peerage_interop::visit::{self, LIMIT, Offers};
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
 const SIZE: usize = 6 << 20;
 /// The public network of the lab has documentation addresses, which a relay does not serve otherwise.
 const LAB: &[&str] = &["--turn-allow-peer", "198.51.100.0/24"];
-
-/// A file that does not repeat, and its hash.
-fn file(folder: &Path, size: usize) -> Result<(PathBuf, String)> {
-    let mut state = 0x9E37_79B9_7F4A_7C15u64;
-    let mut bytes = Vec::with_capacity(size);
-    while bytes.len() < size {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    let path = folder.join("file.bin");
-    std::fs::write(&path, &bytes).map_err(|e| e.to_string())?;
-    let mut hash = Sha256::new();
-    hash.update(&bytes);
-    Ok((path, hash.finish().iter().map(|b| format!("{b:02x}")).collect()))
-}
-
-fn folder() -> Result<TempDir> {
-    tempfile::tempdir().map_err(|e| e.to_string())
-}
 
 async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
     task.await.map_err(|e| e.to_string())?
@@ -84,8 +61,8 @@ fn found(event: &Value, so_far: Option<Found>) -> Found {
 
 /// Sends a file from one space to another; what the receiver says of the path.
 async fn transfer(server: &PublicServer, from: &Space, to: &Space, size: usize) -> Result<Found> {
-    let (sender_home, receiver_home) = (folder()?, folder()?);
-    let (path, hash) = file(sender_home.path(), size)?;
+    let (sender_home, receiver_home) = (sample::folder()?, sample::folder()?);
+    let (path, hash) = sample::file(sender_home.path(), "file.bin", size)?;
     let (code_found, code) = oneshot::channel();
     let (url, home) = (server.url.clone(), sender_home.path().to_owned());
     let sending = from.spawn(async move || {
@@ -234,8 +211,8 @@ async fn a_browser_behind_a_kernel_nat_receives_from_the_command_line_behind_ano
         (Kind::MasqueradeFullyRandom, Kind::MasqueradeFullyRandom),
     ] {
         let (theirs, ours) = (lab.home(&browser_nat)?, lab.home(&own_nat)?);
-        let source = folder()?;
-        let (path, hash) = file(source.path(), SIZE)?;
+        let source = sample::folder()?;
+        let (path, hash) = sample::file(source.path(), "file.bin", SIZE)?;
         let (code_found, mut code) = mpsc::channel::<String>(1);
         let (url, home) = (server.url.clone(), source.path().to_owned());
         let sending = ours.host.spawn(async move || {

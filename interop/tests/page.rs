@@ -1,42 +1,14 @@
 //! The page and the command line, in every combination: real files through a real server on this machine.
 
-use std::path::{Path, PathBuf};
-
-use peerage_crypto::hash::Sha256;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind};
 use peerage_interop::expect;
 use peerage_interop::program::{Run, Server};
+use peerage_interop::sample;
 use peerage_interop::visit::{self, LIMIT, Offers};
 use serde_json::Value;
-use tempfile::TempDir;
 
 const SIZE: usize = 64 << 20;
-
-/// A file of `SIZE` bytes that do not repeat, and its hash.
-fn file(folder: &Path) -> Result<(PathBuf, String)> {
-    let mut state = 0x9E37_79B9_7F4A_7C15u64;
-    let mut bytes = Vec::with_capacity(SIZE);
-    while bytes.len() < SIZE {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    let path = folder.join("64 MiB.bin");
-    std::fs::write(&path, &bytes).map_err(|e| e.to_string())?;
-    Ok((path, hash(&bytes)))
-}
-
-fn hash(bytes: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(bytes);
-    hash.finish().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn folder() -> Result<TempDir> {
-    tempfile::tempdir().map_err(|e| e.to_string())
-}
 
 fn text(value: &Value) -> Result<&str> {
     value.as_str().ok_or_else(|| format!("no text: {value}"))
@@ -52,8 +24,8 @@ async fn page(kind: Kind, server: &Server, code: Option<&str>) -> Result<Browser
 }
 
 async fn command_line_sends(kind: Kind) -> Result<()> {
-    let (server, home) = (Server::start().await?, folder()?);
-    let (path, hash) = file(home.path())?;
+    let (server, home) = (Server::start().await?, sample::folder()?);
+    let (path, hash) = sample::file(home.path(), "64 MiB.bin", SIZE)?;
     let mut send = Run::start(&["send", &path.to_string_lossy(), "--server", &server.url], home.path()).await?;
     let code = send.event("code", LIMIT).await?;
     let mut browser = page(kind, &server, Some(text(&code["code"])?)).await?;
@@ -69,8 +41,8 @@ async fn command_line_sends(kind: Kind) -> Result<()> {
 }
 
 async fn command_line_receives(kind: Kind) -> Result<()> {
-    let (server, home, source) = (Server::start().await?, folder()?, folder()?);
-    let (path, hash) = file(source.path())?;
+    let (server, home, source) = (Server::start().await?, sample::folder()?, sample::folder()?);
+    let (path, hash) = sample::file(source.path(), "64 MiB.bin", SIZE)?;
     let mut browser = page(kind, &server, None).await?;
     let code = visit::create(&mut browser, Offers::Accept).await?;
     let mut receive = Run::start(&["receive", &code, "--server", &server.url, "--out", "got"], home.path()).await?;
@@ -81,7 +53,7 @@ async fn command_line_receives(kind: Kind) -> Result<()> {
         return Err("the receiver failed".to_owned());
     }
     let got = std::fs::read(home.path().join("got").join("64 MiB.bin")).map_err(|e| e.to_string())?;
-    if self::hash(&got) == hash && done["sha256"] == hash.as_str() { Ok(()) } else { Err(format!("received {done}")) }
+    if sample::hash(&got) == hash && done["sha256"] == hash.as_str() { Ok(()) } else { Err(format!("received {done}")) }
 }
 
 async fn page_to_page(from: Kind, to: Kind) -> Result<()> {
@@ -90,8 +62,8 @@ async fn page_to_page(from: Kind, to: Kind) -> Result<()> {
 
 /// A file one way, words both ways.
 async fn exchange(server: &Server, from: Kind, to: Kind) -> Result<()> {
-    let source = folder()?;
-    let (path, hash) = file(source.path())?;
+    let source = sample::folder()?;
+    let (path, hash) = sample::file(source.path(), "64 MiB.bin", SIZE)?;
     let mut sender = page(from, server, None).await?;
     let code = visit::create(&mut sender, Offers::Accept).await?;
     let mut receiver = page(to, server, Some(&code)).await?;

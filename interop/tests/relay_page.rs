@@ -1,13 +1,13 @@
 //! Browsers that may use nothing but the relay of `peerage serve`: real files through it, over every transport.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use peerage_crypto::hash::Sha256;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind, Options};
 use peerage_interop::expect;
 use peerage_interop::program::{Run, Server};
+use peerage_interop::sample;
 use peerage_interop::visit::{self, LIMIT, Offers};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,31 +15,6 @@ use tempfile::TempDir;
 const SIZE: usize = 16 << 20;
 /// On one machine the relay and its peers share addresses that it otherwise never relays to.
 const EVERYBODY: &[&str] = &["--turn-allow-peer", "0.0.0.0/0"];
-
-/// A file that does not repeat, and its hash.
-fn file(folder: &Path) -> Result<(PathBuf, String)> {
-    let mut state = 0x9E37_79B9_7F4A_7C15u64;
-    let mut bytes = Vec::with_capacity(SIZE);
-    while bytes.len() < SIZE {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    let path = folder.join("16 MiB.bin");
-    std::fs::write(&path, &bytes).map_err(|e| e.to_string())?;
-    Ok((path, hash(&bytes)))
-}
-
-fn hash(bytes: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(bytes);
-    hash.finish().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn folder() -> Result<TempDir> {
-    tempfile::tempdir().map_err(|e| e.to_string())
-}
 
 /// Which of the relay's URLs the page may use.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +54,7 @@ struct Relay {
 
 impl Relay {
     async fn start(transport: Transport) -> Result<Self> {
-        let folder = folder()?;
+        let folder = sample::folder()?;
         if !matches!(transport, Transport::Tls) {
             let server = Server::start_with(EVERYBODY).await?;
             return Ok(Self { server, authority: None, _folder: folder });
@@ -152,8 +127,8 @@ async fn configured(browser: &mut Browser, code: &str) -> Result<()> {
 }
 
 async fn page_to_page(from: Kind, to: Kind, transport: Transport) -> Result<()> {
-    let (relay, source) = (Relay::start(transport).await?, folder()?);
-    let (path, hash) = file(source.path())?;
+    let (relay, source) = (Relay::start(transport).await?, sample::folder()?);
+    let (path, hash) = sample::file(source.path(), "16 MiB.bin", SIZE)?;
     let mut sender = page(from, &relay, transport).await?;
     let code = visit::create(&mut sender, Offers::Accept).await?;
     let mut receiver = page(to, &relay, transport).await?;
@@ -169,8 +144,8 @@ async fn page_to_page(from: Kind, to: Kind, transport: Transport) -> Result<()> 
 
 /// The page through the relay, the command line without one.
 async fn page_to_command_line(kind: Kind, transport: Transport) -> Result<()> {
-    let (relay, home, source) = (Relay::start(transport).await?, folder()?, folder()?);
-    let (path, hash) = file(source.path())?;
+    let (relay, home, source) = (Relay::start(transport).await?, sample::folder()?, sample::folder()?);
+    let (path, hash) = sample::file(source.path(), "16 MiB.bin", SIZE)?;
     let mut browser = page(kind, &relay, transport).await?;
     let code = visit::create(&mut browser, Offers::Accept).await?;
     let mut receive =
@@ -183,7 +158,7 @@ async fn page_to_command_line(kind: Kind, transport: Transport) -> Result<()> {
         return Err("the receiver failed".to_owned());
     }
     let got = std::fs::read(home.path().join("got").join("16 MiB.bin")).map_err(|e| e.to_string())?;
-    if self::hash(&got) == hash { Ok(()) } else { Err(format!("received {done}")) }
+    if sample::hash(&got) == hash { Ok(()) } else { Err(format!("received {done}")) }
 }
 
 /// Without a relay there is no path, and the page says so in words.

@@ -1,6 +1,6 @@
 //! What stands between two peers, and the run that shows what they make of it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use peerage_base::time::{Duration, Instant, earliest};
@@ -276,9 +276,4 @@ fn carry(world: &mut World, peers: [Id<Peer>; 2], delay: Duration) {
             world.get_mut(to).deliver(at, signal);
         }
     }
-}
-
-/// The STUN and TURN address of a server.
-pub fn server_address(ip: IpAddr) -> SocketAddr {
-    SocketAddr::new(ip, PORT)
 }

@@ -22,7 +22,7 @@ use crate::session::Session;
 impl Session {
     /// Adds a local address, and names the local end that packets to and from it carry.
     pub fn add_local(&mut self, now: Instant, local: LocalAddress) -> LocalId {
-        let id = self.mint_local();
+        let id = self.gather.mint_local();
         self.gather.hidden |= local.mdns_name.is_some();
         let (address, preference, kind) = (local.address, local.preference, local_kind(local.kind));
         // Known before ICE tells of the candidate, whose text depends on it.
@@ -250,7 +250,7 @@ impl Session {
 
     /// Adds a socket that [`Need::Probes`] asked for.
     pub fn add_probe(&mut self, now: Instant, id: NeedId, address: SocketAddr) -> LocalId {
-        let local = self.mint_local();
+        let local = self.gather.mint_local();
         match self.gather.waiting.iter().find(|(need, _)| *need == id) {
             Some((_, Waiting::Ice(need))) => self.ice.add_probe(now, *need, local, address),
             _ => self.events.push_back(Event::ReleaseLocal(local)),

@@ -50,6 +50,13 @@ pub(crate) enum Waiting {
 }
 
 impl Gather {
+    /// Names a local end.
+    pub(crate) fn mint_local(&mut self) -> LocalId {
+        let id = LocalId(self.next_local);
+        self.next_local += 1;
+        id
+    }
+
     /// Notes a need, until it is supplied.
     pub(crate) fn need(&mut self, waiting: Waiting) -> NeedId {
         let id = NeedId(self.next_need);

@@ -39,7 +39,7 @@ impl Session {
         if self.relays.len() >= MAX_RELAYS || self.relays.iter().any(known) {
             return;
         }
-        let transport = self.mint_local();
+        let transport = self.gather.mint_local();
         self.relays.push(Relay {
             server,
             address,
@@ -220,8 +220,7 @@ impl Session {
             let Some(event) = client.poll_event() else { break };
             match event {
                 ClientEvent::Allocated { relayed, mapped } => {
-                    let id = LocalId(self.gather.next_local);
-                    self.gather.next_local += 1;
+                    let id = self.gather.mint_local();
                     allocated.push((id, relayed, mapped));
                     self.add_relayed(now, index, id, relayed, mapped);
                     self.servers_done(now);
@@ -262,7 +261,7 @@ impl Session {
     }
 
     fn redirect_relay(&mut self, now: Instant, index: usize, server: SocketAddr) {
-        let transport = self.mint_local();
+        let transport = self.gather.mint_local();
         let relay = &mut self.relays[index];
         let leaps = server.ip().is_loopback() && !relay.address.ip().is_loopback();
         if relay.redirects >= MAX_REDIRECTS || leaps || server.is_ipv4() != relay.address.is_ipv4() {
@@ -277,7 +276,7 @@ impl Session {
 
     /// The client is at its end: a fresh transport may help, or nothing does.
     fn relay_failed(&mut self, now: Instant, index: usize, failure: Failure) {
-        let transport = self.mint_local();
+        let transport = self.gather.mint_local();
         let relay = &mut self.relays[index];
         if !failure.needs_new_transport() || relay.reconnects >= MAX_RECONNECTS {
             return self.fail_relay(now, index, RelayFailure::Refused(failure));
@@ -317,12 +316,5 @@ impl Session {
         } else {
             self.seek_servers(now);
         }
-    }
-
-    /// Names a local end.
-    pub(crate) fn mint_local(&mut self) -> LocalId {
-        let id = LocalId(self.gather.next_local);
-        self.gather.next_local += 1;
-        id
     }
 }
