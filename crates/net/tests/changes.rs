@@ -8,6 +8,7 @@ use std::time::Duration;
 use peerage_net::interfaces::{Filter, local};
 use peerage_net::route;
 use peerage_net::watch::Watch;
+use peerage_testkit::namespace::in_a_namespace;
 
 /// A link that leads nowhere; and then this program again.
 const INSIDE: &str = "set -e
@@ -19,16 +20,7 @@ const INSIDE: &str = "set -e
 
 #[test]
 fn addresses_that_come_and_go_are_told_at_once() {
-    let able = Command::new("unshare").args(["-rn", "true"]).status().is_ok_and(|status| status.success());
-    if !able {
-        assert!(std::env::var_os("CI").is_none(), "no network namespace can be made here");
-        eprintln!("skipped: no network namespace can be made here");
-        return;
-    }
-    let this = std::env::current_exe().unwrap();
-    let output = Command::new("unshare").args(["-rn", "sh", "-c", INSIDE]).arg(this).output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{out}{err}");
+    in_a_namespace(INSIDE);
 }
 
 fn ip(arguments: &str) {

@@ -10,8 +10,8 @@ use peerage_net::interfaces::{Filter, Interface, local};
 use peerage_net::mdns::Config;
 use peerage_net::mdns::resolver::Resolver;
 use peerage_net::mdns::responder::Responder;
+use peerage_testkit::namespace::in_a_namespace;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::process::Command;
 
 const HOSTS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 1))];
@@ -30,16 +30,7 @@ const INSIDE: &str = "set -e
 
 #[test]
 fn both_directions_work_with_another_implementation() {
-    let able = Command::new("unshare").args(["-rn", "true"]).status().is_ok_and(|status| status.success());
-    if !able {
-        assert!(std::env::var_os("CI").is_none(), "no network namespace can be made here");
-        eprintln!("skipped: no network namespace can be made here");
-        return;
-    }
-    let this = std::env::current_exe().unwrap();
-    let output = Command::new("unshare").args(["-rn", "sh", "-c", INSIDE]).arg(this).output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{out}{err}");
+    in_a_namespace(INSIDE);
 }
 
 #[tokio::test]

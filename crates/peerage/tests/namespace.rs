@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use common::{connect, within};
 use peerage::{Configuration, DataChannelInit, Endpoint, Event, Message, Settings};
+use peerage_testkit::namespace::in_a_namespace;
 use tokio::net::UdpSocket;
 
 /// Two links that lead nowhere; and then this program again.
@@ -42,19 +43,6 @@ const A_ROUTER: &str = "set -e
     nsenter -t $router -n \"$0\" --ignored --exact the_router >/dev/null 2>&1 &
     serving=$!
     \"$0\" --ignored --exact --nocapture mapping";
-
-fn in_a_namespace(script: &str) {
-    let able = Command::new("unshare").args(["-rn", "true"]).status().is_ok_and(|status| status.success());
-    if !able {
-        assert!(std::env::var_os("CI").is_none(), "no network namespace can be made here");
-        eprintln!("skipped: no network namespace can be made here");
-        return;
-    }
-    let this = std::env::current_exe().unwrap();
-    let output = Command::new("unshare").args(["-rn", "sh", "-c", script]).arg(this).output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{out}{err}");
-}
 
 #[test]
 fn a_transfer_goes_on_when_the_network_changes() {

@@ -5,12 +5,14 @@
 //! - [`contract::Checked`] wraps any [`peerage_sim::Node`], a whole session too, and panics when it breaks the contract.
 //! - [`contract::assert_repeats`] compares the bytes of two runs of one seed.
 //! - [`replay`] runs the bodies of fuzz targets over their corpora.
+//! - [`namespace`] gives a test a network of its own.
 //! - [`codec`] holds what every parser is put through, [`fixtures`] addresses, payloads and lines.
 
 pub mod codec;
 pub mod contract;
 pub mod driver;
 pub mod fixtures;
+pub mod namespace;
 pub mod pair;
 pub mod replay;
 
