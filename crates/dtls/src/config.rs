@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::certificate::Certificate;
 use crate::fingerprint::Fingerprint;
+use crate::suite::{Alpn, CipherSuite, Group, SrtpProfile};
 
 /// Smallest accepted [`Config::mtu`], in bytes.
 pub const MIN_MTU: usize = 512;
@@ -44,6 +45,26 @@ pub struct Config {
     pub expected: Vec<Fingerprint>,
     /// Versions to offer and accept. Default: any.
     pub versions: Versions,
+    /// Cipher suites to offer and accept, the preferred first. Default: [`CipherSuite::ALL`]. Those of a version that is
+    /// not offered, and unknown ones, have no effect.
+    pub cipher_suites: Vec<CipherSuite>,
+    /// Key-exchange groups to offer and accept, the preferred first. Default: [`Group::ALL`]. A client sends shares of
+    /// the first two.
+    pub groups: Vec<Group>,
+    /// SRTP profiles to offer and accept, the preferred first; none leaves the extension out. Default: AES-GCM with 128
+    /// bits, with 256 bits, AES-CM with tags of 80 bits.
+    pub srtp_profiles: Vec<SrtpProfile>,
+    /// Application protocols to offer and accept, the preferred first; none leaves the extension out. Default:
+    /// `webrtc`, `c-webrtc`. A peer that names none of them is accepted nevertheless (RFC 8833 §3).
+    pub alpn: Vec<Alpn>,
+    /// Longest plaintext of a record that the peer may send, in bytes, 64 to 16384 (RFC 8449). Default: 16384.
+    pub record_size_limit: u16,
+    /// Whether a server makes a client prove its address by a cookie, which costs a round trip. Default: no, because ICE
+    /// has proved it.
+    pub cookie: bool,
+    /// Whether secrets come out as [`Event::KeyLog`](crate::event::Event::KeyLog), which lets whoever reads them decrypt
+    /// everything. Default: no.
+    pub key_log: bool,
     /// Largest handshake datagram, in bytes of UDP payload. Default 1200, never less than [`MIN_MTU`]. Larger flights
     /// are split into more datagrams.
     pub mtu: usize,
@@ -62,6 +83,17 @@ impl Config {
             role,
             expected: Vec::new(),
             versions: Versions::Any,
+            cipher_suites: CipherSuite::ALL.to_vec(),
+            groups: Group::ALL.to_vec(),
+            srtp_profiles: alloc::vec![
+                SrtpProfile::AeadAes128Gcm,
+                SrtpProfile::AeadAes256Gcm,
+                SrtpProfile::Aes128CmSha1_80,
+            ],
+            alpn: alloc::vec![Alpn::WebRtc, Alpn::ConfidentialWebRtc],
+            record_size_limit: 1 << 14,
+            cookie: false,
+            key_log: false,
             mtu: 1200,
             rtt: None,
             handshake_timeout: Duration::from_secs(30),

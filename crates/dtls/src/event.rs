@@ -2,20 +2,27 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use thiserror::Error;
 
 use crate::fingerprint::{Fingerprint, Verified};
-use crate::suite::{CipherSuite, Group, SrtpKeys, Version};
+use crate::suite::{Alpn, CipherSuite, Group, SrtpKeys, Version};
 
 /// A fact about the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The handshake is complete and the peer's certificate is one that was expected. Comes once.
     Connected(Info),
+    /// What decrypts the connection, if [`Config::key_log`](crate::config::Config::key_log) asks for it.
+    KeyLog(KeyLogLine),
     /// The connection is over. The last event; datagrams may still wait in `poll_transmit`.
     Closed(CloseReason),
 }
+
+/// A line of a key log in the format of NSS, without its end. Its `Debug` form keeps the secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyLogLine(pub String);
 
 /// What was negotiated, and with whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +38,8 @@ pub struct Info {
     pub peer: Verified,
     /// Keys for SRTP, if both sides offered the extension.
     pub srtp: Option<SrtpKeys>,
+    /// The application protocol, if both sides named one.
+    pub alpn: Option<Alpn>,
 }
 
 /// Why a connection ended.
@@ -79,4 +88,11 @@ pub enum SealError {
     /// The slot leaves less room around the packet than `overhead` asks for.
     #[error("the slot leaves no room for the record's header and tag")]
     NoRoom,
+}
+
+impl fmt::Debug for KeyLogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = self.0.split(' ').next().unwrap_or_default();
+        write!(f, "KeyLogLine({label} …)")
+    }
 }

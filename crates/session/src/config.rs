@@ -28,6 +28,8 @@ pub struct Config {
     pub birthday_probing: bool,
     /// Whether probes go to any address of the peer, and not to public ones alone. Default: no. For simulated networks.
     pub probe_anywhere: bool,
+    /// Whether what decrypts the connection comes out as [`Event::KeyLog`](crate::event::Event::KeyLog). Default: no.
+    pub key_log: bool,
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
     pub ufrag_prefix: String,
     /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
@@ -51,6 +53,7 @@ impl Default for Config {
             predict_ports: true,
             birthday_probing: true,
             probe_anywhere: false,
+            key_log: false,
             ufrag_prefix: String::new(),
             max_datagram: 1200,
             receive_window: 4 << 20,

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use peerage_base::framing::Framing;
 use peerage_base::path::{LocalId, Path};
+use peerage_dtls::event::KeyLogLine;
 use peerage_ice::candidate::CandidateKind;
 use peerage_ice::event::Selected;
 use peerage_ice::local::RelayProtocol;
@@ -58,6 +59,8 @@ pub enum Event {
     Disconnect(Path),
     /// A local end is not needed any more: a probe that found nothing.
     ReleaseLocal(LocalId),
+    /// What decrypts the connection, for a key log; comes if `Config::key_log` is set.
+    KeyLog(KeyLogLine),
     /// The connection ended, and why.
     Closed(CloseReason),
 }

@@ -324,6 +324,7 @@ impl Session {
         config.expected = expected;
         config.mtu = self.path.max_datagram();
         config.rtt = self.path.rtt();
+        config.key_log = self.config.key_log;
         self.secure = None;
         let mut dtls = Box::new(Dtls::new(config, self.rng.split("dtls"), now));
         if let Some(association) = &mut self.association {

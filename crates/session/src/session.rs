@@ -279,6 +279,7 @@ impl Session {
                     tracing::debug!(version = ?info.version, suite = ?info.cipher_suite, "secured");
                     self.secure = Some(info);
                 }
+                DtlsEvent::KeyLog(line) => self.events.push_back(Event::KeyLog(line)),
                 DtlsEvent::Closed(reason) => closed = Some(reason),
             }
         }

@@ -37,7 +37,8 @@ impl Dtls {
         let Some(version) = self.engine.as_ref().and_then(Engine::version) else { return };
         let Some(peer) = handshake.verified.take() else { return };
         let cipher_suite = handshake.suite.unwrap_or(CipherSuite::UNKNOWN);
-        let info = Info { version, cipher_suite, group: handshake.group, peer, srtp: handshake.srtp.take() };
+        let info =
+            Info { version, cipher_suite, group: handshake.group, peer, srtp: handshake.srtp.take(), alpn: None };
         debug!(%version, ?cipher_suite, group = ?info.group, "connected");
         if let Some(engine) = &mut self.engine {
             engine.release();
