@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use peerage_base::cidr::{Cidr, CidrError};
 pub use peerage_net::interfaces::{Filter as InterfaceFilter, Kind as InterfaceKind};
 pub use peerage_net::tcp::{TlsError, TlsOptions};
-pub use peerage_session::config::IceTransportPolicy;
+pub use peerage_session::config::{DtlsOptions, IceTransportPolicy};
 use peerage_session::face::Certificate;
+pub use peerage_session::face::{CipherSuite, DtlsVersions, Group};
 
 /// Configuration of one connection (W3C `RTCConfiguration`).
 #[derive(Clone, Debug, Default)]
@@ -63,6 +65,11 @@ pub struct Settings {
     pub nat_1to1: Vec<Nat1to1>,
     /// What of TCP is offered to peers (RFC 6544). Default: connections are opened to peers that listen.
     pub tcp: Tcp,
+    /// What DTLS offers and accepts. Default: version 1.3, then 1.2, with all that they have.
+    pub dtls: DtlsOptions,
+    /// A file that what decrypts every connection of the endpoint is appended to, in the format that Wireshark and NSS
+    /// share. Default: none. Who reads it reads everything.
+    pub key_log: Option<PathBuf>,
     /// What to believe of TURN servers over TLS. Default: Mozilla's certificate authorities.
     pub tls: TlsOptions,
     /// Whether the router is asked for a port by PCP, NAT-PMP or UPnP, which it is given back at the end. Default: true. It
@@ -109,6 +116,8 @@ impl Default for Settings {
             ip_handling: IpHandling::All,
             nat_1to1: Vec::new(),
             tcp: Tcp::Active,
+            dtls: DtlsOptions::default(),
+            key_log: None,
             tls: TlsOptions::default(),
             port_mapping: true,
             predict_ports: true,

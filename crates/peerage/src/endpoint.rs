@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -13,6 +14,7 @@ use peerage_session::face::seed;
 
 use crate::configuration::{Settings, Tcp, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::key_log::KeyLog;
 use crate::shard::arrivals::Arrivals;
 use crate::shard::driver::{Driver, Parts};
 use crate::shard::ports::{Ports, Role};
@@ -35,7 +37,8 @@ impl Endpoint {
     /// Opens sockets for both families and starts the driver on the present tokio runtime.
     ///
     /// # Errors
-    /// `Network` if not one socket can be opened, or a port is taken; `Operation` if a certificate to trust is none.
+    /// `Network` if not one socket can be opened, or a port is taken; `Operation` if a certificate to trust is none, or the
+    /// key log cannot be opened.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -48,6 +51,7 @@ impl Endpoint {
         let mut streams = Streams::new(ready.clone());
         let tcp = listen(&mut ports, &mut streams, settings.tcp)?;
         let tls = special_tls(&settings.tls)?;
+        let key_log = settings.key_log.as_deref().map(open_key_log).transpose()?;
         let arrivals = Arc::new(Arrivals::new(ready.clone()));
         let driver = Driver::new(Parts {
             settings: settings.clone(),
@@ -57,6 +61,7 @@ impl Endpoint {
             ports,
             streams,
             tls,
+            key_log,
             rng: rng.split("driver"),
         });
         tokio::spawn(driver.run());
@@ -138,6 +143,13 @@ fn both_families(wanted: u16, mut open: impl FnMut(SocketAddr) -> io::Result<Soc
 }
 
 /// The client of TLS, where it is not the usual one: what is wrong with it shows at once.
+fn open_key_log(path: &Path) -> Result<KeyLog> {
+    KeyLog::open(path).map_err(|error| {
+        let reason = format!("the key log {} cannot be opened: {error}", path.display());
+        Error::new(ErrorKind::Operation, reason)
+    })
+}
+
 fn special_tls(options: &TlsOptions) -> Result<Option<TlsClient>> {
     if options.extra_roots.is_empty() && options.certificate.is_none() {
         return Ok(None);

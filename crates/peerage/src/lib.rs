@@ -20,6 +20,7 @@ pub mod peer_connection;
 
 mod cell;
 mod connection;
+mod key_log;
 mod resolve;
 mod shard;
 mod shared;

@@ -4,6 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use peerage_dtls::config::Versions;
+use peerage_dtls::suite::{CipherSuite, Group};
+
 use crate::ice_server::ServerUrl;
 
 /// Configuration of a session.
@@ -28,6 +31,8 @@ pub struct Config {
     pub birthday_probing: bool,
     /// Whether probes go to any address of the peer, and not to public ones alone. Default: no. For simulated networks.
     pub probe_anywhere: bool,
+    /// What DTLS offers and accepts. Default: all it has.
+    pub dtls: DtlsOptions,
     /// Whether what decrypts the connection comes out as [`Event::KeyLog`](crate::event::Event::KeyLog). Default: no.
     pub key_log: bool,
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
@@ -53,6 +58,7 @@ impl Default for Config {
             predict_ports: true,
             birthday_probing: true,
             probe_anywhere: false,
+            dtls: DtlsOptions::default(),
             key_log: false,
             ufrag_prefix: String::new(),
             max_datagram: 1200,
@@ -60,6 +66,24 @@ impl Default for Config {
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
         }
+    }
+}
+
+/// What DTLS offers and accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DtlsOptions {
+    /// Versions. Default: 1.3, and 1.2 with peers that know no better.
+    pub versions: Versions,
+    /// Cipher suites of both versions, the preferred first. Default: [`CipherSuite::ALL`].
+    pub cipher_suites: Vec<CipherSuite>,
+    /// Key-exchange groups, the preferred first. Default: [`Group::ALL`], of which the first withstands quantum computers.
+    pub groups: Vec<Group>,
+}
+
+impl Default for DtlsOptions {
+    fn default() -> Self {
+        Self { versions: Versions::Any, cipher_suites: CipherSuite::ALL.to_vec(), groups: Group::ALL.to_vec() }
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub use peerage_crypto::random::seed;
 pub use peerage_dtls::certificate::{Certificate, CertificateError};
+pub use peerage_dtls::config::Versions as DtlsVersions;
+pub use peerage_dtls::suite::{CipherSuite, Group};
 pub use peerage_ice::candidate::CandidateKind;
 pub use peerage_ice::priority::fair_preferences;
 pub use peerage_jsep::description::{SdpType, SessionDescription};

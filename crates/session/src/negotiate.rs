@@ -324,6 +324,10 @@ impl Session {
         config.expected = expected;
         config.mtu = self.path.max_datagram();
         config.rtt = self.path.rtt();
+        let options = &self.config.dtls;
+        config.versions = options.versions;
+        config.cipher_suites.clone_from(&options.cipher_suites);
+        config.groups.clone_from(&options.groups);
         config.key_log = self.config.key_log;
         self.secure = None;
         let mut dtls = Box::new(Dtls::new(config, self.rng.split("dtls"), now));

@@ -24,6 +24,7 @@ use super::streams::{StreamId, Streams};
 use super::timers::Timers;
 use crate::cell::{Cell, State};
 use crate::configuration::Settings;
+use crate::key_log::KeyLog;
 use crate::resolve::Names;
 
 /// Runs that one connection may send before others have their turn.
@@ -47,6 +48,7 @@ pub(crate) struct Driver {
     pub(super) mappings: Mappings,
     /// Made when it is first wanted, unless the settings ask for a special one.
     pub(super) tls: Option<TlsClient>,
+    key_log: Option<KeyLog>,
     pub(super) routes: Routes,
     timers: Timers,
     pub(super) connections: HashMap<Key, Entry>,
@@ -96,12 +98,13 @@ pub(crate) struct Parts {
     pub(crate) ports: Ports,
     pub(crate) streams: Streams,
     pub(crate) tls: Option<TlsClient>,
+    pub(crate) key_log: Option<KeyLog>,
     pub(crate) rng: Rng,
 }
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { settings, clock, ready, arrivals, ports, streams, tls, rng } = parts;
+        let Parts { settings, clock, ready, arrivals, ports, streams, tls, key_log, rng } = parts;
         let addresses = addresses::usable(&settings);
         let loopback = addresses.iter().any(IpAddr::is_loopback);
         Self {
@@ -118,6 +121,7 @@ impl Driver {
             ports,
             streams,
             tls,
+            key_log,
             routes: Routes::default(),
             timers: Timers::default(),
             connections: HashMap::new(),
@@ -312,6 +316,11 @@ impl Driver {
             Event::Connect(wanted) => self.connect(key, state, wanted),
             Event::Disconnect(path) => self.disconnect(key, path),
             Event::ReleaseLocal(id) => self.release_local(key, id),
+            Event::KeyLog(line) => {
+                if let Some(log) = &mut self.key_log {
+                    log.write(&line.0);
+                }
+            }
             other => state.tell(cell, other),
         }
     }
