@@ -18,7 +18,18 @@ pub enum Algorithm {
     ChaCha20Poly1305,
 }
 
-/// What did not open: wrong key, nonce, additional data or tag.
+impl Algorithm {
+    /// Length of the key, in bytes.
+    #[must_use]
+    pub const fn key_len(self) -> usize {
+        match self {
+            Self::Aes128Gcm => 16,
+            Self::Aes256Gcm | Self::ChaCha20Poly1305 => 32,
+        }
+    }
+}
+
+/// What did not open (wrong key, nonce, additional data or tag) or is not signed by whom it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("authentication failed")]
 pub struct Unauthentic;

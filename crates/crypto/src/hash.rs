@@ -2,8 +2,114 @@
 
 use aws_lc_rs::digest;
 
+use crate::constant_time;
+
 /// Length of a SHA-256 digest, in bytes.
 pub const SHA256_LEN: usize = 32;
+
+/// The longest digest of a [`Hash`], in bytes.
+pub const MAX_LEN: usize = 48;
+
+/// A hash function of a cipher suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hash {
+    /// SHA-256; 32 bytes.
+    Sha256,
+    /// SHA-384; 48 bytes.
+    Sha384,
+}
+
+impl Hash {
+    /// Length of a digest, in bytes.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "no digest is empty")]
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Sha256 => SHA256_LEN,
+            Self::Sha384 => 48,
+        }
+    }
+
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn digest(self, bytes: &[u8]) -> Digest {
+        Digest::new(digest::digest(self.algorithm(), bytes).as_ref())
+    }
+
+    fn algorithm(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+        }
+    }
+}
+
+/// What a [`Hash`], or an HMAC over it, made of its input. Not a secret: a key derived from one belongs into a
+/// [`Secret`](crate::secret::Secret).
+#[derive(Clone, Copy)]
+pub struct Digest {
+    bytes: [u8; MAX_LEN],
+    len: u8,
+}
+
+impl Digest {
+    /// Holds `bytes`, which are at most [`MAX_LEN`].
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let mut held = [0; MAX_LEN];
+        held[..bytes.len()].copy_from_slice(bytes);
+        Self { bytes: held, len: bytes.len() as u8 }
+    }
+}
+
+impl AsRef<[u8]> for Digest {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// In constant time.
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::equal(self.as_ref(), other.as_ref())
+    }
+}
+
+impl Eq for Digest {}
+
+impl core::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.as_ref().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A [`Hash`] over data that arrives piece by piece, and that is asked on the way.
+#[derive(Clone)]
+pub struct Hasher(digest::Context);
+
+impl Hasher {
+    /// A hash of nothing yet.
+    #[must_use]
+    pub fn new(hash: Hash) -> Self {
+        Self(digest::Context::new(hash.algorithm()))
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of everything taken in so far; more may follow.
+    #[must_use]
+    pub fn snapshot(&self) -> Digest {
+        Digest::new(self.0.clone().finish().as_ref())
+    }
+}
+
+impl core::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Hasher")
+    }
+}
 
 /// SHA-256 over data that arrives piece by piece.
 #[derive(Clone)]

@@ -1,22 +1,37 @@
 //! HKDF (RFC 5869).
 
-use aws_lc_rs::hkdf;
+use core::iter;
 
-struct Length(usize);
-
-impl hkdf::KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
+use crate::hash::{Digest, Hash};
+use crate::hmac;
+use crate::secret::Secret;
 
 /// Extract-and-expand with SHA-256: fills `out`, which may have at most 8,160 bytes.
 pub fn sha256(salt: &[u8], ikm: &[u8], info: &[u8], out: &mut [u8]) {
-    hkdf::Salt::new(hkdf::HKDF_SHA256, salt)
-        .extract(ikm)
-        .expand(&[info], Length(out.len()))
-        .and_then(|okm| okm.fill(out))
-        .expect("no caller asks for more than 255 blocks");
+    expand(Hash::Sha256, &extract(Hash::Sha256, salt, ikm), &[info], out);
+}
+
+/// Concentrates `ikm` into a pseudorandom key of the hash's length (RFC 5869 §2.2). An empty `salt` counts as one of
+/// zeros.
+#[must_use]
+pub fn extract(hash: Hash, salt: &[u8], ikm: &[u8]) -> Secret {
+    Secret::from_slice(hmac::digest(hash, salt, &[ikm]).as_ref())
+}
+
+/// Fills `out` from `prk` and the concatenation of `info` (RFC 5869 §2.3).
+///
+/// # Panics
+/// If `out` is longer than 255 digests.
+pub fn expand(hash: Hash, prk: &Secret, info: &[&[u8]], out: &mut [u8]) {
+    let key = hmac::Key::new(hash, prk.as_ref());
+    let mut block: Option<Digest> = None;
+    for (index, chunk) in out.chunks_mut(hash.len()).enumerate() {
+        let counter = [u8::try_from(index + 1).expect("no caller asks for more than 255 blocks")];
+        let previous = block.as_ref().map_or(&[][..], AsRef::as_ref);
+        let next = key.digest_of(iter::once(previous).chain(info.iter().copied()).chain([&counter[..]]));
+        chunk.copy_from_slice(&next.as_ref()[..chunk.len()]);
+        block = Some(next);
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,48 @@
 
 use aws_lc_rs::hmac;
 
+use crate::hash::{Digest, Hash};
+
+/// A key with its two hash states prepared once, for many messages.
+pub struct Key(hmac::Key);
+
+impl Key {
+    /// Prepares `key`, which may have any length.
+    #[must_use]
+    pub fn new(hash: Hash, key: &[u8]) -> Self {
+        let algorithm = match hash {
+            Hash::Sha256 => hmac::HMAC_SHA256,
+            Hash::Sha384 => hmac::HMAC_SHA384,
+        };
+        Self(hmac::Key::new(algorithm, key))
+    }
+
+    /// The HMAC over the concatenation of `parts`.
+    #[must_use]
+    pub fn digest(&self, parts: &[&[u8]]) -> Digest {
+        self.digest_of(parts.iter().copied())
+    }
+
+    /// The HMAC over the concatenation of `parts`, which need no slice of their own.
+    pub(crate) fn digest_of<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Digest {
+        let mut context = hmac::Context::with_key(&self.0);
+        parts.for_each(|part| context.update(part));
+        Digest::new(context.sign().as_ref())
+    }
+}
+
+impl core::fmt::Debug for Key {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+/// HMAC over the concatenation of `parts`.
+#[must_use]
+pub fn digest(hash: Hash, key: &[u8], parts: &[&[u8]]) -> Digest {
+    Key::new(hash, key).digest(parts)
+}
+
 /// HMAC-SHA-1 over the concatenation of `parts`.
 pub fn sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     sign(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key, parts)
