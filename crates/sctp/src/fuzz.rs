@@ -44,13 +44,40 @@ pub fn packet(data: &[u8]) {
             link.wait();
         }
     }
+    signalled(data.get(HEADER_LEN..).unwrap_or(data));
+}
+
+/// An INIT chunk as the peer's description carries it: refused without a trace, or the association is up and goes on.
+fn signalled(chunk: &[u8]) {
+    let mut link = Link::new();
+    let sctp = &mut link.ends[0].sctp;
+    let told = sctp.local_init();
+    if sctp.start_with(link.now, chunk).is_err() {
+        assert_eq!(sctp.poll_event(), None, "a refused chunk left something behind");
+    }
+    assert_eq!(sctp.local_init(), told);
+    link.send(0, 1000);
+    link.drain();
+    link.wait();
 }
 
 /// Two associations: a sequence of calls, of losses, and of forged packets that pass as the peer's.
 pub fn association(data: &[u8]) {
-    let mut link = Link::new();
+    run(Link::new(), data, |link| link.ends[0].sctp.connect(link.now));
+    // The same of two that began from their descriptions, and of one that did not and shakes hands.
+    run(Link::new(), data, |link| {
+        link.start(0);
+        link.start(1);
+    });
+    run(Link::new(), data, |link| {
+        link.start(0);
+        link.ends[1].sctp.connect(link.now);
+    });
+}
+
+fn run(mut link: Link, data: &[u8], begin: impl Fn(&mut Link)) {
     let mut input = Reader::new(data);
-    link.ends[0].sctp.connect(link.now);
+    begin(&mut link);
     link.drain();
     for _ in 0..256 {
         let Some(op) = input.u8() else { break };
@@ -110,6 +137,12 @@ impl Link {
         };
         let ends = [end(1, Role::Client), end(2, Role::Server)];
         Self { now: Instant::ORIGIN, ends, wire: [VecDeque::new(), VecDeque::new()], honest: true }
+    }
+
+    /// Begins from what the other side has signalled.
+    fn start(&mut self, side: usize) {
+        let signalled = self.ends[1 - side].sctp.local_init();
+        self.ends[side].sctp.start_with(self.now, &signalled).expect("an INIT of our own can be read");
     }
 
     /// One thing that happens; `None` when the input is at its end.

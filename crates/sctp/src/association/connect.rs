@@ -49,6 +49,8 @@ impl Association {
             // A collision, or the peer begins: what the own INIT says or would say (RFC 9260 §5.2.1).
             State::Idle | State::CookieWait(_) => (self.local_tag, self.local_tsn, (Tag(0), Tag(0))),
             State::CookieEchoed { .. } => (self.local_tag, self.local_tsn, (self.local_tag, self.peer.tag)),
+            // The peer does not begin from the descriptions: another kind of collision.
+            State::Established if self.presumed => (self.local_tag, self.local_tsn, (self.local_tag, self.peer.tag)),
             // A restart, or an old INIT (RFC 9260 §5.2.2): told apart by the cookie that comes back.
             State::Established | State::ShutdownPending | State::ShutdownSent(_) | State::ShutdownReceived => {
                 (draw_tag(&mut self.rng), Tsn(self.rng.u32()), (self.local_tag, self.peer.tag))
@@ -117,6 +119,7 @@ impl Association {
                 self.establish();
             }
             State::CookieEchoed { .. } | State::Down => return self.refuse_cookie(),
+            State::Established if self.presumed && same_local && !same_peer => self.adopt(cookie.peer),
             _ if is_repeated => {}
             State::ShutdownAckSent(ref mut repeat) => {
                 repeat.make_due();
@@ -127,6 +130,7 @@ impl Association {
             _ if !same_local && !same_peer && cookie.ties == (self.local_tag, self.peer.tag) => self.restart(&cookie),
             _ => return self.refuse_cookie(),
         }
+        self.presumed = false;
         self.replies.cookie_ack = true;
         true
     }
@@ -171,21 +175,21 @@ impl Association {
         self.config.max_streams.min(self.peer.inbound)
     }
 
-    fn own_init(&self, tag: Tag, tsn: Tsn) -> Init<'static> {
+    pub(super) fn own_init(&self, tag: Tag, tsn: Tsn) -> Init<'static> {
         let extensions = Extensions { forward_tsn: true, reconfig: true, zero_checksum: self.config.zero_checksum };
         let streams = self.config.max_streams.max(1);
         let window = u32::try_from(self.config.receive_window).unwrap_or(u32::MAX);
         Init { tag, window, outbound: streams, inbound: streams, tsn, extensions, cookie: None }
     }
 
-    fn adopt(&mut self, peer: PeerInit) {
+    pub(super) fn adopt(&mut self, peer: PeerInit) {
         self.peer = peer;
         self.sender.peer_window = peer.window as usize;
         self.receiver.restart(&self.config, peer.tsn);
         self.resets = Resets::new(self.local_tsn, peer.tsn);
     }
 
-    fn establish(&mut self) {
+    pub(super) fn establish(&mut self) {
         debug!(extensions = ?self.peer.extensions, "established");
         self.state = State::Established;
         self.events.push_back(Event::Connected);
@@ -219,7 +223,7 @@ impl Association {
     }
 }
 
-fn remember(init: &Init<'_>) -> PeerInit {
+pub(super) fn remember(init: &Init<'_>) -> PeerInit {
     let Init { tag, window, outbound, inbound, tsn, extensions, .. } = *init;
     PeerInit { tag, tsn, window, outbound, inbound, extensions }
 }

@@ -27,6 +27,8 @@ impl Association {
         self.stats.packets_received += 1;
         self.stats.bytes_received += packet.len() as u64;
         self.stats.congestion_marks += u64::from(ecn == Ecn::Ce);
+        // A peer that shakes hands has not begun from the descriptions; one that does anything else has.
+        self.presumed &= matches!(first.kind, chunk::INIT | chunk::COOKIE_ECHO);
         if let State::Down = self.state
             && !matches!(first.kind, chunk::SHUTDOWN_ACK)
         {

@@ -12,6 +12,7 @@ mod replies;
 mod reset;
 mod sender;
 mod shutdown;
+mod snap;
 mod timeouts;
 mod timer;
 mod transmit;
@@ -40,7 +41,8 @@ use timer::Repeat;
 
 /// One end of an association.
 ///
-/// Either end, or both at once, [`connect`](Self::connect); channels may be opened and messages sent before that.
+/// Either end, or both at once, [`connect`](Self::connect), or both [`start_with`](Self::start_with) what they have
+/// signalled; channels may be opened and messages sent before that.
 pub struct Association {
     config: Config,
     rng: Rng,
@@ -48,6 +50,10 @@ pub struct Association {
     state: State,
     local_tag: Tag,
     local_tsn: Tsn,
+    /// Tag and TSN that this end began with; a restart of the peer's changes the ones in use.
+    first: (Tag, Tsn),
+    /// Established by what the descriptions say, and nothing of the peer's has shown yet that it did the same.
+    presumed: bool,
     /// What the peer announced; means something from `CookieEchoed` on.
     peer: PeerInit,
     role: Option<Role>,
@@ -122,6 +128,8 @@ impl Association {
             state: State::Idle,
             local_tag,
             local_tsn,
+            first: (local_tag, local_tsn),
+            presumed: false,
             peer: PeerInit::default(),
             role: None,
             channels: Table::default(),

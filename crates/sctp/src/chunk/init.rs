@@ -11,9 +11,10 @@
 //! ```
 
 use super::param::{self, Params};
-use super::{FORWARD_TSN, RE_CONFIG, Unknown};
+use super::{FORWARD_TSN, INIT, RE_CONFIG, Unknown};
 use crate::error::ParseError;
 use crate::numbers::{Tag, Tsn};
+use crate::packet::{CHUNK_HEADER_LEN, padded};
 use alloc::vec::Vec;
 use peerage_base::reader::Reader;
 
@@ -21,6 +22,13 @@ use peerage_base::reader::Reader;
 const DTLS_ERROR_DETECTION: u32 = 1;
 /// Unrecognized parameters are reported back up to this many bytes; more would only serve amplification.
 const MAX_REPORTED: usize = 512;
+/// Bytes of the body before its parameters.
+const FIXED_LEN: usize = 16;
+/// A receiver window below this is none (RFC 9260 §3.3.2).
+const MIN_WINDOW: u32 = 1500;
+
+/// Most bytes of an INIT chunk in a description. Those of known stacks have 30 to 300.
+pub const MAX_SIGNALLED_LEN: usize = 2048;
 
 /// What an end can do beyond RFC 9260.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +88,9 @@ impl<'a> Init<'a> {
         if init.tag == Tag(0) || init.outbound == 0 || init.inbound == 0 {
             return Err(ParseError::Invalid("tag or number of streams in INIT"));
         }
+        if init.window < MIN_WINDOW {
+            return Err(ParseError::Invalid("receiver window in INIT"));
+        }
         let mut unrecognized = Vec::new();
         for param in Params::new(r.rest()) {
             let param = param?;
@@ -97,8 +108,41 @@ impl<'a> Init<'a> {
         Ok(Parsed { init, unrecognized })
     }
 
+    /// Reads a whole INIT chunk with its header, as a description carries it (draft-hancke-tsvwg-snap-00 §3).
+    ///
+    /// # Errors
+    /// Whatever would have such a chunk dropped if it came in a packet, and more than [`MAX_SIGNALLED_LEN`] bytes.
+    pub fn parse_chunk(chunk: &'a [u8]) -> Result<Parsed<'a>, ParseError> {
+        if chunk.len() > MAX_SIGNALLED_LEN {
+            return Err(ParseError::Invalid("length of a signalled INIT"));
+        }
+        let mut r = Reader::new(chunk);
+        let mut header = || Some((r.u8()?, r.u8()?, usize::from(r.u16()?)));
+        let (kind, _, len) = header().ok_or(ParseError::Truncated("INIT"))?;
+        if kind != INIT {
+            return Err(ParseError::Invalid("type of a signalled INIT"));
+        }
+        let body = chunk.get(CHUNK_HEADER_LEN..len).ok_or(ParseError::Truncated("INIT"))?;
+        // Nothing but padding may follow.
+        if chunk.len() > padded(len) {
+            return Err(ParseError::Invalid("length of a signalled INIT"));
+        }
+        Self::parse(body)
+    }
+
+    /// The whole chunk with its header, for a description.
+    pub fn to_chunk(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(48);
+        out.extend_from_slice(&[INIT, 0, 0, 0]);
+        self.write(&[], &mut out);
+        let len = u16::try_from(out.len()).unwrap_or(u16::MAX);
+        out[2..CHUNK_HEADER_LEN].copy_from_slice(&len.to_be_bytes());
+        out
+    }
+
     /// Appends the body of the chunk. `unrecognized` holds complete parameters of the peer to be reported to it.
     pub fn write(&self, unrecognized: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
         out.extend_from_slice(&self.tag.0.to_be_bytes());
         out.extend_from_slice(&self.window.to_be_bytes());
         out.extend_from_slice(&self.outbound.to_be_bytes());
@@ -108,12 +152,12 @@ impl<'a> Init<'a> {
             param::write(param::STATE_COOKIE, cookie, out);
         }
         let mut chunks = Vec::with_capacity(2);
+        if self.extensions.reconfig {
+            chunks.push(RE_CONFIG);
+        }
         if self.extensions.forward_tsn {
             param::write(param::FORWARD_TSN_SUPPORTED, &[], out);
             chunks.push(FORWARD_TSN);
-        }
-        if self.extensions.reconfig {
-            chunks.push(RE_CONFIG);
         }
         if !chunks.is_empty() {
             param::write(param::SUPPORTED_EXTENSIONS, &chunks, out);
@@ -126,6 +170,9 @@ impl<'a> Init<'a> {
             param::write(param.kind, param.value, &mut record);
             param::write(param::UNRECOGNIZED, &record, out);
         }
+        // The padding of the last parameter is the chunk's and does not count (RFC 9260 §3.2).
+        let padding = Params::new(&out[start + FIXED_LEN..]).flatten().last().map_or(0, |last| last.padding());
+        out.truncate(out.len() - padding);
     }
 
     /// Takes a parameter; `false` if its type is unknown.
@@ -152,8 +199,9 @@ impl<'a> Init<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunk::INIT_ACK;
     use crate::chunk::tests_support::chunk;
-    use crate::chunk::{INIT, INIT_ACK};
+    use alloc::vec;
 
     #[test]
     fn a_captured_init_of_usrsctp_reads() {
@@ -174,23 +222,74 @@ mod tests {
         assert_eq!(init.cookie.unwrap().len(), 256);
     }
 
+    /// The INIT chunk of a=sctp-init as Chromium 156 writes it.
+    const CHROME: [u8; 30] = [
+        1, 0, 0, 0x1E, 0x2F, 0xB4, 0xD8, 0x52, 0x00, 0x50, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0x55, 0x64, 0x8E, 0xB7,
+        0xC0, 0, 0, 4, 0x80, 0x08, 0, 6, 0x82, 0xC0,
+    ];
+
     #[test]
-    fn what_chrome_puts_into_its_description_reads() {
-        // The INIT chunk of a=sctp-init as Chromium 156 writes it.
-        let body = [
-            0x2F, 0xB4, 0xD8, 0x52, 0x00, 0x50, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0x56, 0x4B, 0x8E, 0xB7, 0xC0, 0, 0,
-            4, 0x80, 0x08, 0, 6, 0x82, 0xC0,
-        ];
-        let init = Init::parse(&body).unwrap().init;
+    fn what_chrome_puts_into_its_description_reads_and_is_what_we_would_write() {
+        let init = Init::parse_chunk(&CHROME).unwrap().init;
+        assert_eq!((init.tag, init.tsn), (Tag(0x2FB4_D852), Tsn(0x5564_8EB7)));
         assert_eq!((init.window, init.outbound, init.inbound), (5 << 20, 65535, 65535));
         assert_eq!(init.extensions, Extensions { forward_tsn: true, reconfig: true, zero_checksum: false });
+        assert_eq!(init.to_chunk(), CHROME);
+    }
+
+    #[test]
+    fn a_signalled_chunk_may_be_padded_and_is_otherwise_just_one_init() {
+        let padded = [&CHROME[..], &[0, 0]].concat();
+        assert_eq!(Init::parse_chunk(&padded), Init::parse_chunk(&CHROME));
+        let changed = |at: usize, to: &[u8]| {
+            let mut bytes = CHROME.to_vec();
+            bytes[at..at + to.len()].copy_from_slice(to);
+            bytes
+        };
+        let windows = [(8, 1499), (8, 0)].map(|(at, window): (_, u32)| changed(at, &window.to_be_bytes()));
+        let others = [
+            Vec::new(),
+            changed(0, &[2]),
+            changed(2, &[0, 0]),
+            changed(2, &[0, 3]),
+            changed(2, &[0, 19]),
+            changed(2, &[0, 31]),
+            changed(2, &[0, 27]),
+            changed(4, &[0; 4]),
+            changed(12, &[0; 2]),
+            changed(14, &[0; 2]),
+            changed(22, &[0, 3]),
+            changed(22, &[0, 200]),
+            [&padded[..], &[0]].concat(),
+            [&changed(2, &[0xFF, 0xFC])[..], &[0; 70_000]].concat(),
+        ];
+        for bytes in windows.iter().chain(&others) {
+            assert!(Init::parse_chunk(bytes).is_err(), "{bytes:02x?}");
+        }
+        assert!(Init::parse_chunk(&changed(8, &1500_u32.to_be_bytes())).is_ok());
+        for len in 0..CHROME.len() {
+            assert!(Init::parse_chunk(&CHROME[..len]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_signalled_chunk_is_read_up_to_a_length_that_no_stack_needs() {
+        let with_filler = |len: usize| {
+            let mut bytes = CHROME[..20].to_vec();
+            param::write(0x8123, &vec![0; len - 24], &mut bytes);
+            let told = u16::try_from(len).unwrap().to_be_bytes();
+            bytes[2..4].copy_from_slice(&told);
+            bytes
+        };
+        assert!(Init::parse_chunk(&with_filler(MAX_SIGNALLED_LEN)).is_ok());
+        assert!(Init::parse_chunk(&with_filler(MAX_SIGNALLED_LEN + 4)).is_err());
     }
 
     #[test]
     fn what_is_written_reads_back() {
         let init = Init {
             tag: Tag(1),
-            window: 2,
+            window: 2000,
             outbound: 3,
             inbound: 4,
             tsn: Tsn(5),
@@ -210,7 +309,7 @@ mod tests {
         let mut body = Vec::new();
         let base = Init {
             tag: Tag(1),
-            window: 2,
+            window: 2000,
             outbound: 3,
             inbound: 4,
             tsn: Tsn(5),

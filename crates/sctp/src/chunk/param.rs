@@ -25,6 +25,13 @@ pub struct Param<'a> {
     pub value: &'a [u8],
 }
 
+impl Param<'_> {
+    /// Bytes of padding behind it.
+    pub fn padding(&self) -> usize {
+        padded(self.value.len()) - self.value.len()
+    }
+}
+
 /// Iterates over parameters; ends after the first that is malformed.
 #[derive(Clone, Debug)]
 pub struct Params<'a> {
