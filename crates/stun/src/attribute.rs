@@ -1,11 +1,15 @@
 //! Attributes as values.
 
 pub mod address;
+pub mod dtls_in_stun;
+pub mod dtls_in_stun_ack;
 pub mod error_code;
 pub mod kind;
 pub mod lists;
 
 use crate::attribute::address::AddressFamily;
+use crate::attribute::dtls_in_stun::DtlsInStun;
+use crate::attribute::dtls_in_stun_ack::DtlsInStunAck;
 use crate::attribute::error_code::ErrorCode;
 use crate::attribute::kind::AttributeType;
 use crate::attribute::lists::{PasswordAlgorithm, PasswordAlgorithms, UnknownAttributes};
@@ -122,9 +126,9 @@ pub enum Attribute<'a> {
     /// The network that a check leaves from.
     NetworkInfo(NetworkInfo),
     /// One DTLS packet; empty if there is none to carry.
-    DtlsInStun(&'a [u8]),
-    /// CRC-32s of DTLS packets that arrived in checks, 4 bytes each.
-    DtlsInStunAck(&'a [u8]),
+    DtlsInStun(DtlsInStun<'a>),
+    /// Which DTLS packets arrived.
+    DtlsInStunAck(DtlsInStunAck<'a>),
     /// A type the codec does not know, or a value of an optional type that makes no sense.
     Unknown {
         /// Its type.
@@ -274,10 +278,8 @@ impl<'a> Attribute<'a> {
                 let [a, b, c, d] = exact(value)?;
                 Self::NetworkInfo(NetworkInfo { id: u16::from_be_bytes([a, b]), cost: u16::from_be_bytes([c, d]) })
             }
-            AttributeType::META_DTLS_IN_STUN => Self::DtlsInStun(value),
-            AttributeType::META_DTLS_IN_STUN_ACK => {
-                value.len().is_multiple_of(4).then_some(Self::DtlsInStunAck(value))?
-            }
+            AttributeType::META_DTLS_IN_STUN => Self::DtlsInStun(DtlsInStun::from_bytes(value)?),
+            AttributeType::META_DTLS_IN_STUN_ACK => Self::DtlsInStunAck(DtlsInStunAck::from_bytes(value)?),
             _ => return None,
         })
     }
@@ -293,7 +295,6 @@ impl<'a> Attribute<'a> {
             }
             Self::PasswordAlgorithm(algorithm) => u16::try_from(algorithm.parameters.len()).is_ok(),
             Self::Icmp { kind, code, .. } => *kind < 0x80 && *code < 0x200,
-            Self::DtlsInStunAck(value) => value.len().is_multiple_of(4),
             Self::Unknown { kind, .. } => kind.name().is_none(),
             _ => true,
         }
@@ -344,12 +345,12 @@ impl<'a> Attribute<'a> {
                 room.put(&id.to_be_bytes())?;
                 room.put(&cost.to_be_bytes())
             }
+            Self::DtlsInStun(packet) => room.put(packet.as_bytes()),
+            Self::DtlsInStunAck(list) => room.put(list.as_bytes()),
             Self::Data(value)
             | Self::AccessToken(value)
             | Self::Padding(value)
             | Self::MobilityTicket(value)
-            | Self::DtlsInStun(value)
-            | Self::DtlsInStunAck(value)
             | Self::Unknown { value, .. } => room.put(value),
         }
     }

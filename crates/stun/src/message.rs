@@ -4,6 +4,8 @@
 //! | 0 0 (2) | type (14) | length (16) | magic cookie (32) | transaction id (96) | attributes ... |
 //! ```
 
+use crate::attribute::dtls_in_stun::DtlsInStun;
+use crate::attribute::dtls_in_stun_ack::DtlsInStunAck;
 use crate::attribute::error_code::ErrorCode;
 use crate::attribute::kind::AttributeType;
 use crate::attribute::lists::{PasswordAlgorithm, PasswordAlgorithms, UnknownAttributes};
@@ -285,9 +287,9 @@ finders! {
     /// GOOG-NETWORK-INFO.
     network_info: NetworkInfo -> NetworkInfo;
     /// META-DTLS-IN-STUN: one DTLS packet, or nothing.
-    dtls_in_stun: DtlsInStun -> &'a [u8];
-    /// META-DTLS-IN-STUN-ACK: CRC-32s, 4 bytes each.
-    dtls_in_stun_ack: DtlsInStunAck -> &'a [u8];
+    dtls_in_stun: DtlsInStun -> DtlsInStun<'a>;
+    /// META-DTLS-IN-STUN-ACK.
+    dtls_in_stun_ack: DtlsInStunAck -> DtlsInStunAck<'a>;
     /// XOR-RELAYED-ADDRESS.
     xor_relayed_address: XorRelayedAddress -> SocketAddr;
     /// The first XOR-PEER-ADDRESS.

@@ -331,6 +331,27 @@ fn the_range_of_data_is_where_its_finder_points() {
     assert_eq!(Message::parse(&late[..at + 8]).unwrap().data_range(), None);
 }
 
+/// Two Chromiums with DTLS in STUN: a check with the first part of a ClientHello, its answer, the check back, its answer.
+#[test]
+fn checks_of_chromium_carry_a_dtls_packet_and_acknowledge_by_its_plain_crc() {
+    let ours = Key::short_term("rWsEiSv8sRx/9SG1T0ikYN6j");
+    let theirs = Key::short_term("12DhQafKZ1RMhTc9BRRoOKPl");
+    let first: &[u8] = include_bytes!("../../corpus/sped-1.stun");
+    for (bytes, key, len, acks) in [
+        (first, &ours, Some(900), &[][..]),
+        (include_bytes!("../../corpus/sped-2.stun"), &ours, None, &[0x0A14_C29B]),
+        (include_bytes!("../../corpus/sped-3.stun"), &theirs, None, &[0x0A14_C29B]),
+        (include_bytes!("../../corpus/sped-4.stun"), &theirs, Some(563), &[]),
+    ] {
+        let message = Message::parse(bytes).unwrap();
+        assert!(message.check_integrity(key).is_some() && message.check_fingerprint());
+        assert_eq!(message.dtls_in_stun().map(|packet| packet.as_bytes().len()), len);
+        assert!(message.dtls_in_stun_ack().unwrap().iter().eq(acks.iter().copied()));
+    }
+    let carried = Message::parse(first).unwrap().dtls_in_stun().unwrap();
+    assert_eq!(peerage_base::crc::crc32(carried.as_bytes()), 0x0A14_C29B);
+}
+
 proptest! {
     #[test]
     fn any_attributes_are_read_without_a_panic(
