@@ -65,6 +65,16 @@ impl UnifiedHeader {
         if self.first & LONG_SEQUENCE != 0 { 2 } else { 1 }
     }
 
+    /// Uncovers the sequence number in `head`, which is as long as this header, and returns its low bits.
+    pub(crate) fn unmask(&self, head: &mut [u8], mask: [u8; 5]) -> u16 {
+        let mut low = 0;
+        for (byte, mask) in head[1..][..self.sequence_len()].iter_mut().zip(mask) {
+            *byte ^= mask;
+            low = low << 8 | u16::from(*byte);
+        }
+        low
+    }
+
     /// Whether a record of `epoch` can have this header.
     pub(crate) const fn is_of(&self, epoch: Epoch) -> bool {
         self.first & EPOCH == epoch.0 as u8 & EPOCH

@@ -1,0 +1,206 @@
+//! Incoming records.
+
+use core::ops::Range;
+
+use thiserror::Error;
+
+use peerage_base::reader::Reader;
+use peerage_crypto::aead::TAG_LEN;
+
+use crate::protect::key::{EXPLICIT, Form, RecordKey, additional_data};
+use crate::schedule::dtls12::TrafficKeys;
+use crate::schedule::dtls13::TrafficSecret;
+use crate::suite::{CipherSuite, Epoch};
+use crate::wire::number::{RecordNumber, reconstruct};
+use crate::wire::plaintext::PlaintextHeader;
+use crate::wire::replay::{NotNew, ReplayWindow};
+use crate::wire::unified::{MAX_RECORD, SAMPLE, UnifiedHeader};
+use crate::wire::{ContentType, MAX_CONTENT, plaintext};
+
+/// Records that may fail to authenticate under one key (RFC 9147 §4.5.3).
+const FORGERY_LIMIT: u64 = 1 << 36;
+
+/// Opens the records of one epoch, each once.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    key: RecordKey,
+    epoch: Epoch,
+    window: ReplayWindow,
+    forged: u64,
+}
+
+/// A record that proved authentic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub content_type: ContentType,
+    pub number: RecordNumber,
+    /// Where the content lies in the record.
+    pub content: Range<usize>,
+}
+
+/// Why a record was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Refused {
+    /// It is not a record of this version, or not a whole one, or shorter than protection makes any.
+    #[error("malformed record")]
+    Malformed,
+    /// It belongs to other keys.
+    #[error("record of another epoch")]
+    OtherEpoch,
+    /// It came already.
+    #[error("replayed record")]
+    Replayed,
+    /// It is so late that nobody knows whether it came already.
+    #[error("record too old")]
+    TooOld,
+    /// It, or its content, is longer than records may be.
+    #[error("record too long")]
+    TooLong,
+    /// It is not what the peer sent.
+    #[error("forged record")]
+    Forged,
+    /// It is the peer's, and has no content where there must be some (RFC 8446 §5.4).
+    #[error("record without content")]
+    Empty,
+}
+
+impl Opener {
+    /// For an epoch of DTLS 1.3.
+    ///
+    /// # Panics
+    /// If `suite` is unknown.
+    pub(crate) fn new13(suite: CipherSuite, secret: &TrafficSecret, epoch: Epoch) -> Self {
+        Self::new(RecordKey::new13(suite, secret), epoch)
+    }
+
+    /// For the only epoch of DTLS 1.2 with keys.
+    pub(crate) fn new12(keys: &TrafficKeys) -> Self {
+        Self::new(RecordKey::new12(keys), Epoch::FINISHED)
+    }
+
+    /// Opens a whole record, header included, in place.
+    ///
+    /// # Errors
+    /// [`Refused`]; `record` is then unspecified.
+    #[inline]
+    pub(crate) fn open(&mut self, record: &mut [u8]) -> Result<Opened, Refused> {
+        match self.key.form {
+            Form::Dtls13(_) => self.open13(record),
+            Form::Dtls12Explicit | Form::Dtls12 => self.open12(record),
+        }
+    }
+
+    /// The epoch of the records.
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// How many records failed to authenticate.
+    pub(crate) const fn forged(&self) -> u64 {
+        self.forged
+    }
+
+    /// Whether so many records were forged that the key must not be used any more.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.forged >= FORGERY_LIMIT
+    }
+
+    fn new(key: RecordKey, epoch: Epoch) -> Self {
+        Self { key, epoch, window: ReplayWindow::default(), forged: 0 }
+    }
+
+    fn open13(&mut self, record: &mut [u8]) -> Result<Opened, Refused> {
+        let Form::Dtls13(mask) = &self.key.form else { return Err(Refused::Malformed) };
+        let header = UnifiedHeader::read(&mut Reader::new(record)).ok_or(Refused::Malformed)?;
+        let (head, sealed) = record.split_at_mut(header.len());
+        if header.length.is_some_and(|length| usize::from(length) != sealed.len()) {
+            return Err(Refused::Malformed);
+        }
+        if !header.is_of(self.epoch) {
+            return Err(Refused::OtherEpoch);
+        }
+        if sealed.len() > MAX_RECORD {
+            return Err(Refused::TooLong);
+        }
+        let sample = sealed.first_chunk::<SAMPLE>().ok_or(Refused::Malformed)?;
+        let low = header.unmask(head, mask.mask(sample));
+        let sequence = reconstruct(self.window.next(), low, 8 * header.sequence_len() as u32);
+        let nonce = self.key.nonce(sequence.to_be_bytes());
+        let Ok(inner) = self.key.aead.open_in_place(&nonce, head, sealed) else {
+            self.forged += 1;
+            return Err(Refused::Forged);
+        };
+        // Padding is a run of zeros behind the type; a record of nothing else has no type (RFC 8446 §5.4).
+        let end = inner.iter().rposition(|byte| *byte != 0);
+        // Whether a number is new shows only once the record is open, or the time this takes would tell which number it
+        // had (RFC 9147 §4.5.1).
+        self.take_in(sequence)?;
+        let end = end.ok_or(Refused::Empty)?;
+        let content_type = ContentType(inner[end]);
+        let number = RecordNumber { epoch: self.epoch, sequence };
+        checked(Opened { content_type, number, content: header.len()..header.len() + end })
+    }
+
+    fn open12(&mut self, record: &mut [u8]) -> Result<Opened, Refused> {
+        let header = PlaintextHeader::read(&mut Reader::new(record)).ok_or(Refused::Malformed)?;
+        if record.len() != plaintext::LEN + usize::from(header.length) {
+            return Err(Refused::Malformed);
+        }
+        if header.number.epoch != self.epoch {
+            return Err(Refused::OtherEpoch);
+        }
+        let explicit = if matches!(self.key.form, Form::Dtls12Explicit) { EXPLICIT } else { 0 };
+        let (head, sealed) = record.split_at_mut_checked(plaintext::LEN + explicit).ok_or(Refused::Malformed)?;
+        let len = sealed.len().checked_sub(TAG_LEN).ok_or(Refused::Malformed)?;
+        if len > MAX_CONTENT {
+            return Err(Refused::TooLong);
+        }
+        self.window.check(header.number.sequence)?;
+        // The peer chooses the explicit part as it likes (RFC 5288 §3).
+        let nonce = match head[plaintext::LEN..].first_chunk() {
+            Some(explicit) => self.key.nonce(*explicit),
+            None => self.key.nonce(header.epoch_and_sequence()),
+        };
+        let aad = additional_data(PlaintextHeader { length: len as u16, ..header });
+        if self.key.aead.open_in_place(&nonce, &aad, sealed).is_err() {
+            self.forged += 1;
+            return Err(Refused::Forged);
+        }
+        self.window.insert(header.number.sequence);
+        let content = plaintext::LEN + explicit..plaintext::LEN + explicit + len;
+        checked(Opened { content_type: header.content_type, number: header.number, content })
+    }
+
+    fn take_in(&mut self, sequence: u64) -> Result<(), Refused> {
+        self.window.check(sequence)?;
+        self.window.insert(sequence);
+        Ok(())
+    }
+}
+
+impl Refused {
+    /// Whether the peer itself made the record so: a fault of its own, which a connection may end over.
+    pub(crate) const fn is_by_peer(self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl From<NotNew> for Refused {
+    fn from(reason: NotNew) -> Self {
+        match reason {
+            NotNew::Replayed => Self::Replayed,
+            NotNew::TooOld => Self::TooOld,
+        }
+    }
+}
+
+/// Only application data may be empty (RFC 8446 §5.1), and nothing may be longer than a record.
+fn checked(opened: Opened) -> Result<Opened, Refused> {
+    if opened.content.len() > MAX_CONTENT {
+        return Err(Refused::TooLong);
+    }
+    if opened.content.is_empty() && opened.content_type != ContentType::APPLICATION_DATA {
+        return Err(Refused::Empty);
+    }
+    Ok(opened)
+}

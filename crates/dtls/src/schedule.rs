@@ -1,0 +1,8 @@
+//! From shared secrets and transcripts to keys: RFC 8446 §7 with the labels of RFC 9147 §5.9, and RFC 5246 §8.1 with
+//! RFC 7627.
+
+pub(crate) mod dtls12;
+pub(crate) mod dtls13;
+pub(crate) mod exporter;
+mod label;
+pub(crate) mod transcript;

@@ -1,0 +1,76 @@
+//! Keys for other protocols (RFC 8446 §7.5, RFC 5705), SRTP above all (RFC 5764 §4.2).
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use peerage_crypto::hash::Hash;
+use peerage_crypto::prf;
+use peerage_crypto::secret::Secret;
+
+use crate::schedule::label::{derive, expand};
+use crate::suite::{SrtpKeys, SrtpProfile};
+
+const SRTP: &[u8] = b"EXTRACTOR-dtls_srtp";
+
+/// Gives the same bytes to both sides and to nobody else.
+#[derive(Clone, Debug)]
+pub(crate) struct Exporter {
+    hash: Hash,
+    /// The exporter master secret in DTLS 1.3, the master secret in DTLS 1.2.
+    secret: Secret,
+    version: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Dtls13,
+    /// The client's random bytes, then the server's.
+    Dtls12(Box<[u8; 64]>),
+}
+
+impl Exporter {
+    pub(super) fn dtls13(hash: Hash, secret: Secret) -> Self {
+        Self { hash, secret, version: Form::Dtls13 }
+    }
+
+    pub(super) fn dtls12(hash: Hash, secret: Secret, client_random: &[u8; 32], server_random: &[u8; 32]) -> Self {
+        let mut randoms = Box::new([0; 64]);
+        randoms[..32].copy_from_slice(client_random);
+        randoms[32..].copy_from_slice(server_random);
+        Self { hash, secret, version: Form::Dtls12(randoms) }
+    }
+
+    /// Fills `out`. DTLS 1.2 tells no context from an empty one, DTLS 1.3 does not. In DTLS 1.3 labels have at most 249
+    /// bytes, and `out` at most 255 digests; a context has less than 2^16.
+    pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) {
+        match &self.version {
+            Form::Dtls13 => {
+                let nothing = self.hash.digest(&[]);
+                let context = self.hash.digest(context.unwrap_or_default());
+                let secret = derive(self.hash, &self.secret, label, nothing.as_ref());
+                expand(self.hash, &secret, b"exporter", context.as_ref(), out);
+            }
+            Form::Dtls12(randoms) => {
+                let context = context.map(|context| ((context.len() as u16).to_be_bytes(), context));
+                let parts: &[&[u8]] = match &context {
+                    Some((len, context)) => &[&randoms[..], len, context],
+                    None => &[&randoms[..]],
+                };
+                prf::tls12(self.hash, self.secret.as_ref(), label, parts, out);
+            }
+        }
+    }
+
+    /// Keys for SRTP under `profile`.
+    pub(crate) fn srtp_keys(&self, profile: SrtpProfile) -> SrtpKeys {
+        let (key, salt) = profile.key_and_salt();
+        let mut material = vec![0; 2 * (key + salt)].into_boxed_slice();
+        self.export(SRTP, None, &mut material);
+        SrtpKeys { profile, material }
+    }
+
+    /// The secret that everything is exported from, for key logs.
+    pub(crate) fn secret(&self) -> &[u8] {
+        self.secret.as_ref()
+    }
+}

@@ -1,0 +1,118 @@
+//! What both sides said so far, as signatures and Finished messages cover it (RFC 8446 §4.4.1, RFC 9147 §5.2,
+//! RFC 6347 §4.2.6).
+
+use alloc::vec::Vec;
+use core::mem;
+
+use peerage_crypto::hash::{Digest, Hash, Hasher};
+
+use crate::message::HandshakeType;
+use crate::suite::Version;
+
+/// Length of the header of a message in DTLS 1.2, in bytes; DTLS 1.3 hashes the first four of them.
+const HEADER: usize = 12;
+const SHORT_HEADER: usize = 4;
+
+/// The handshake messages of both sides, in order, each as if it had come in one piece.
+#[derive(Debug)]
+pub(crate) struct Transcript(State);
+
+#[derive(Debug)]
+enum State {
+    /// Nobody has chosen a version and a hash yet; messages with headers of DTLS 1.2.
+    Open(Vec<u8>),
+    Dtls13(Hash, Hasher),
+    /// A client may have to sign all of it with a hash other than the suite's, so the messages are kept.
+    Dtls12(Hash, Vec<u8>),
+}
+
+impl Transcript {
+    /// Of nothing yet.
+    pub(crate) const fn new() -> Self {
+        Self(State::Open(Vec::new()))
+    }
+
+    /// Adds a message of either side.
+    pub(crate) fn add(&mut self, kind: HandshakeType, message_seq: u16, body: &[u8]) {
+        let header = header(kind, message_seq, body.len());
+        match &mut self.0 {
+            State::Open(messages) | State::Dtls12(_, messages) => {
+                messages.extend_from_slice(&header);
+                messages.extend_from_slice(body);
+            }
+            State::Dtls13(_, hasher) => {
+                hasher.update(&header[..SHORT_HEADER]);
+                hasher.update(body);
+            }
+        }
+    }
+
+    /// Fixes the form of messages and the hash. Has no effect when repeated, as after a HelloRetryRequest.
+    pub(crate) fn select(&mut self, hash: Hash, version: Version) {
+        let State::Open(messages) = &mut self.0 else { return };
+        let messages = mem::take(messages);
+        self.0 = match version {
+            Version::Dtls12 => State::Dtls12(hash, messages),
+            Version::Dtls13 => State::Dtls13(hash, without_dtls_headers(hash, &messages)),
+        };
+    }
+
+    /// Replaces the first ClientHello by its digest before a HelloRetryRequest is added (RFC 8446 §4.4.1). Only for
+    /// DTLS 1.3, after [`select`](Self::select).
+    pub(crate) fn replace_with_message_hash(&mut self) {
+        if let State::Dtls13(hash, hasher) = &mut self.0 {
+            let digest = hasher.snapshot();
+            *hasher = Hasher::new(*hash);
+            hasher.update(&header(HandshakeType::MESSAGE_HASH, 0, hash.len())[..SHORT_HEADER]);
+            hasher.update(digest.as_ref());
+        }
+    }
+
+    /// Forgets everything before a choice was made: a HelloVerifyRequest and the ClientHello before it are no part of
+    /// the handshake (RFC 6347 §4.2.6).
+    pub(crate) fn clear(&mut self) {
+        if let State::Open(messages) = &mut self.0 {
+            messages.clear();
+        }
+    }
+
+    /// The digest of everything so far.
+    ///
+    /// # Panics
+    /// Before [`select`](Self::select).
+    pub(crate) fn hash(&self) -> Digest {
+        match &self.0 {
+            State::Open(_) => panic!("the hash is selected before it is needed"),
+            State::Dtls13(_, hasher) => hasher.snapshot(),
+            State::Dtls12(hash, messages) => hash.digest(messages),
+        }
+    }
+
+    /// Everything so far, which a CertificateVerify of DTLS 1.2 signs (RFC 5246 §7.4.8). Empty in DTLS 1.3, once that is
+    /// selected.
+    pub(crate) fn messages(&self) -> &[u8] {
+        match &self.0 {
+            State::Open(messages) | State::Dtls12(_, messages) => messages,
+            State::Dtls13(..) => &[],
+        }
+    }
+}
+
+fn header(kind: HandshakeType, message_seq: u16, len: usize) -> [u8; HEADER] {
+    let [_, a, b, c] = (len as u32).to_be_bytes();
+    let [s, t] = message_seq.to_be_bytes();
+    [kind.0, a, b, c, s, t, 0, 0, 0, a, b, c]
+}
+
+/// A hasher that took in messages with the headers of TLS.
+fn without_dtls_headers(hash: Hash, mut messages: &[u8]) -> Hasher {
+    let mut hasher = Hasher::new(hash);
+    while let Some((header, rest)) = messages.split_first_chunk::<HEADER>() {
+        let [_, a, b, c, ..] = *header;
+        let (body, rest) = rest.split_at(u32::from_be_bytes([0, a, b, c]) as usize);
+        hasher.update(&header[..SHORT_HEADER]);
+        hasher.update(body);
+        messages = rest;
+    }
+    hasher
+}
