@@ -5,4 +5,3 @@ pub(crate) mod dtls12;
 pub(crate) mod dtls13;
 pub(crate) mod exporter;
 mod label;
-pub(crate) mod transcript;

@@ -1,5 +1,7 @@
 //! A cipher with its keys expanded, and how it makes nonces.
 
+use alloc::boxed::Box;
+
 use peerage_crypto::aead::{Aead, Algorithm, NONCE_LEN};
 use peerage_crypto::header::HeaderKey;
 
@@ -23,8 +25,8 @@ pub(super) struct RecordKey {
 /// How records look.
 #[derive(Debug)]
 pub(super) enum Form {
-    /// With what hides their numbers.
-    Dtls13(HeaderKey),
+    /// With what hides their numbers. It is large, and whoever holds a sealer moves it about.
+    Dtls13(Box<HeaderKey>),
     /// With the explicit part of the nonce in front of the content.
     Dtls12Explicit,
     Dtls12,
@@ -34,7 +36,7 @@ impl RecordKey {
     pub(super) fn new13(suite: CipherSuite, secret: &TrafficSecret) -> Self {
         let algorithm = suite.aead().expect("a handshake chooses a suite that it knows");
         let keys = secret.keys(algorithm);
-        let form = Form::Dtls13(HeaderKey::new(algorithm, keys.number.as_ref()));
+        let form = Form::Dtls13(Box::new(HeaderKey::new(algorithm, keys.number.as_ref())));
         Self { aead: Aead::new(algorithm, keys.key.as_ref()), form, iv: keys.iv, gcm: is_gcm(algorithm) }
     }
 

@@ -123,7 +123,11 @@ impl Sealer {
         slot.prepend(unified::LEN)?.copy_from_slice(&header);
         let (_, sealed) = slot.packet_mut().split_at_mut(unified::LEN);
         let (body, tag) = sealed.split_at_mut(inner);
-        tag.copy_from_slice(&self.key.aead.seal_in_place(&self.key.nonce(number.sequence.to_be_bytes()), &header, body));
+        tag.copy_from_slice(&self.key.aead.seal_in_place(
+            &self.key.nonce(number.sequence.to_be_bytes()),
+            &header,
+            body,
+        ));
         let mask = mask.mask(sealed.first_chunk::<SAMPLE>()?);
         for (byte, mask) in slot.packet_mut()[1..3].iter_mut().zip(mask) {
             *byte ^= mask;

@@ -100,8 +100,11 @@ impl TrafficSecret {
 
     /// Keys for records under `algorithm` (RFC 8446 §7.3).
     pub(crate) fn keys(&self, algorithm: Algorithm) -> RecordKeys {
-        let mut keys =
-            RecordKeys { key: Secret::zero(algorithm.key_len()), iv: [0; _], number: Secret::zero(algorithm.key_len()) };
+        let mut keys = RecordKeys {
+            key: Secret::zero(algorithm.key_len()),
+            iv: [0; _],
+            number: Secret::zero(algorithm.key_len()),
+        };
         expand(self.hash, &self.secret, b"key", &[], keys.key.as_mut());
         expand(self.hash, &self.secret, b"iv", &[], &mut keys.iv);
         expand(self.hash, &self.secret, b"sn", &[], keys.number.as_mut());
