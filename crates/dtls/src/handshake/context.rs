@@ -1,0 +1,74 @@
+//! What every state of a handshake works with and none owns.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+use peerage_base::rng::Rng;
+use peerage_base::time::Instant;
+use peerage_crypto::keys::Keys;
+use tracing::debug;
+
+use crate::alert::Alert;
+use crate::config::Config;
+use crate::event::KeyLogLine;
+use crate::handshake::failure::Failure;
+use crate::handshake::peer::Peer;
+use crate::message::HandshakeType;
+use crate::schedule::transcript::Transcript;
+use crate::suite::Epoch;
+use crate::transport::Transport;
+
+/// The surroundings of a handshake, lent to it for one step.
+pub(crate) struct Context<'a> {
+    /// The time of the step.
+    pub(crate) now: Instant,
+    /// What is offered and accepted, and the certificate to show.
+    pub(crate) config: &'a Config,
+    /// Makes and uses keys.
+    pub(crate) keys: &'static dyn Keys,
+    /// The only source of randomness besides `keys`.
+    pub(crate) rng: &'a mut Rng,
+    /// Carries the messages, holds the keys of records.
+    pub(crate) transport: &'a mut Transport,
+    /// What is expected and known of the peer.
+    pub(crate) peer: &'a mut Peer,
+    /// Where secrets are logged, if the configuration asks for it.
+    pub(crate) key_log: &'a mut Vec<KeyLogLine>,
+    /// Why the last ClientHello was refused, in case that no better one comes in time.
+    pub(crate) refused: &'a mut Option<Failure>,
+}
+
+impl Context<'_> {
+    /// Adds a message of ours to the flight and to the transcript.
+    pub(crate) fn send(&mut self, transcript: &mut Transcript, epoch: Epoch, kind: HandshakeType, body: Vec<u8>) {
+        let seq = self.transport.push(epoch, kind, body.clone());
+        transcript.add(kind, seq, &body);
+    }
+
+    /// Server: refuses a hello that came in the clear, as if it had never come. Anyone can forge one, so it must not
+    /// stand in the way of the real one.
+    pub(crate) fn refuse(&mut self, failure: Failure) {
+        debug!(reason = %failure.reason, "a ClientHello was refused");
+        self.transport.send_alert(Alert { fatal: true, description: failure.alert });
+        self.transport.decline();
+        *self.refused = Some(failure);
+    }
+
+    /// Adds a line to the key log, in the format of NSS: label, random of the client, secret.
+    pub(crate) fn log_secret(&mut self, label: &str, client_random: &[u8; 32], secret: &[u8]) {
+        if !self.config.key_log {
+            return;
+        }
+        let mut line = String::with_capacity(label.len() + 2 * (32 + secret.len()) + 2);
+        line.push_str(label);
+        for field in [client_random.as_slice(), secret] {
+            line.push(' ');
+            for byte in field {
+                // Writing to a String cannot fail.
+                let _ = write!(line, "{byte:02x}");
+            }
+        }
+        self.key_log.push(KeyLogLine(line));
+    }
+}
