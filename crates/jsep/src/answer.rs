@@ -7,6 +7,7 @@ use peerage_sdp::attribute::mid::Mid;
 use peerage_sdp::attribute::setup::Setup;
 use peerage_sdp::description::Description;
 
+use crate::check;
 use crate::config::Config;
 use crate::error::Error;
 use crate::facts::Facts;
@@ -40,6 +41,7 @@ pub(crate) fn write(
         local.ice_options.0.retain(|option| option != IceOptions::TRICKLE || link.ice_options.has(option));
         local.tls_id = local.tls_id.filter(|_| link.tls_id.is_some());
     }
+    local.sctp_init = local.sctp_init.filter(|ours| check::usable_init(config, offer, Some(ours.as_bytes())).is_some());
     let transport = Transport { local: &local, setup };
     let mut description = write::session(config, version, group)?;
     for (index, section) in offer.sections.iter().enumerate() {

@@ -61,7 +61,10 @@ impl Negotiation {
         }
         let facts = Facts::read(&Description::parse(&sdp)?)?;
         match (kind, &self.local.pending) {
-            (SdpType::Answer | SdpType::PrAnswer, Some(offer)) => check::answer(&offer.facts, &facts)?,
+            (SdpType::Answer | SdpType::PrAnswer, Some(offer)) => {
+                check::answer(&offer.facts, &facts)?;
+                check::answered_init(&self.config, &offer.facts, &facts)?;
+            }
             _ => check::offer(&self.agreed, &facts)?,
         }
         let held = Held::new(kind, sdp, facts);
@@ -241,11 +244,16 @@ impl Negotiation {
         let facts = &self.remote.pending.as_ref()?.facts;
         let data = facts.data_facts()?;
         let new_association = new_dtls || self.data_section != facts.data;
+        let local_init = self.local.pending.as_ref().and_then(|held| held.facts.init());
+        let remote_init = local_init.and_then(|ours| check::usable_init(&self.config, facts, Some(ours)));
+        let (local_init, remote_init) = (local_init.map(<[u8]>::to_vec), remote_init.map(<[u8]>::to_vec));
         self.data_section = facts.data;
         Some(DataPlan {
             local_port: self.config.sctp_port,
             remote_port: data.port,
             max_message_size: Some(data.max_message_size).filter(|size| *size != 0),
+            local_init,
+            remote_init,
             new_association,
         })
     }

@@ -4,6 +4,7 @@ use alloc::format;
 
 use peerage_sdp::attribute::setup::Setup;
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::facts::{Facts, Link, name};
 use crate::offer::{Slot, Usage};
@@ -51,6 +52,23 @@ pub(crate) fn answer(offer: &Facts, answer: &Facts) -> Result<(), Error> {
     match answer.link.as_ref().and_then(|link| link.setup) {
         Some(Setup::Actpass | Setup::Holdconn) => Err(Error::access("an answer must be a=setup:active or passive")),
         _ => Ok(()),
+    }
+}
+
+/// The SCTP INIT chunk that the peer's description has and ours is not: some stacks repeat what they do not know.
+pub(crate) fn usable_init<'a>(config: &Config, remote: &'a Facts, ours: Option<&[u8]>) -> Option<&'a [u8]> {
+    remote.init().filter(|theirs| Some(*theirs) != ours && (config.accepts_init)(theirs))
+}
+
+/// An answer to an offer that has our INIT chunk: with one of its own, good or bad, the peer means to begin from them.
+pub(crate) fn answered_init(config: &Config, offer: &Facts, answer: &Facts) -> Result<(), Error> {
+    let Some(ours) = offer.init() else { return Ok(()) };
+    match &answer.sctp_init {
+        Err(error) => Err((*error).into()),
+        Ok(Some(theirs)) if theirs.as_bytes() != ours && !(config.accepts_init)(theirs.as_bytes()) => {
+            Err(Error::access("the a=sctp-init of the answer is not an INIT chunk that can be used"))
+        }
+        Ok(_) => Ok(()),
     }
 }
 

@@ -13,11 +13,14 @@ pub struct Config {
     pub sctp_port: u16,
     /// Our side is a lite agent and says so (RFC 8839 §5.3). Default: no.
     pub ice_lite: bool,
+    /// Whether an SCTP INIT chunk that the peer signals can be begun from (draft-hancke-tsvwg-snap-00). One that cannot is
+    /// not answered in kind, and spoils an answer to an offer that has ours. Default: any will do.
+    pub accepts_init: fn(&[u8]) -> bool,
 }
 
 impl Config {
     /// The defaults, under this session identifier.
     pub const fn new(session_id: u64) -> Self {
-        Self { session_id, max_message_size: 262_144, sctp_port: 5000, ice_lite: false }
+        Self { session_id, max_message_size: 262_144, sctp_port: 5000, ice_lite: false, accepts_init: |_| true }
     }
 }

@@ -15,11 +15,13 @@ use peerage_sdp::attribute::ice_pwd::IcePwd;
 use peerage_sdp::attribute::ice_ufrag::IceUfrag;
 use peerage_sdp::attribute::max_message_size::MaxMessageSize;
 use peerage_sdp::attribute::mid::Mid;
+use peerage_sdp::attribute::sctp_init::SctpInit;
 use peerage_sdp::attribute::sctp_port::SctpPort;
 use peerage_sdp::attribute::sctpmap::Sctpmap;
 use peerage_sdp::attribute::setup::Setup;
 use peerage_sdp::attribute::tls_id::TlsId;
 use peerage_sdp::description::Description;
+use peerage_sdp::error::ParseError;
 use peerage_sdp::media::Media;
 use peerage_sdp::section::Section;
 
@@ -44,6 +46,8 @@ pub(crate) struct Facts {
     /// Whether any BUNDLE group was written, and whether the data section is a member.
     pub(crate) has_bundle: bool,
     pub(crate) data_bundled: bool,
+    /// The INIT chunk in the data section, or the line that should be one.
+    pub(crate) sctp_init: Result<Option<SctpInit>, ParseError>,
 }
 
 /// One media section.
@@ -118,13 +122,21 @@ impl Facts {
         let group = data.and_then(|index| bundle_of(&sections[index].mid));
         let tagged = group.and_then(|group| tagged(description, &sections, group));
         let link = data.map(|index| link(description, &sections[index], tagged.unwrap_or(index))).transpose()?;
-        Ok(Self { data, link, tagged, has_bundle: !bundles.is_empty(), data_bundled: group.is_some(), sections })
+        let sctp_init = data.map_or(Ok(None), |index| description.media[index].section.find());
+        let (has_bundle, data_bundled) = (!bundles.is_empty(), group.is_some());
+        Ok(Self { data, link, tagged, has_bundle, data_bundled, sctp_init, sections })
     }
 
     /// The other side's description refuses the data section: nothing is left that needs a transport.
     pub(crate) fn refuse_data(&mut self) {
         self.data = None;
         self.link = None;
+        self.sctp_init = Ok(None);
+    }
+
+    /// The INIT chunk of the data section, if it has a good one.
+    pub(crate) fn init(&self) -> Option<&[u8]> {
+        self.sctp_init.as_ref().ok()?.as_ref().map(SctpInit::as_bytes)
     }
 
     /// The live data section's own facts.

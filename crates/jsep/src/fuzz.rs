@@ -55,6 +55,7 @@ fn transport(side: usize, generation: u8) -> LocalTransport {
         ufrag: format!("side{side}g{generation}"),
         pwd: "0123456789abcdefghijklmn".into(),
         fingerprints: vec![format!("sha-256 {}", [if side == 0 { "0A" } else { "0B" }; 32].join(":"))],
+        sctp_init: Some(vec![1, side as u8]),
         ..LocalTransport::default()
     }
 }

@@ -11,6 +11,7 @@ use peerage_sdp::attribute::fingerprint::Fingerprint;
 use peerage_sdp::attribute::ice_options::IceOptions;
 use peerage_sdp::attribute::ice_pwd::IcePwd;
 use peerage_sdp::attribute::ice_ufrag::IceUfrag;
+use peerage_sdp::attribute::sctp_init::SctpInit;
 use peerage_sdp::attribute::tls_id::TlsId;
 
 use crate::error::Error;
@@ -34,6 +35,11 @@ pub struct LocalTransport {
     pub ice_options: Vec<String>,
     /// Names the DTLS association (RFC 8842 §4). Default none, as browsers; an answer carries it only if the offer did.
     pub tls_id: Option<String>,
+    /// The SCTP INIT chunk, header included, that our side would open its association with
+    /// (draft-hancke-tsvwg-snap-00). The same as long as the association is; for an answer that begins another one
+    /// ([`Negotiation::offered_init`](crate::negotiation::Negotiation::offered_init)) it is that one's. An answer carries it
+    /// only if the offer has a usable one of the peer. Default none: what the peer signals of it is passed over.
+    pub sctp_init: Option<Vec<u8>>,
 }
 
 impl Default for LocalTransport {
@@ -47,6 +53,7 @@ impl Default for LocalTransport {
             trickle: true,
             ice_options: Vec::new(),
             tls_id: None,
+            sctp_init: None,
         }
     }
 }
@@ -67,6 +74,7 @@ pub(crate) struct Credentials {
     pub(crate) ended: bool,
     pub(crate) ice_options: IceOptions,
     pub(crate) tls_id: Option<TlsId>,
+    pub(crate) sctp_init: Option<SctpInit>,
 }
 
 impl LocalTransport {
@@ -85,6 +93,10 @@ impl LocalTransport {
             ),
             tls_id: match &self.tls_id {
                 Some(id) => Some(TlsId::parse(id).ok_or_else(|| bad("tls-id"))?),
+                None => None,
+            },
+            sctp_init: match &self.sctp_init {
+                Some(chunk) => Some(SctpInit::new(chunk.clone()).ok_or_else(|| bad("SCTP INIT"))?),
                 None => None,
             },
         })

@@ -9,6 +9,7 @@ use peerage_sdp::attribute::tls_id::TlsId;
 use peerage_sdp::description::Description;
 
 use crate::answer;
+use crate::check;
 use crate::config::Config;
 use crate::description::{SdpType, SessionDescription};
 use crate::error::Error;
@@ -49,6 +50,15 @@ pub(crate) struct Association {
     pub(crate) local: Vec<Fingerprint>,
     pub(crate) remote: Vec<Fingerprint>,
     pub(crate) remote_id: Option<TlsId>,
+}
+
+/// Which association the answer to a pending offer is for, where the offer has an SCTP INIT chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferedInit {
+    /// The one that was agreed before, or the first one.
+    Present,
+    /// Another one, which takes its place.
+    Another,
 }
 
 /// Choices of one offer (W3C `RTCOfferOptions`).
@@ -145,6 +155,21 @@ impl Negotiation {
         self.state == SignalingState::Stable && (data || self.restart_wanted)
     }
 
+    /// Whether the pending offer has an SCTP INIT chunk that can be begun from, so that the answer is to have one
+    /// ([`LocalTransport::sctp_init`]), and of which association.
+    pub fn offered_init(&self) -> Option<OfferedInit> {
+        let offer = match self.state {
+            SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPrAnswer => &self.remote.pending.as_ref()?.facts,
+            _ => return None,
+        };
+        check::usable_init(&self.config, offer, None)?;
+        let renews = self.association.as_ref().is_some_and(|running| {
+            let same = offer.link.as_ref().is_some_and(|link| running.is_with(link));
+            !same || self.data_section != offer.data
+        });
+        Some(if renews { OfferedInit::Another } else { OfferedInit::Present })
+    }
+
     /// The pending local description, else the current one, with the candidates gathered so far.
     pub fn local_description(&self) -> Option<SessionDescription> {
         self.local.latest().map(Held::with_candidates)
@@ -179,7 +204,7 @@ impl Negotiation {
     pub(crate) fn remote_restarts(&self, new: &Held) -> Result<bool, Error> {
         let old = self.remote.current.as_ref().and_then(|held| held.facts.link.as_ref());
         match (old, &new.facts.link) {
-            (Some(old), Some(new)) => crate::check::restarts(old, new),
+            (Some(old), Some(new)) => check::restarts(old, new),
             _ => Ok(false),
         }
     }
@@ -230,7 +255,12 @@ impl Association {
         let mut sorted = local.to_vec();
         sorted.sort();
         sorted.dedup();
-        self.local == sorted && self.remote == remote.fingerprints && self.remote_id == remote.tls_id
+        self.local == sorted && self.is_with(remote)
+    }
+
+    /// Whether it is with the peer that these certificates and this identifier name.
+    pub(crate) fn is_with(&self, remote: &Link) -> bool {
+        self.remote == remote.fingerprints && self.remote_id == remote.tls_id
     }
 }
 

@@ -82,7 +82,7 @@ pub enum DtlsRole {
 }
 
 /// The peer's side of the SCTP association.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DataPlan {
     /// Our SCTP port.
@@ -91,6 +91,11 @@ pub struct DataPlan {
     pub remote_port: u16,
     /// The largest message that the peer accepts, in bytes; `None` is any size.
     pub max_message_size: Option<u64>,
+    /// The SCTP INIT chunk in our description, if it has one: what the peer begins the association with.
+    pub local_init: Option<Vec<u8>>,
+    /// The SCTP INIT chunk in the peer's description, if both descriptions have one: the association begins from these two
+    /// without a handshake once DTLS is connected (draft-hancke-tsvwg-snap-00 §5).
+    pub remote_init: Option<Vec<u8>>,
     /// An SCTP association is due: the first one, or one that replaces it because DTLS begins again or the data section is
     /// another. `false` keeps what runs.
     pub new_association: bool,

@@ -81,6 +81,9 @@ pub(crate) fn data(
         }
     };
     section.push_attribute(&MaxMessageSize(config.max_message_size));
+    if let (DataForm::Current, Some(init)) = (form, &transport.local.sctp_init) {
+        section.push_attribute(init);
+    }
     if carrier {
         push_candidates(&mut section, transport.local);
     }

@@ -15,6 +15,7 @@ pub mod ice_ufrag;
 pub mod identity;
 pub mod max_message_size;
 pub mod mid;
+pub mod sctp_init;
 pub mod sctp_port;
 pub mod sctpmap;
 pub mod setup;

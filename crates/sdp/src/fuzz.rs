@@ -12,6 +12,7 @@ use crate::attribute::ice_ufrag::IceUfrag;
 use crate::attribute::identity::Identity;
 use crate::attribute::max_message_size::MaxMessageSize;
 use crate::attribute::mid::Mid;
+use crate::attribute::sctp_init::SctpInit;
 use crate::attribute::sctp_port::SctpPort;
 use crate::attribute::sctpmap::Sctpmap;
 use crate::attribute::setup::Setup;
@@ -46,6 +47,7 @@ fn attributes(name: &str, value: &str) {
     attribute::<Identity>(name, value);
     attribute::<MaxMessageSize>(name, value);
     attribute::<Mid>(name, value);
+    attribute::<SctpInit>(name, value);
     attribute::<SctpPort>(name, value);
     attribute::<Sctpmap>(name, value);
     attribute::<Setup>(name, value);

@@ -12,6 +12,7 @@ use peerage_sdp::attribute::ice_pwd::IcePwd;
 use peerage_sdp::attribute::ice_ufrag::IceUfrag;
 use peerage_sdp::attribute::max_message_size::MaxMessageSize;
 use peerage_sdp::attribute::mid::Mid;
+use peerage_sdp::attribute::sctp_init::SctpInit;
 use peerage_sdp::attribute::sctp_port::SctpPort;
 use peerage_sdp::attribute::setup::Setup;
 use peerage_sdp::description::Description;
@@ -81,6 +82,16 @@ fn the_data_section_of_chromium_is_read() {
     assert_eq!(data.find::<SctpPort>().unwrap(), Some(SctpPort(5000)));
     assert_eq!(data.find::<MaxMessageSize>().unwrap(), Some(MaxMessageSize(262_144)));
     assert_eq!(data.find::<Candidate>().unwrap(), None);
+}
+
+#[test]
+fn the_init_chunk_that_chromium_signals_is_read() {
+    for (name, tag) in [("offer", [0x2F, 0xB4, 0xD8, 0x52]), ("answer", [0xB0, 0x07, 0xDD, 0xE6])] {
+        let description = browser(&format!("chromium-156-sped-{name}.sdp"));
+        let inits: Vec<SctpInit> = description.media.iter().filter_map(|media| media.section.find().unwrap()).collect();
+        assert_eq!(inits.len(), 1);
+        assert_eq!((inits[0].as_bytes().len(), &inits[0].as_bytes()[4..8]), (30, &tag[..]));
+    }
 }
 
 #[test]

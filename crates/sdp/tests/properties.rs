@@ -5,6 +5,7 @@ use peerage_sdp::attribute::candidate::Candidate;
 use peerage_sdp::attribute::fingerprint::Fingerprint;
 use peerage_sdp::attribute::group::Group;
 use peerage_sdp::attribute::ice_options::IceOptions;
+use peerage_sdp::attribute::sctp_init::SctpInit;
 use peerage_sdp::attribute::sctpmap::Sctpmap;
 use peerage_sdp::description::Description;
 use proptest::prelude::*;
@@ -49,5 +50,14 @@ proptest! {
         check::<Group>(&value)?;
         check::<IceOptions>(&value)?;
         check::<Sctpmap>(&value)?;
+        check::<SctpInit>(&value)?;
+    }
+
+    #[test]
+    fn any_chunk_crosses_a_description(chunk in prop::collection::vec(any::<u8>(), 1..=2048)) {
+        let init = SctpInit::new(chunk).unwrap();
+        let mut text = String::new();
+        init.write(&mut text);
+        prop_assert_eq!(SctpInit::parse(&text[1..]), Some(init));
     }
 }

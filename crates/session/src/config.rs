@@ -35,6 +35,9 @@ pub struct Config {
     pub dtls: DtlsOptions,
     /// Whether what decrypts the connection comes out as [`Event::KeyLog`](crate::event::Event::KeyLog). Default: no.
     pub key_log: bool,
+    /// Whether the association of the data channels begins from the descriptions, with peers that do the same
+    /// (draft-hancke-tsvwg-snap-00), which saves its two round trips. Default: yes.
+    pub snap: bool,
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
     pub ufrag_prefix: String,
     /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
@@ -60,6 +63,7 @@ impl Default for Config {
             probe_anywhere: false,
             dtls: DtlsOptions::default(),
             key_log: false,
+            snap: true,
             ufrag_prefix: String::new(),
             max_datagram: 1200,
             receive_window: 4 << 20,

@@ -1,10 +1,15 @@
 //! Data channels: the association, from the first channel on.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::ToString as _;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
+use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
+use peerage_jsep::negotiation::OfferedInit;
+use peerage_jsep::plan::DataPlan;
 use peerage_sctp::association::{Association, ChannelInfo};
 use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState};
 use peerage_sctp::config::Config as SctpConfig;
@@ -12,6 +17,7 @@ use peerage_sctp::error::{Misuse, SendError};
 use peerage_sctp::event::Event as SctpEvent;
 use peerage_sctp::message::{Kind, Message};
 
+use crate::config::Config;
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::path::{LEAST_DATAGRAM, MOST_DATAGRAM};
@@ -94,14 +100,10 @@ impl Session {
 
     /// The association, made when it is first wanted.
     pub(crate) fn association_mut(&mut self) -> &mut Association {
-        let (config, rng, role) = (&self.config, &self.rng, self.data_role);
+        let (config, rng, number) = (&self.config, &self.rng, self.associations_dropped);
+        let role = self.data_role;
         self.association.get_or_insert_with(|| {
-            let mut sctp = SctpConfig::default();
-            sctp.receive_window = config.receive_window;
-            sctp.send_buffer = config.send_buffer;
-            sctp.max_message_size = config.max_message_size;
-            sctp.max_packet = config.max_datagram.clamp(LEAST_DATAGRAM, MOST_DATAGRAM) - RECORD_OVERHEAD;
-            let mut association = Box::new(Association::new(sctp, rng.split("sctp"), Instant::ORIGIN));
+            let mut association = Box::new(numbered(config, rng, number));
             if let Some(role) = role {
                 association.set_role(role);
             }
@@ -109,11 +111,43 @@ impl Session {
         })
     }
 
+    /// The INIT chunk that an offer carries: that of the association there is.
+    pub(crate) fn local_init(&self) -> Option<Vec<u8>> {
+        self.association.as_ref().filter(|_| self.config.snap).map(|association| association.local_init())
+    }
+
+    /// The INIT chunk that an answer carries: that of the association which the answer will bring about, or keep.
+    pub(crate) fn answering_init(&mut self) -> Option<Vec<u8>> {
+        let offered = self.negotiation.offered_init().filter(|_| self.config.snap)?;
+        Some(match offered {
+            OfferedInit::Another if self.data_started => {
+                numbered(&self.config, &self.rng, self.associations_dropped + 1).local_init()
+            }
+            OfferedInit::Another | OfferedInit::Present => self.association_mut().local_init(),
+        })
+    }
+
+    /// Takes over what the descriptions agree about the association.
+    pub(crate) fn apply_data(&mut self, plan: DataPlan) {
+        self.data_agreed = true;
+        let max = plan.max_message_size.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
+        let association = self.association_mut();
+        association.set_remote(plan.remote_port, max);
+        let told = association.local_init();
+        let may_begin = !self.data_started && plan.local_init == Some(told);
+        self.remote_init = plan.remote_init.filter(|_| may_begin);
+    }
+
     /// Starts the association once the descriptions agree on it and DTLS carries it.
     pub(crate) fn connect_data(&mut self, now: Instant) {
         if self.data_agreed && self.secure.is_some() && !self.data_started {
             self.data_started = true;
-            self.association_mut().connect(now);
+            let remote_init = self.remote_init.take();
+            let association = self.association_mut();
+            match remote_init.map(|chunk| association.start_with(now, &chunk)) {
+                Some(Ok(())) => {}
+                _ => association.connect(now),
+            }
             self.after_sctp(now);
         }
     }
@@ -124,6 +158,16 @@ impl Session {
         self.drop_association(now);
     }
 
+    /// The descriptions agree on another association.
+    pub(crate) fn replace_association(&mut self, now: Instant, plan: &DataPlan) {
+        let told = self.local_init();
+        self.drop_association(now);
+        if told.is_some() && told == plan.local_init {
+            // We offered, and the peer made a new start of it: it knows the next one by what it was told of this one.
+            self.associations_dropped -= 1;
+        }
+    }
+
     /// The association is void, by refusal or because another one takes its place: every channel closes.
     pub(crate) fn drop_association(&mut self, now: Instant) {
         if let Some(association) = &mut self.association {
@@ -131,6 +175,8 @@ impl Session {
         }
         self.tell_closed_channels();
         self.association = None;
+        self.associations_dropped += 1;
+        self.remote_init = None;
         self.data_started = false;
     }
 
@@ -143,6 +189,20 @@ impl Session {
             }
         }
     }
+}
+
+/// The association that follows `number` others.
+fn numbered(config: &Config, rng: &Rng, number: u32) -> Association {
+    let mut sctp = SctpConfig::default();
+    sctp.receive_window = config.receive_window;
+    sctp.send_buffer = config.send_buffer;
+    sctp.max_message_size = config.max_message_size;
+    sctp.max_packet = config.max_datagram.clamp(LEAST_DATAGRAM, MOST_DATAGRAM) - RECORD_OVERHEAD;
+    let rng = match number {
+        0 => rng.split("sctp"),
+        _ => rng.split(&format!("sctp {number}")),
+    };
+    Association::new(sctp, rng, Instant::ORIGIN)
 }
 
 fn refused(misuse: Misuse) -> SessionError {

@@ -20,9 +20,10 @@ use peerage_jsep::description::{SdpType, SessionDescription};
 use peerage_jsep::error::{Error as JsepError, ErrorKind};
 use peerage_jsep::local::LocalTransport;
 use peerage_jsep::negotiation::{Negotiation, OfferOptions};
-use peerage_jsep::plan::{DataPlan, DtlsPlan, DtlsRole as PlanRole, Plan, TransportPlan};
+use peerage_jsep::plan::{DtlsPlan, DtlsRole as PlanRole, Plan, TransportPlan};
 use peerage_jsep::signaling::SignalingState;
 use peerage_sctp::channel::Role as SctpRole;
+use peerage_sctp::chunk::init::Init;
 
 use crate::config::Config;
 use crate::error::SessionError;
@@ -39,6 +40,7 @@ impl Session {
         let mut jsep = JsepConfig::new(rng.split("sdp").u64());
         jsep.max_message_size = config.max_message_size as u64;
         jsep.ice_lite = config.ice_lite;
+        jsep.accepts_init = |chunk| Init::parse_chunk(chunk).is_ok();
         Negotiation::new(jsep)
     }
 
@@ -66,7 +68,8 @@ impl Session {
     pub fn create_answer(&mut self, _now: Instant) -> Result<SessionDescription, SessionError> {
         self.open()?;
         let running = if self.pending.answer_restarts { None } else { self.running_transport() };
-        let local = running.unwrap_or_else(|| self.local_transport());
+        let mut local = running.unwrap_or_else(|| self.local_transport());
+        local.sctp_init = self.answering_init();
         Ok(self.negotiation.create_answer(&local)?)
     }
 
@@ -218,6 +221,7 @@ impl Session {
             candidates: self.gather.candidates.clone(),
             end_of_candidates: self.gather.ended,
             ice_options: self.ice_options(),
+            sctp_init: self.local_init(),
             ..LocalTransport::default()
         }
     }
@@ -246,9 +250,11 @@ impl Session {
             }
             self.start_gathering(now);
         }
-        if plan.data.is_some_and(|data| data.new_association) && self.data_started {
+        if let Some(data) = plan.data.as_ref().filter(|data| data.new_association)
+            && self.data_started
+        {
             // Channels live on one DTLS association (RFC 8841 §10.2).
-            self.drop_association(now);
+            self.replace_association(now, data);
         }
         if let Some(transport) = plan.transport {
             self.apply_transport(now, &transport);
@@ -340,13 +346,6 @@ impl Session {
         }
         self.dtls = Some(dtls);
         self.after_dtls(now, Ecn::NotEct, &mut []);
-    }
-
-    fn apply_data(&mut self, plan: DataPlan) {
-        self.data_agreed = true;
-        let max = plan.max_message_size.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
-        let association = self.association_mut();
-        association.set_remote(plan.remote_port, max);
     }
 
     fn add_remote(&mut self, now: Instant, text: &str, ufrag: &str) -> Result<(), SessionError> {

@@ -56,6 +56,10 @@ pub struct Session {
     /// DTLS datagrams that came before our role was known.
     pub(crate) early: Vec<Vec<u8>>,
     pub(crate) association: Option<Box<Association>>,
+    /// How many associations were dropped before this one, which sets their tags apart.
+    pub(crate) associations_dropped: u32,
+    /// The peer's INIT chunk, until the association begins from it.
+    pub(crate) remote_init: Option<Vec<u8>>,
     /// Whether both descriptions have a data section that was not rejected.
     pub(crate) data_agreed: bool,
     /// A sealed packet that still has to leave, after the end.
@@ -92,6 +96,8 @@ impl Session {
             secure: None,
             early: Vec::new(),
             association: None,
+            associations_dropped: 0,
+            remote_init: None,
             data_agreed: false,
             last_words: None,
             data_role: None,
