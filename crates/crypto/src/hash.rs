@@ -176,11 +176,10 @@ fn array<const N: usize>(digest: digest::Digest) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    extern crate std;
 
-    fn hex<const N: usize>(text: &str) -> [u8; N] {
-        core::array::from_fn(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
-    }
+    use super::*;
+    use crate::vector::hex_array as hex;
 
     /// FIPS 180-4 and RFC 1321 §A.5 examples for "abc".
     #[test]
@@ -210,5 +209,27 @@ mod tests {
         hash.update(b"a");
         hash.update(b"bc");
         assert_eq!(hash.finish(), sha256(b"abc"));
+    }
+
+    #[test]
+    fn a_snapshot_is_the_digest_of_what_came_and_ends_nothing() {
+        for hash in [Hash::Sha256, Hash::Sha384] {
+            let mut hasher = Hasher::new(hash);
+            assert_eq!(hasher.snapshot(), hash.digest(b""));
+            hasher.update(b"a");
+            assert_eq!(hasher.snapshot(), hash.digest(b"a"));
+            let fork = hasher.clone();
+            hasher.update(b"bc");
+            assert_eq!(hasher.snapshot(), hash.digest(b"abc"));
+            assert_eq!(fork.snapshot(), hash.digest(b"a"));
+        }
+        assert_eq!(Hash::Sha256.digest(b"abc").as_ref(), sha256(b"abc"));
+        assert_eq!(Hash::Sha384.digest(b"abc").as_ref(), sha384(b"abc"));
+    }
+
+    #[test]
+    fn digests_of_unlike_length_are_unlike() {
+        assert_ne!(Digest::new(&[0; 32]), Digest::new(&[0; 48]));
+        assert_eq!(std::format!("{:?}", Digest::new(&[1, 0xAB])), "01ab");
     }
 }

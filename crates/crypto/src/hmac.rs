@@ -65,6 +65,7 @@ fn sign<const N: usize>(algorithm: hmac::Algorithm, key: &[u8], parts: &[&[u8]])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vector::hex;
 
     /// RFC 2202 §3 case 2 and RFC 4231 §4.3.
     #[test]
@@ -78,5 +79,35 @@ mod tests {
             ]
         );
         assert_eq!(sha256(b"Jefe", &message)[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+    }
+
+    /// RFC 4231 §4.3 and §4.7, whose key is longer than a block.
+    #[test]
+    fn published_vectors_of_the_hashes_of_suites() {
+        let message: [&[u8]; 3] = [b"what do ya want ", b"", b"for nothing?"];
+        assert_eq!(
+            digest(Hash::Sha256, b"Jefe", &message).as_ref(),
+            hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+        );
+        assert_eq!(
+            digest(Hash::Sha384, b"Jefe", &message).as_ref(),
+            hex(concat!(
+                "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47",
+                "e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649"
+            ))
+        );
+        let message: [&[u8]; 1] = [b"Test Using Larger Than Block-Size Key - Hash Key First"];
+        assert_eq!(
+            Key::new(Hash::Sha256, &[0xAA; 131]).digest(&message).as_ref(),
+            hex("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+        );
+    }
+
+    #[test]
+    fn a_key_serves_many_messages() {
+        let key = Key::new(Hash::Sha384, b"key");
+        let first = key.digest(&[b"a"]);
+        assert_ne!(key.digest(&[b"b"]), first);
+        assert_eq!(key.digest(&[b"a"]), first);
     }
 }

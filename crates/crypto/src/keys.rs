@@ -1,5 +1,9 @@
 //! The one door to keys: generation, agreement, signing.
 
+#[cfg(test)]
+mod published;
+#[cfg(feature = "seeded")]
+pub mod seeded;
 pub mod system;
 
 use alloc::boxed::Box;

@@ -21,3 +21,5 @@ pub mod prf;
 pub mod random;
 pub mod secret;
 pub mod signature;
+#[cfg(test)]
+mod vector;

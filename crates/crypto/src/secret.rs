@@ -1,6 +1,6 @@
 //! Bytes that are wiped when they are dropped.
 
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The longest secret, in bytes: that of X25519MLKEM768.
 pub const MAX_LEN: usize = 64;
@@ -47,11 +47,20 @@ impl AsMut<[u8]> for Secret {
     }
 }
 
-impl Drop for Secret {
-    fn drop(&mut self) {
+/// Wipes the bytes and keeps the length.
+impl Zeroize for Secret {
+    fn zeroize(&mut self) {
         self.bytes.zeroize();
     }
 }
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Secret {}
 
 impl core::fmt::Debug for Secret {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -68,6 +77,14 @@ mod tests {
     #[test]
     fn a_secret_is_not_printed() {
         assert_eq!(std::format!("{:?}", Secret::from_slice(&[7; 32])), "Secret(32 bytes)");
+    }
+
+    #[test]
+    fn wiping_leaves_nothing() {
+        let mut secret = Secret::from_slice(&[0xA5; 48]);
+        secret.zeroize();
+        assert_eq!(secret.bytes, [0; MAX_LEN]);
+        assert_eq!(secret.as_ref(), [0; 48]);
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "seeded")]
+use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature as lc;
 use aws_lc_rs::signature::KeyPair as _;
 
 use crate::aead::Unauthentic;
+#[cfg(feature = "seeded")]
+use crate::secret::Secret;
 
 /// The longest signature made here, in bytes: a DER sequence of two 33-byte integers.
 pub const MAX_LEN: usize = 72;
@@ -37,6 +41,19 @@ impl SigningKey {
     pub(crate) fn generate() -> Self {
         let pair = lc::EcdsaKeyPair::generate(&lc::ECDSA_P256_SHA256_ASN1_SIGNING);
         Self::new(pair.expect("the operating system gives entropy"))
+    }
+
+    #[cfg(feature = "seeded")]
+    pub(crate) fn from_scalar(scalar: &[u8], public: &[u8]) -> Self {
+        let algorithm = &lc::ECDSA_P256_SHA256_ASN1_SIGNING;
+        let pair = lc::EcdsaKeyPair::from_private_key_and_public_key(algorithm, scalar, public);
+        Self::new(pair.expect("the two halves belong together"))
+    }
+
+    #[cfg(feature = "seeded")]
+    pub(crate) fn scalar(&self) -> Secret {
+        let scalar = self.pair.private_key().as_be_bytes().expect("a parsed key has a private half");
+        Secret::from_slice(scalar.as_ref())
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Signature {

@@ -59,9 +59,11 @@ const CRYPTO_LIBRARIES: &[&str] = &[
     "aes-gcm",
     "p256",
     "p384",
+    "ml-kem",
     "rsa",
     "ecdsa",
     "x25519-dalek",
+    "curve25519-dalek",
     "ed25519-dalek",
     "chacha20poly1305",
 ];

@@ -167,3 +167,30 @@ fn joined(mlkem: &[u8], x25519: &Secret) -> Secret {
     second.copy_from_slice(x25519.as_ref());
     secret
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::hex;
+
+    fn half(curve: Curve, private: &str) -> Ecdh {
+        let private = agreement::PrivateKey::from_private_key(curve.algorithm(), &hex(private)).unwrap();
+        let share = private.compute_public_key().unwrap().as_ref().to_vec();
+        Ecdh { curve, private, share }
+    }
+
+    #[test]
+    fn published_exchanges() {
+        for (group, ours, theirs, our_share, secret) in crate::keys::published::EXCHANGES {
+            let curve = match group {
+                Group::X25519 => Curve::X25519,
+                Group::P256 => Curve::P256,
+                _ => Curve::P384,
+            };
+            let (ours, theirs) = (half(curve, ours), half(curve, theirs));
+            assert_eq!(ours.share(), hex(our_share));
+            assert_eq!(ours.secret(&theirs.share).unwrap().as_ref(), hex(secret));
+            assert_eq!(theirs.secret(&ours.share).unwrap().as_ref(), hex(secret));
+        }
+    }
+}
