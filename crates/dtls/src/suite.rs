@@ -4,6 +4,9 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use peerage_crypto::aead::Algorithm;
+use peerage_crypto::agreement;
+use peerage_crypto::hash::Hash;
+use peerage_crypto::signature::Scheme;
 
 /// A protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,6 +137,15 @@ impl CipherSuite {
         }
     }
 
+    /// The hash of its key schedule and Finished; `None` if the suite is not known.
+    pub const fn hash(self) -> Option<Hash> {
+        match self.0 {
+            0x1301 | 0x1303 | 0xC02B | 0xC02F | 0xCCA8 | 0xCCA9 => Some(Hash::Sha256),
+            0x1302 | 0xC02C | 0xC030 => Some(Hash::Sha384),
+            _ => None,
+        }
+    }
+
     /// Whether, in DTLS 1.2, the server signs with RSA.
     pub const fn is_signed_by_rsa(self) -> bool {
         matches!(self.0, 0xC02F | 0xC030 | 0xCCA8)
@@ -161,6 +173,17 @@ impl Group {
             Self::X25519 => "x25519",
             Self::X25519_MLKEM768 => "X25519MLKEM768",
             _ => "unknown",
+        }
+    }
+
+    /// How keys are agreed in it; `None` if the group is not known.
+    pub const fn agreement(self) -> Option<agreement::Group> {
+        match self {
+            Self::SECP256R1 => Some(agreement::Group::P256),
+            Self::SECP384R1 => Some(agreement::Group::P384),
+            Self::X25519 => Some(agreement::Group::X25519),
+            Self::X25519_MLKEM768 => Some(agreement::Group::X25519MlKem768),
+            _ => None,
         }
     }
 }
@@ -197,6 +220,22 @@ impl SignatureScheme {
         Self::RSA_PKCS1_SHA384,
         Self::RSA_PKCS1_SHA512,
     ];
+
+    /// How such signatures are checked; `None` if the scheme is not known.
+    pub const fn scheme(self) -> Option<Scheme> {
+        match self {
+            Self::ECDSA_SECP256R1_SHA256 => Some(Scheme::EcdsaSha256),
+            Self::ECDSA_SECP384R1_SHA384 => Some(Scheme::EcdsaSha384),
+            Self::ED25519 => Some(Scheme::Ed25519),
+            Self::RSA_PSS_RSAE_SHA256 => Some(Scheme::RsaPssSha256),
+            Self::RSA_PSS_RSAE_SHA384 => Some(Scheme::RsaPssSha384),
+            Self::RSA_PSS_RSAE_SHA512 => Some(Scheme::RsaPssSha512),
+            Self::RSA_PKCS1_SHA256 => Some(Scheme::RsaPkcs1Sha256),
+            Self::RSA_PKCS1_SHA384 => Some(Scheme::RsaPkcs1Sha384),
+            Self::RSA_PKCS1_SHA512 => Some(Scheme::RsaPkcs1Sha512),
+            _ => None,
+        }
+    }
 }
 
 impl Epoch {

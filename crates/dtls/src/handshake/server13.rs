@@ -61,3 +61,85 @@ struct Flight {
     /// The transcript up to the server's Finished, from which the keys of application data come.
     transcript: Digest,
 }
+
+impl Server13 {
+    /// Answers a ClientHello that leads to DTLS 1.3. Changes nothing if it fails.
+    pub(crate) fn new(hello: &ClientHello<'_>, message: &Message, cx: &mut Context<'_>) -> Result<Self, Failure> {
+        let choice = Choice::of(hello, cx.config)?;
+        let share = choice.share.filter(|_| !cx.config.cookie);
+        let Some(share) = share else {
+            return Ok(Self::SecondHello(Box::new(WaitSecondHello::request(hello, message, choice, cx))));
+        };
+        let answer = Answer::new(hello, choice.suite, choice.group, share, cx)?;
+        let mut transcript = Transcript::new();
+        transcript.select(choice.suite.hash(), Version::Dtls13);
+        transcript.add(message.kind, message.seq, &message.body);
+        Ok(Self::Certificate(answer.send(transcript, cx)))
+    }
+
+    /// Takes the next message.
+    pub(crate) fn handle(self, message: &Message, cx: &mut Context<'_>) -> Result<Step<Self>, Failure> {
+        Ok(Step::Next(match (self, message.kind) {
+            (Self::SecondHello(state), _) if message.epoch == Epoch::PLAIN => match state.answer(message, cx) {
+                Ok(next) => Self::Certificate(next),
+                Err(failure) => {
+                    cx.refuse(failure);
+                    Self::SecondHello(state)
+                }
+            },
+            (Self::Certificate(state), HandshakeType::CERTIFICATE) => {
+                Self::CertificateVerify(state.handle(message, cx)?)
+            }
+            (Self::CertificateVerify(state), HandshakeType::CERTIFICATE_VERIFY) => {
+                Self::Finished(state.handle(message, cx)?)
+            }
+            (Self::Finished(state), HandshakeType::FINISHED) => return state.handle(message, cx),
+            (state, kind) => return Err(Failure::unexpected(kind, state.awaits())),
+        }))
+    }
+
+    const fn awaits(&self) -> &'static str {
+        match self {
+            Self::SecondHello(_) => "ClientHello",
+            Self::Certificate(_) => "Certificate",
+            Self::CertificateVerify(_) => "CertificateVerify",
+            Self::Finished(_) => "Finished",
+        }
+    }
+}
+
+impl WaitSecondHello {
+    /// Sends a HelloRetryRequest for a share, a cookie or both.
+    fn request(hello: &ClientHello<'_>, message: &Message, choice: Choice<'_>, cx: &mut Context<'_>) -> Self {
+        let group = choice.share.is_none().then_some(choice.group);
+        // The state of a connection exists already, so the cookie need not hold any: it only has to be unguessable.
+        let cookie = if cx.config.cookie { cx.rng.bytes::<32>().to_vec() } else { Vec::new() };
+        let mut transcript = Transcript::new();
+        transcript.select(choice.suite.hash(), Version::Dtls13);
+        transcript.add(message.kind, message.seq, &message.body);
+        transcript.replace_with_message_hash();
+        let mut body = Vec::new();
+        ServerHello::retry_request(choice.suite, group, &cookie).write(&mut body);
+        cx.transport.set_version(Version::Dtls13);
+        cx.transport.begin_flight();
+        cx.send(&mut transcript, Epoch::PLAIN, HandshakeType::SERVER_HELLO, body);
+        cx.transport.flush(cx.now, Expects::Reply);
+        Self { transcript, suite: choice.suite, group, cookie, first: retry::unchanging(hello) }
+    }
+
+    /// Either answers the second ClientHello or changes nothing.
+    fn answer(&self, message: &Message, cx: &mut Context<'_>) -> Result<WaitCertificate, Failure> {
+        if message.kind != HandshakeType::CLIENT_HELLO {
+            return Err(Failure::unexpected(message.kind, "ClientHello"));
+        }
+        let hello = ClientHello::parse(&message.body)?;
+        if retry::unchanging(&hello) != self.first {
+            return Err(Failure::illegal("the second ClientHello differs from the first where it may not"));
+        }
+        if !constant_time::equal(hello.extensions.cookie.unwrap_or_default(), &self.cookie) {
+            return Err(Failure::illegal("the second ClientHello does not return the cookie"));
+        }
+        let choice = Choice::of(&hello, cx.config)?;
+        todo!()
+    }
+}
