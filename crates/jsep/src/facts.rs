@@ -122,7 +122,8 @@ impl Facts {
         let group = data.and_then(|index| bundle_of(&sections[index].mid));
         let tagged = group.and_then(|group| tagged(description, &sections, group));
         let link = data.map(|index| link(description, &sections[index], tagged.unwrap_or(index))).transpose()?;
-        let sctp_init = data.map_or(Ok(None), |index| description.media[index].section.find());
+        let current = data.filter(|index| sections[*index].data.is_some_and(|d| d.form == DataForm::Current));
+        let sctp_init = current.map_or(Ok(None), |index| description.media[index].section.find());
         let (has_bundle, data_bundled) = (!bundles.is_empty(), group.is_some());
         Ok(Self { data, link, tagged, has_bundle, data_bundled, sctp_init, sections })
     }
