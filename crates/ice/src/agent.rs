@@ -8,6 +8,7 @@ use peerage_base::path::{LocalId, Path};
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant, earliest};
 
+use crate::attachment::Attachments;
 use crate::candidate::{Address, Candidate, CandidateKind, TcpType, Transport, canonical, is_usable};
 use crate::config::{Config, Policy, Role};
 use crate::credentials::Credentials;
@@ -64,6 +65,8 @@ pub struct Agent {
     pub(crate) paced_at: Option<Instant>,
     /// When a transaction last began that no check of the peer asked for.
     pub(crate) own_at: Option<Instant>,
+    /// When a check last went ahead of its turn.
+    pub(crate) early_sent_at: Option<Instant>,
     /// When a peer-reflexive candidate last gave way to another one.
     pub(crate) forgot_at: Option<Instant>,
     /// Until when deadlines that only ask for a decision have been looked at.
@@ -79,6 +82,10 @@ pub struct Agent {
     /// The counters of the report; the rest is counted when it is asked for.
     pub(crate) counters: Report,
     pub(crate) punch: Punch,
+    /// What checks carry for the owner.
+    pub(crate) attachments: Option<Attachments>,
+    /// Received attachments that the owner has not taken yet.
+    pub(crate) waiting: usize,
 }
 
 /// The selected pair, and what was last said of it.
@@ -123,6 +130,7 @@ impl Agent {
             failed: false,
             paced_at: None,
             own_at: None,
+            early_sent_at: None,
             forgot_at: None,
             decided_at: now,
             query_turn: true,
@@ -132,6 +140,8 @@ impl Agent {
             drops: Drops::default(),
             counters: Report::default(),
             punch: Punch::default(),
+            attachments: None,
+            waiting: 0,
         }
     }
 
@@ -324,6 +334,7 @@ impl Agent {
         self.responses.clear();
         self.gatherer.close();
         self.reset_punch();
+        self.attachments = None;
         self.selected = None;
         self.set_state(State::Closed);
         self.decided_at = now;
@@ -331,7 +342,9 @@ impl Agent {
 
     /// The next fact or need.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        self.waiting -= usize::from(matches!(event, Event::Attachment(_)));
+        Some(event)
     }
 
     /// When `handle_timeout` and `poll_transmit` have something to do.

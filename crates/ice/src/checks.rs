@@ -35,7 +35,7 @@ impl Agent {
             return None;
         }
         loop {
-            let (path, len) = match self.send_response(slot) {
+            let (path, len) = match self.send_response(now, slot) {
                 Some(sent) => sent,
                 None if self.config.lite => return None,
                 None => {
@@ -43,6 +43,7 @@ impl Agent {
                     let sent = sent.or_else(|| self.send_consent_check(now, slot));
                     let sent = sent.or_else(|| self.retransmit_query(now, slot));
                     let sent = sent.or_else(|| self.send_paced(now, slot));
+                    let sent = sent.or_else(|| self.send_early(now, slot));
                     let sent = sent.or_else(|| self.send_probe(now, slot))?;
                     // One more unanswered check may be what makes another pair the better one: the next input may be far.
                     self.decide(now);
@@ -62,7 +63,7 @@ impl Agent {
         let checks = self.generations().flat_map(|g| g.checklist.iter()).map(due).fold(None, earliest);
         let responses = (!self.responses.is_empty()).then_some(self.decided_at);
         let own = earliest(earliest(checks, self.next_query()), earliest(responses, self.next_paced()));
-        earliest(own, self.next_probe())
+        earliest(earliest(own, self.next_early()), self.next_probe())
     }
 
     /// Checks the valid pairs now that the predicate names, unless an answer is awaited anyway.
@@ -98,16 +99,26 @@ impl Agent {
         })
     }
 
-    fn send_response(&mut self, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
+    fn send_response(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
         let response = self.responses.pop_front()?;
-        let Some(generation) = self.generation_mut(response.generation) else { return Some((response.path, 0)) };
         let path = response.path;
-        let written =
-            wire::write_response(slot.room(), response.id, &response.answer, path.remote, &generation.key).ok();
-        if let Some(pair) = generation.checklist.iter_mut().find(|pair| pair.path == path) {
+        let repeated = self.is_repeated(path, response.id);
+        let Some(generation) = self.generations().find(|generation| generation.number == response.generation) else {
+            return Some((path, 0));
+        };
+        let pair = generation.checklist.by_path(path);
+        let packet = pair.filter(|_| response.carries && !repeated).and_then(|pair| self.packet_for(now, pair));
+        let load = self.load(packet).filter(|_| response.carries);
+        let (id, tag) = (pair.map(|pair| pair.id), packet.map(|packet| packet.tag));
+        let (room, answer) = (slot.room(), &response.answer);
+        let written = wire::write_response(room, response.id, answer, path.remote, &generation.key, load).ok();
+        if let Some(pair) = self.generation_mut(response.generation).and_then(|g| g.checklist.get_mut(id?)) {
             pair.responses_sent += 1;
         }
-        Some((path, self.written(written)))
+        if let (Some(id), Some(tag), true) = (id, tag, written.is_some_and(|written| written.carried)) {
+            self.carried(now, id, tag);
+        }
+        Some((path, self.written(written.map(|written| written.len))))
     }
 
     fn retransmit_check(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
@@ -117,7 +128,7 @@ impl Agent {
         let check = pair.due_retransmission(now)?;
         check.resent(now);
         let check = *check;
-        self.write_check(slot, number, id, &check)
+        self.write_check(now, slot, number, id, &check)
     }
 
     /// Valid pairs are checked for consent, and warm ones to keep their mappings (RFC 7675 §5.1, RFC 8445 §11).
@@ -138,7 +149,7 @@ impl Agent {
         if valid.owed == 2 && self.selected.is_some_and(|chosen| (chosen.generation, chosen.pair) == (number, id)) {
             self.hasten_checks(now, |_| true);
         }
-        self.write_check(slot, number, id, &check)
+        self.write_check(now, slot, number, id, &check)
     }
 
     /// A new transaction, no more often than every Ta (RFC 8445 §14.2).
@@ -175,7 +186,13 @@ impl Agent {
             return None;
         }
         let gap = if triggered { self.config.triggered_pacing.min(self.ta()) } else { self.ta() };
-        Some(self.paced_at.map_or(self.decided_at, |at| at + gap))
+        let due = self.paced_at.map_or(self.decided_at, |at| at + gap);
+        Some(self.early_sent_at.map_or(due, |at| due.max(at + MIN_TA)))
+    }
+
+    /// Least time between a check that is sent for what it carries and any before it.
+    pub(crate) fn early_gap(&self) -> Duration {
+        self.config.triggered_pacing.clamp(MIN_TA, self.ta())
     }
 
     fn next_triggered(&self) -> Option<PairId> {
@@ -221,11 +238,11 @@ impl Agent {
         pair.state = PairState::InProgress;
         pair.cancel_checks();
         pair.push_check(now, check);
-        self.write_check(slot, number, id, &check)
+        self.write_check(now, slot, number, id, &check)
     }
 
     /// A check that is repeated after a timeout so many times, or sent once only.
-    fn new_check(&mut self, now: Instant, number: u32, id: PairId, again: Option<(Duration, u32)>) -> Check {
+    pub(crate) fn new_check(&mut self, now: Instant, number: u32, id: PairId, again: Option<(Duration, u32)>) -> Check {
         let use_candidate = self.role == Role::Controlling && number == self.current.number && self.nominates(id);
         Check {
             id: TransactionId::random(&mut self.rng),
@@ -253,12 +270,23 @@ impl Agent {
         chosen || self.config.nomination == Nomination::Aggressive
     }
 
-    fn write_check(&mut self, slot: &mut Slot<'_>, number: u32, id: PairId, check: &Check) -> Option<(Path, usize)> {
+    pub(crate) fn write_check(
+        &mut self,
+        now: Instant,
+        slot: &mut Slot<'_>,
+        number: u32,
+        id: PairId,
+        check: &Check,
+    ) -> Option<(Path, usize)> {
         let generation = self.generations().find(|generation| generation.number == number)?;
         let pair = generation.checklist.get(id)?;
         let path = pair.path;
         let (Some(peer), Some(local)) = (&generation.peer, self.local(path.local)) else { return Some((path, 0)) };
         let value = generation.nominating.filter(|(pair, _)| *pair == id).map(|(_, value)| value).or(pair.nominated);
+        // What is sent again may have been too long for the path.
+        let carries = number == self.current.number;
+        let packet = if carries && check.sent == 1 { self.packet_for(now, pair) } else { None };
+        let tag = packet.map(|packet| packet.tag);
         let request = Request {
             id: check.id,
             username: &peer.username,
@@ -268,10 +296,14 @@ impl Agent {
             tie_breaker: self.tie_breaker,
             use_candidate: check.use_candidate,
             nomination: value.filter(|value| check.use_candidate && *value > 0 && self.renominates()),
+            load: self.load(packet).filter(|_| carries),
         };
         let written = wire::write_request(slot.room(), &request).ok();
         self.counters.checks_sent += 1;
-        Some((path, self.written(written)))
+        if let (Some(tag), true) = (tag, written.is_some_and(|written| written.carried)) {
+            self.carried(now, id, tag);
+        }
+        Some((path, self.written(written.map(|written| written.len))))
     }
 
     /// Whether both sides follow the latest nomination.

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use peerage_base::path::{LocalId, Path};
 use peerage_base::time::Duration;
 
+use crate::attachment::Received;
 use crate::candidate::{Candidate, CandidateKind};
 use crate::config::Role;
 
@@ -35,6 +36,9 @@ pub enum Event {
     ReleaseLocal(LocalId),
     /// A server gave no candidate for a local end.
     CandidateError(CandidateError),
+    /// An authenticated check or answer came, with or without something for the owner; see
+    /// [`attach`](crate::agent::Agent::attach).
+    Attachment(Received),
 }
 
 /// Names a need in its answer.

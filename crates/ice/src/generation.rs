@@ -90,6 +90,8 @@ pub(crate) struct Generation {
     pub revived_at: Option<Instant>,
     /// Order of the nominations by the peer.
     pub heard_nominations: u32,
+    /// Packets of the owner carried on pairs that had not answered a check.
+    pub unproven: u32,
     next_foundation: u32,
 }
 
@@ -119,6 +121,7 @@ impl Generation {
             seeking: None,
             revived_at: None,
             heard_nominations: 0,
+            unproven: 0,
             next_foundation: 0,
         }
     }

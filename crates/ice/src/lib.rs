@@ -26,7 +26,7 @@
 //!
 //! Who does what: `ends` and `gather` find local candidates, `pairing` makes pairs, `connections` opens those of TCP,
 //! `checks` decides what is sent when, `requests` and `responses` take the peer's checks and its answers, `nominate`
-//! chooses, `seek` looks for something better than a relay or than silence, `lite` follows instead of checking,
+//! chooses, `carry` lets checks carry the owner's packets, `seek` looks for something better than a relay or than silence, `lite` follows instead of checking,
 //! `progress` draws conclusions, and `punch` tries what plain ICE cannot.
 //!
 //! Out of scope: more than one component or data stream, which BUNDLE and rtcp-mux leave no use for, TCP candidates of
@@ -36,9 +36,11 @@
 extern crate alloc;
 
 pub mod agent;
+pub mod attachment;
 #[cfg(test)]
 mod browsers;
 pub mod candidate;
+mod carry;
 mod checklist;
 mod checks;
 pub mod config;

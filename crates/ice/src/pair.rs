@@ -113,6 +113,14 @@ pub(crate) struct Pair {
     pub heard_at: Option<Instant>,
     pub rtt: Option<Duration>,
     pub total_rtt: Duration,
+    /// Packets of the owner that it carried, the last one last, and when.
+    pub carried: SmallVec<[(u32, Instant); 4]>,
+    /// How many it carried before it answered a check.
+    pub loads: u32,
+    /// Checks that went ahead of their turn.
+    pub early: u32,
+    /// The last check of the peer that was answered.
+    pub answered: Option<TransactionId>,
     pub requests_sent: u64,
     pub responses_received: u64,
     pub requests_received: u64,
@@ -146,6 +154,10 @@ impl Pair {
             heard_at: None,
             rtt: None,
             total_rtt: Duration::ZERO,
+            carried: SmallVec::new(),
+            loads: 0,
+            early: 0,
+            answered: None,
             requests_sent: 0,
             responses_received: 0,
             requests_received: 0,
@@ -246,9 +258,17 @@ impl Pair {
             PairState::Frozen | PairState::Waiting => true,
             // Connections that nobody answers take too long to be waited for.
             PairState::InProgress if self.is_tcp() => false,
-            PairState::InProgress => self.checks.last().is_none_or(|check| check.sent < 3),
+            // Of those that are repeated: others say nothing by being sent once.
+            PairState::InProgress => {
+                self.checks.iter().rfind(|check| check.attempts > 1).is_none_or(|check| check.sent < 3)
+            }
             PairState::Succeeded | PairState::Failed => false,
         }
+    }
+
+    /// When it last carried that packet of the owner.
+    pub fn carried_at(&self, tag: u32) -> Option<Instant> {
+        self.carried.iter().find(|(known, _)| *known == tag).map(|(_, at)| *at)
     }
 
     pub fn is_relayed(&self) -> bool {

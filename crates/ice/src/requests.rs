@@ -109,7 +109,9 @@ impl Agent {
         }
         let answer = self.answer(message, number);
         let accepted = matches!(answer, Answer::Success);
-        self.responses.push_back(Response { path, id: message.transaction_id(), generation: number, answer });
+        let knows = message.dtls_in_stun().is_some() || message.dtls_in_stun_ack().is_some();
+        let carries = knows && number == self.current.number;
+        self.responses.push_back(Response { path, id: message.transaction_id(), generation: number, answer, carries });
         if !accepted {
             return;
         }
@@ -123,6 +125,7 @@ impl Agent {
         let incoming = Incoming { path, priority: message.priority().unwrap_or(0), nomination, _proof: proof };
         if number == self.current.number {
             self.check_received(now, &incoming);
+            self.take_attachments(path, message);
         } else {
             self.old_check_received(now, path);
         }

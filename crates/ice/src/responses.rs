@@ -56,7 +56,12 @@ impl Agent {
             return;
         }
         match (message.class(), message.xor_mapped_address().map(canonical).filter(|mapped| is_usable(*mapped))) {
-            (Class::Success, Some(mapped)) => self.check_succeeded(now, number, id, &check, mapped),
+            (Class::Success, Some(mapped)) => {
+                self.check_succeeded(now, number, id, &check, mapped);
+                if number == self.current.number {
+                    self.take_attachments(path, message);
+                }
+            }
             (Class::Success, None) => {
                 self.drops.unusable_response += 1;
                 self.check_refused(now, number, id, &check, 0);

@@ -231,6 +231,8 @@ pub struct Drops {
     pub in_vain: u64,
     /// Packets that did not fit the slot.
     pub slot: u64,
+    /// Packets that checks carried for the owner, which does not want them, or not as long or as many.
+    pub attachment: u64,
     /// Anything that came after `close`.
     pub closed: u64,
 }
@@ -253,6 +255,7 @@ impl Drops {
             + self.policy
             + self.in_vain
             + self.slot
+            + self.attachment
             + self.closed
     }
 }

@@ -61,8 +61,10 @@ impl Agent {
             tie_breaker: self.tie_breaker,
             use_candidate: false,
             nomination: None,
+            // Never a packet, but a probe without the attributes would say that this side knows nothing of them.
+            load: self.load(None),
         };
-        let written = wire::write_request(slot.room(), &request).ok();
+        let written = wire::write_request(slot.room(), &request).map(|written| written.len).ok();
         Some((path, self.written(written)))
     }
 }
