@@ -4,6 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use peerage_crypto::keys::Keys;
+use peerage_crypto::keys::system::SYSTEM;
+
 use crate::certificate::Certificate;
 use crate::fingerprint::Fingerprint;
 use crate::suite::{Alpn, CipherSuite, Group, SrtpProfile};
@@ -65,6 +68,9 @@ pub struct Config {
     /// Whether secrets come out as [`Event::KeyLog`](crate::event::Event::KeyLog), which lets whoever reads them decrypt
     /// everything. Default: no.
     pub key_log: bool,
+    /// Where keys, encapsulations and signatures come from. Default: [`SYSTEM`], the operating system's randomness.
+    /// `peerage_crypto::keys::seeded::SEEDED` makes runs that repeat byte for byte, for tests and simulations alone.
+    pub keys: &'static dyn Keys,
     /// Largest handshake datagram, in bytes of UDP payload. Default 1200, never less than [`MIN_MTU`]. Larger flights
     /// are split into more datagrams.
     pub mtu: usize,
@@ -94,6 +100,7 @@ impl Config {
             record_size_limit: 1 << 14,
             cookie: false,
             key_log: false,
+            keys: SYSTEM,
             mtu: 1200,
             rtt: None,
             handshake_timeout: Duration::from_secs(30),
