@@ -1,0 +1,55 @@
+//! CertificateRequest of DTLS 1.3.
+
+use alloc::vec::Vec;
+
+use peerage_base::reader::Reader;
+
+use crate::alert::ParseError;
+use crate::extension::block::{self, Block};
+use crate::extension::kind::ExtensionType;
+use crate::extension::list::List;
+use crate::extension::vector::{self, exact};
+use crate::suite::SignatureScheme;
+
+/// Asks the client who it is (RFC 8446 §4.3.2). Extensions other than signature_algorithms are skipped, and none is
+/// written: an empty certificate_authorities ends the handshake in BoringSSL.
+///
+/// ```text
+/// certificate_request_context 8+n | extensions 16+n
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CertificateRequest13<'a> {
+    /// Empty during the handshake.
+    pub context: &'a [u8],
+    pub signature_algorithms: List<'a, SignatureScheme>,
+}
+
+impl<'a> CertificateRequest13<'a> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut r = Reader::new(body);
+        let context = vector::read8(&mut r).ok_or(ParseError::decode("the CertificateRequest is malformed"))?;
+        let mut block = Block::last(&mut r)?;
+        let mut schemes = None;
+        while let Some((kind, body)) = block.next()? {
+            match kind {
+                ExtensionType::SIGNATURE_ALGORITHMS => {
+                    schemes = Some(exact(body, "signature_algorithms is malformed", List::read16)?);
+                }
+                kind if kind.is_known() => {
+                    return Err(ParseError::illegal("the CertificateRequest may not have this extension"));
+                }
+                _ => {}
+            }
+        }
+        let signature_algorithms =
+            schemes.ok_or(ParseError::missing("the CertificateRequest has no signature_algorithms"))?;
+        Ok(Self { context, signature_algorithms })
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        vector::write8(out, |out| out.extend_from_slice(self.context));
+        vector::write16(out, |out| {
+            block::write(out, ExtensionType::SIGNATURE_ALGORITHMS, |out| self.signature_algorithms.write16(out));
+        });
+    }
+}

@@ -1,0 +1,28 @@
+//! NewSessionTicket of DTLS 1.3.
+
+use crate::alert::ParseError;
+use crate::extension::block::Block;
+use crate::extension::vector::{self, exact};
+
+/// A server's offer to resume the session later (RFC 8446 §4.6.1). Nothing is resumed here, so that it is checked and
+/// forgotten.
+///
+/// ```text
+/// lifetime 32 | age_add 32 | nonce 8+n | ticket 16+n | extensions 16+n
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NewSessionTicket;
+
+impl NewSessionTicket {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        let extensions = exact(body, "the NewSessionTicket is malformed", |r| {
+            r.bytes(8)?;
+            vector::read8(r)?;
+            vector::read16(r).filter(|ticket| !ticket.is_empty())?;
+            vector::read16(r)
+        })?;
+        let mut block = Block::new(extensions);
+        while block.next()?.is_some() {}
+        Ok(Self)
+    }
+}
