@@ -195,6 +195,8 @@ pub struct Setup {
     pub config: Config,
     /// Which sides are lite agents.
     pub lite: [bool; 2],
+    /// Which sides may begin their association from the descriptions.
+    pub snap: [bool; 2],
     /// Addresses of each side.
     pub hosts: [Vec<LocalAddress>; 2],
 }
@@ -206,7 +208,7 @@ pub fn local(address: SocketAddr) -> LocalAddress {
 impl Setup {
     pub fn new(seed: u64, link: Link) -> Self {
         let hosts = [vec![local(fixtures::v4(1, 5000))], vec![local(fixtures::v4(2, 6000))]];
-        Self { seed, link, config: Config::default(), lite: [false; 2], hosts }
+        Self { seed, link, config: Config::default(), lite: [false; 2], snap: [true; 2], hosts }
     }
 
     pub fn build(self) -> Duo {
@@ -216,6 +218,7 @@ impl Setup {
         for (side, locals) in self.hosts.into_iter().enumerate() {
             let mut config = self.config.clone();
             config.ice_lite = self.lite[side];
+            config.snap = self.snap[side];
             let peer = Peer::new(config, self.seed * 2 + side as u64 + 100, locals.clone());
             let mut host = Host::new(Checked::new(peer));
             let mut addresses = Vec::new();
