@@ -4,4 +4,4 @@
 pub(crate) mod dtls12;
 pub(crate) mod dtls13;
 pub(crate) mod exporter;
-mod label;
+mod kdf;

@@ -9,6 +9,7 @@ use peerage_crypto::secret::Secret;
 
 use crate::config::Role;
 use crate::schedule::exporter::Exporter;
+use crate::suite::CipherSuite;
 
 /// Length of the master secret, in bytes.
 const MASTER_LEN: usize = 48;
@@ -27,7 +28,7 @@ pub(crate) struct MasterSecret {
 pub(crate) struct TrafficKeys {
     pub algorithm: Algorithm,
     pub key: Secret,
-    /// Of AES-GCM only the first [`iv_len`] bytes are meant; the rest is zero (RFC 5288 §3).
+    /// Of AES-GCM only the first four bytes are secret; the rest is zero, for the explicit part (RFC 5288 §3).
     pub iv: [u8; NONCE_LEN],
 }
 
@@ -42,12 +43,16 @@ impl MasterSecret {
     }
 
     /// The keys of the client's and of the server's records.
+    ///
+    /// # Panics
+    /// If `suite` is unknown.
     pub(crate) fn key_block(
         &self,
-        algorithm: Algorithm,
+        suite: CipherSuite,
         client_random: &[u8; 32],
         server_random: &[u8; 32],
     ) -> (TrafficKeys, TrafficKeys) {
+        let algorithm = suite.aead().expect("a handshake chooses a suite that it knows");
         let (key, iv) = (algorithm.key_len(), iv_len(algorithm));
         let mut block = [0; 2 * (32 + NONCE_LEN)];
         let (used, _) = block.split_at_mut(2 * (key + iv));
@@ -85,7 +90,7 @@ impl MasterSecret {
 
 /// How much of a nonce comes from the key block, in bytes: the salt of AES-GCM (RFC 5288 §3), or the whole nonce of
 /// ChaCha20 (RFC 7905 §2).
-pub(crate) const fn iv_len(algorithm: Algorithm) -> usize {
+const fn iv_len(algorithm: Algorithm) -> usize {
     match algorithm {
         Algorithm::Aes128Gcm | Algorithm::Aes256Gcm => 4,
         Algorithm::ChaCha20Poly1305 => NONCE_LEN,
@@ -96,5 +101,13 @@ pub(crate) const fn iv_len(algorithm: Algorithm) -> usize {
 impl AsRef<[u8]> for MasterSecret {
     fn as_ref(&self) -> &[u8] {
         self.secret.as_ref()
+    }
+}
+
+#[cfg(test)]
+impl MasterSecret {
+    /// A secret from a key log.
+    pub(crate) fn from_log(hash: Hash, secret: &[u8]) -> Self {
+        Self { hash, secret: Secret::from_slice(secret) }
     }
 }

@@ -10,16 +10,15 @@
 use peerage_crypto::aead::{Algorithm, NONCE_LEN};
 use peerage_crypto::hash::{Digest, Hash};
 use peerage_crypto::secret::Secret;
-use peerage_crypto::{hkdf, hmac};
 
 use crate::config::Role;
 use crate::schedule::exporter::Exporter;
-use crate::schedule::label::{derive, expand};
+use crate::schedule::kdf::Kdf;
 
 /// What one side protects the records of one epoch with.
 #[derive(Clone, Debug)]
 pub(crate) struct TrafficSecret {
-    hash: Hash,
+    kdf: Kdf,
     secret: Secret,
 }
 
@@ -28,7 +27,7 @@ pub(crate) struct TrafficSecret {
 pub(crate) struct HandshakeSecrets {
     pub client: TrafficSecret,
     pub server: TrafficSecret,
-    hash: Hash,
+    kdf: Kdf,
     master: Secret,
 }
 
@@ -52,19 +51,7 @@ pub(crate) struct RecordKeys {
 impl HandshakeSecrets {
     /// From the secret of the key exchange and the transcript up to and including the ServerHello.
     pub(crate) fn new(hash: Hash, shared: &Secret, transcript: &Digest) -> Self {
-        let zeros = Secret::zero(hash.len());
-        let nothing = hash.digest(&[]);
-        let early = hkdf::extract(hash, zeros.as_ref(), zeros.as_ref());
-        let salt = derive(hash, &early, b"derived", nothing.as_ref());
-        let handshake = hkdf::extract(hash, salt.as_ref(), shared.as_ref());
-        let salt = derive(hash, &handshake, b"derived", nothing.as_ref());
-        let traffic = |label| TrafficSecret { hash, secret: derive(hash, &handshake, label, transcript.as_ref()) };
-        Self {
-            client: traffic(b"c hs traffic"),
-            server: traffic(b"s hs traffic"),
-            hash,
-            master: hkdf::extract(hash, salt.as_ref(), zeros.as_ref()),
-        }
+        Self::from_kdf(Kdf::new(hash), shared, transcript)
     }
 
     /// The verify data of the Finished that `side` sends; `transcript` goes up to the message before it
@@ -74,20 +61,29 @@ impl HandshakeSecrets {
             Role::Client => &self.client,
             Role::Server => &self.server,
         };
-        let key = derive(self.hash, &traffic.secret, b"finished", &[]);
-        hmac::digest(self.hash, key.as_ref(), &[transcript.as_ref()])
+        let key = self.kdf.derive(&traffic.secret, b"finished", &[]);
+        self.kdf.mac(&key, transcript.as_ref())
     }
 
     /// The next secrets; `transcript` goes up to and including the server's Finished. Those of the handshake stay, for
     /// the client's last flight.
     pub(crate) fn application(&self, transcript: &Digest) -> ApplicationSecrets {
-        let hash = self.hash;
-        let secret = |label| derive(hash, &self.master, label, transcript.as_ref());
+        let kdf = self.kdf;
+        let secret = |label| kdf.derive(&self.master, label, transcript.as_ref());
         ApplicationSecrets {
-            client: TrafficSecret { hash, secret: secret(b"c ap traffic") },
-            server: TrafficSecret { hash, secret: secret(b"s ap traffic") },
-            exporter: Exporter::dtls13(hash, secret(b"exp master")),
+            client: TrafficSecret { kdf, secret: secret(b"c ap traffic") },
+            server: TrafficSecret { kdf, secret: secret(b"s ap traffic") },
+            exporter: Exporter::dtls13(kdf, secret(b"exp master")),
         }
+    }
+
+    fn from_kdf(kdf: Kdf, shared: &Secret, transcript: &Digest) -> Self {
+        let (zeros, nothing) = (kdf.zeros(), kdf.digest(&[]));
+        let early = kdf.extract(&zeros, &zeros);
+        let handshake = kdf.extract(&kdf.derive(&early, b"derived", nothing.as_ref()), shared);
+        let master = kdf.extract(&kdf.derive(&handshake, b"derived", nothing.as_ref()), &zeros);
+        let traffic = |label| TrafficSecret { kdf, secret: kdf.derive(&handshake, label, transcript.as_ref()) };
+        Self { client: traffic(b"c hs traffic"), server: traffic(b"s hs traffic"), kdf, master }
     }
 }
 
@@ -95,7 +91,7 @@ impl TrafficSecret {
     /// The secret of the epoch after this one (RFC 8446 §7.2).
     #[must_use]
     pub(crate) fn next(&self) -> Self {
-        Self { hash: self.hash, secret: derive(self.hash, &self.secret, b"traffic upd", &[]) }
+        Self { kdf: self.kdf, secret: self.kdf.derive(&self.secret, b"traffic upd", &[]) }
     }
 
     /// Keys for records under `algorithm` (RFC 8446 §7.3).
@@ -105,9 +101,9 @@ impl TrafficSecret {
             iv: [0; _],
             number: Secret::zero(algorithm.key_len()),
         };
-        expand(self.hash, &self.secret, b"key", &[], keys.key.as_mut());
-        expand(self.hash, &self.secret, b"iv", &[], &mut keys.iv);
-        expand(self.hash, &self.secret, b"sn", &[], keys.number.as_mut());
+        self.kdf.expand(&self.secret, b"key", &[], keys.key.as_mut());
+        self.kdf.expand(&self.secret, b"iv", &[], &mut keys.iv);
+        self.kdf.expand(&self.secret, b"sn", &[], keys.number.as_mut());
         keys
     }
 }
@@ -116,5 +112,27 @@ impl TrafficSecret {
 impl AsRef<[u8]> for TrafficSecret {
     fn as_ref(&self) -> &[u8] {
         self.secret.as_ref()
+    }
+}
+
+#[cfg(test)]
+impl TrafficSecret {
+    /// A secret from a key log.
+    pub(crate) fn from_log(hash: Hash, secret: &[u8]) -> Self {
+        Self { kdf: Kdf::new(hash), secret: Secret::from_slice(secret) }
+    }
+}
+
+#[cfg(test)]
+impl HandshakeSecrets {
+    /// Secrets from a key log, which does not have what comes after them.
+    pub(crate) fn from_log(hash: Hash, client: &[u8], server: &[u8]) -> Self {
+        let (client, server) = (TrafficSecret::from_log(hash, client), TrafficSecret::from_log(hash, server));
+        Self { client, server, kdf: Kdf::new(hash), master: Secret::zero(hash.len()) }
+    }
+
+    /// [`new`](Self::new) with the labels of TLS, whose vectors are published.
+    pub(crate) fn tls13(hash: Hash, shared: &Secret, transcript: &Digest) -> Self {
+        Self::from_kdf(Kdf::tls13(hash), shared, transcript)
     }
 }

@@ -7,7 +7,7 @@ use peerage_crypto::hash::Hash;
 use peerage_crypto::prf;
 use peerage_crypto::secret::Secret;
 
-use crate::schedule::label::{derive, expand};
+use crate::schedule::kdf::Kdf;
 use crate::suite::{SrtpKeys, SrtpProfile};
 
 const SRTP: &[u8] = b"EXTRACTOR-dtls_srtp";
@@ -15,48 +15,46 @@ const SRTP: &[u8] = b"EXTRACTOR-dtls_srtp";
 /// Gives the same bytes to both sides and to nobody else.
 #[derive(Clone, Debug)]
 pub(crate) struct Exporter {
-    hash: Hash,
     /// The exporter master secret in DTLS 1.3, the master secret in DTLS 1.2.
     secret: Secret,
-    version: Form,
+    form: Form,
 }
 
 #[derive(Clone, Debug)]
 enum Form {
-    Dtls13,
-    /// The client's random bytes, then the server's.
-    Dtls12(Box<[u8; 64]>),
+    Dtls13(Kdf),
+    /// With the client's random bytes, then the server's.
+    Dtls12(Hash, Box<[u8; 64]>),
 }
 
 impl Exporter {
-    pub(super) fn dtls13(hash: Hash, secret: Secret) -> Self {
-        Self { hash, secret, version: Form::Dtls13 }
+    pub(super) fn dtls13(kdf: Kdf, secret: Secret) -> Self {
+        Self { secret, form: Form::Dtls13(kdf) }
     }
 
     pub(super) fn dtls12(hash: Hash, secret: Secret, client_random: &[u8; 32], server_random: &[u8; 32]) -> Self {
         let mut randoms = Box::new([0; 64]);
         randoms[..32].copy_from_slice(client_random);
         randoms[32..].copy_from_slice(server_random);
-        Self { hash, secret, version: Form::Dtls12(randoms) }
+        Self { secret, form: Form::Dtls12(hash, randoms) }
     }
 
     /// Fills `out`. DTLS 1.2 tells no context from an empty one, DTLS 1.3 does not. In DTLS 1.3 labels have at most 249
     /// bytes, and `out` at most 255 digests; a context has less than 2^16.
     pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) {
-        match &self.version {
-            Form::Dtls13 => {
-                let nothing = self.hash.digest(&[]);
-                let context = self.hash.digest(context.unwrap_or_default());
-                let secret = derive(self.hash, &self.secret, label, nothing.as_ref());
-                expand(self.hash, &secret, b"exporter", context.as_ref(), out);
+        match &self.form {
+            Form::Dtls13(kdf) => {
+                let context = kdf.digest(context.unwrap_or_default());
+                let secret = kdf.derive(&self.secret, label, kdf.digest(&[]).as_ref());
+                kdf.expand(&secret, b"exporter", context.as_ref(), out);
             }
-            Form::Dtls12(randoms) => {
+            Form::Dtls12(hash, randoms) => {
                 let context = context.map(|context| ((context.len() as u16).to_be_bytes(), context));
                 let parts: &[&[u8]] = match &context {
                     Some((len, context)) => &[&randoms[..], len, context],
                     None => &[&randoms[..]],
                 };
-                prf::tls12(self.hash, self.secret.as_ref(), label, parts, out);
+                prf::tls12(*hash, self.secret.as_ref(), label, parts, out);
             }
         }
     }
@@ -72,5 +70,13 @@ impl Exporter {
     /// The secret that everything is exported from, for key logs.
     pub(crate) fn secret(&self) -> &[u8] {
         self.secret.as_ref()
+    }
+}
+
+#[cfg(test)]
+impl Exporter {
+    /// A secret of DTLS 1.3 from a key log.
+    pub(crate) fn from_log(hash: Hash, secret: &[u8]) -> Self {
+        Self::dtls13(Kdf::new(hash), Secret::from_slice(secret))
     }
 }
