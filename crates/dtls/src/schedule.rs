@@ -5,3 +5,7 @@ pub(crate) mod dtls12;
 pub(crate) mod dtls13;
 pub(crate) mod exporter;
 mod kdf;
+pub(crate) mod transcript;
+
+#[cfg(test)]
+mod tests;

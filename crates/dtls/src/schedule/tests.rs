@@ -10,7 +10,7 @@ use peerage_crypto::signature::{self, PublicKey, Scheme};
 use peerage_testkit::fixtures::hex;
 
 use crate::config::Role;
-use crate::message::HandshakeType;
+use crate::message::kind::HandshakeType;
 use crate::protect::opener::{Opened, Opener, Refused};
 use crate::schedule::dtls12::MasterSecret;
 use crate::schedule::dtls13::{HandshakeSecrets, TrafficSecret};

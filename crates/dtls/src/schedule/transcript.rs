@@ -6,7 +6,7 @@ use core::mem;
 
 use peerage_crypto::hash::{Digest, Hash, Hasher};
 
-use crate::message::HandshakeType;
+use crate::message::kind::HandshakeType;
 use crate::suite::Version;
 
 /// Length of the header of a message in DTLS 1.2, in bytes; DTLS 1.3 hashes the first four of them.
