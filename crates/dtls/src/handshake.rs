@@ -15,6 +15,7 @@ mod offer;
 pub(crate) mod outcome;
 pub(crate) mod peer;
 pub(crate) mod post;
+mod retry;
 mod server;
 mod server12;
 mod server13;

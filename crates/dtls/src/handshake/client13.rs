@@ -1,16 +1,15 @@
 //! A client of DTLS 1.3, from the ServerHello on (RFC 8446 §A.1).
 
-use alloc::vec::Vec;
-
 use crate::alert::AlertDescription;
+use crate::extension::kind::ExtensionSet;
 use crate::handshake::context::Context;
 use crate::handshake::dtls13::Session;
 use crate::handshake::failure::Failure;
 use crate::handshake::negotiate;
 use crate::handshake::outcome::{Agreed, Step};
-use crate::message::HandshakeType;
-use crate::message::certificate_request::CertificateRequest13;
+use crate::message::certificate_request13::CertificateRequest13;
 use crate::message::encrypted_extensions::EncryptedExtensions;
+use crate::message::kind::HandshakeType;
 use crate::suite::{SignatureScheme, Version};
 use crate::transport::{Expects, Message};
 
@@ -25,6 +24,7 @@ pub(crate) enum Client13 {
 
 pub(crate) struct WaitEncryptedExtensions {
     session: Session,
+    offered: ExtensionSet,
 }
 
 pub(crate) struct WaitCertificateRequest {
@@ -49,8 +49,8 @@ pub(crate) struct WaitFinished {
 
 impl Client13 {
     /// Goes on behind a ServerHello.
-    pub(crate) fn new(session: Session) -> Self {
-        Self::EncryptedExtensions(WaitEncryptedExtensions { session })
+    pub(crate) const fn new(session: Session, offered: ExtensionSet) -> Self {
+        Self::EncryptedExtensions(WaitEncryptedExtensions { session, offered })
     }
 
     /// Takes the next message.
@@ -91,13 +91,9 @@ impl Client13 {
 impl WaitEncryptedExtensions {
     fn handle(mut self, message: &Message, cx: &mut Context<'_>) -> Result<WaitCertificateRequest, Failure> {
         let extensions = EncryptedExtensions::parse(&message.body)?;
-        let agreed = negotiate::agree(
-            cx.config,
-            Version::Dtls13,
-            extensions.use_srtp,
-            extensions.alpn,
-            extensions.record_size_limit,
-        )?;
+        extensions.check_offered(self.offered)?;
+        let EncryptedExtensions { use_srtp, alpn, record_size_limit, .. } = extensions;
+        let agreed = negotiate::accept(cx.config, Version::Dtls13, use_srtp, alpn, record_size_limit)?;
         self.session.take(message);
         Ok(WaitCertificateRequest { session: self.session, agreed })
     }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::event::KeyLogLine;
 use crate::handshake::failure::Failure;
 use crate::handshake::peer::Peer;
-use crate::message::HandshakeType;
+use crate::message::kind::HandshakeType;
 use crate::schedule::transcript::Transcript;
 use crate::suite::Epoch;
 use crate::transport::Transport;

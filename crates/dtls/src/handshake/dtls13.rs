@@ -3,22 +3,25 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use peerage_crypto::hash::Digest;
+use peerage_crypto::constant_time;
+use peerage_crypto::hash::{Digest, Hash};
 use peerage_crypto::secret::Secret;
 use tracing::debug;
 
 use crate::alert::AlertDescription;
 use crate::config::Role;
+use crate::extension::list::List;
 use crate::handshake::context::Context;
 use crate::handshake::failure::Failure;
 use crate::handshake::outcome::{Agreed, Outcome};
 use crate::handshake::post::{Post, Rekeying};
-use crate::message::HandshakeType;
-use crate::message::certificate::Certificate13;
 use crate::message::certificate_verify::CertificateVerify;
+use crate::message::certificate13::{Certificate13, CertificateEntry};
 use crate::message::finished::Finished;
-use crate::protect::{Opener, Sealer};
-use crate::schedule::dtls13::{HandshakeSecrets, TrafficSecret};
+use crate::message::kind::HandshakeType;
+use crate::protect::opener::Opener;
+use crate::protect::sealer::Sealer;
+use crate::schedule::dtls13::{ApplicationSecrets, HandshakeSecrets};
 use crate::schedule::transcript::Transcript;
 use crate::suite::{CipherSuite, Epoch, Group, SignatureScheme, Version};
 use crate::transport::Message;
@@ -27,6 +30,8 @@ use crate::transport::Message;
 pub(crate) struct Hellos {
     pub(crate) role: Role,
     pub(crate) suite: CipherSuite,
+    /// The hash of `suite`.
+    pub(crate) hash: Hash,
     pub(crate) group: Group,
     pub(crate) client_random: [u8; 32],
     pub(crate) transcript: Transcript,
@@ -41,7 +46,7 @@ pub(crate) struct Session {
 impl Session {
     /// Derives the keys of the handshake and gives them to the transport.
     pub(crate) fn new(hellos: Hellos, shared: &Secret, cx: &mut Context<'_>) -> Self {
-        let secrets = HandshakeSecrets::new(hellos.suite.hash(), shared, &hellos.transcript.hash());
+        let secrets = HandshakeSecrets::new(hellos.hash, shared, &hellos.transcript.hash());
         cx.log_secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", &hellos.client_random, secrets.client.as_ref());
         cx.log_secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", &hellos.client_random, secrets.server.as_ref());
         let (own, peer) = by_side(hellos.role, &secrets.client, &secrets.server);
@@ -58,7 +63,8 @@ impl Session {
     /// Adds our certificate and the proof that the key is ours.
     pub(crate) fn send_certificate(&mut self, cx: &mut Context<'_>) {
         let mut body = Vec::new();
-        Certificate13::write(&[], [cx.config.certificate.der()], &mut body);
+        let entries = [CertificateEntry::new(cx.config.certificate.der())];
+        Certificate13 { context: &[], entries: List::new(&entries) }.write(&mut body);
         self.send(HandshakeType::CERTIFICATE, body, cx);
         let content = signed_content(self.hellos.role, &self.hellos.transcript.hash());
         let signature = cx.keys.sign(cx.config.certificate.signing_key(), &content, cx.rng);
@@ -82,7 +88,7 @@ impl Session {
         if !certificate.context.is_empty() {
             return Err(Failure::illegal("a certificate with a context"));
         }
-        let Some(leaf) = certificate.first() else {
+        let Some(leaf) = certificate.leaf() else {
             return Err(match self.hellos.role {
                 Role::Client => Failure::new(AlertDescription::DECODE_ERROR, "the server shows no certificate"),
                 Role::Server => Failure::new(AlertDescription::CERTIFICATE_REQUIRED, "the client shows no certificate"),
@@ -104,7 +110,7 @@ impl Session {
 
     /// Takes the peer's Finished.
     pub(crate) fn take_finished(&mut self, message: &Message) -> Result<(), Failure> {
-        let finished = Finished::parse(&message.body)?;
+        let finished = Finished::parse(&message.body, self.hellos.hash.len())?;
         let wanted = self.secrets.finished(other(self.hellos.role), &self.hellos.transcript.hash());
         if !constant_time::equal(finished.verify_data, wanted.as_ref()) {
             return Err(Failure::new(AlertDescription::DECRYPT_ERROR, "the peer saw another handshake"));

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::format;
 
 use crate::alert::{AlertDescription, ParseError};
-use crate::message::HandshakeType;
+use crate::message::kind::HandshakeType;
 
 /// The end of a handshake: the alert for the peer and the reason for the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Failure {
     pub(crate) fn unexpected(kind: HandshakeType, awaited: &'static str) -> Self {
         Self::new(
             AlertDescription::UNEXPECTED_MESSAGE,
-            format!("a handshake message of type {} came in place of {awaited}", kind.0),
+            format!("{kind:?} came in place of {awaited}"),
         )
     }
 }

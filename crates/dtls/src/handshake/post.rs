@@ -9,10 +9,11 @@ use tracing::{debug, trace};
 use crate::alert::{Alert, AlertDescription};
 use crate::config::Role;
 use crate::handshake::failure::Failure;
-use crate::message::HandshakeType;
 use crate::message::key_update::KeyUpdate;
+use crate::message::kind::HandshakeType;
 use crate::message::new_session_ticket::NewSessionTicket;
-use crate::protect::{Opener, Sealer};
+use crate::protect::opener::Opener;
+use crate::protect::sealer::Sealer;
 use crate::schedule::dtls13::TrafficSecret;
 use crate::suite::{CipherSuite, Epoch};
 use crate::transport::{Expects, Message, Transport};
@@ -105,7 +106,7 @@ impl Rekeying {
     }
 
     fn peer_updates(&mut self, now: Instant, message: &Message, transport: &mut Transport) -> Result<(), Failure> {
-        let requested = KeyUpdate::parse(&message.body)?.update_requested;
+        let requested = KeyUpdate::parse(&message.body)?.requested;
         self.peer.advance()?;
         debug!(epoch = self.peer.epoch.0, requested, "the peer updates its keys");
         transport.install_opener(self.peer.epoch, Opener::new13(self.suite, &self.peer.secret, self.peer.epoch));
@@ -141,7 +142,7 @@ impl Rekeying {
             return;
         }
         let mut body = Vec::new();
-        KeyUpdate { update_requested: false }.write(&mut body);
+        KeyUpdate { requested: false }.write(&mut body);
         transport.begin_flight();
         transport.push(self.own.epoch, HandshakeType::KEY_UPDATE, body);
         transport.flush(now, Expects::Ack);

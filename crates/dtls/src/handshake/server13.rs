@@ -1,30 +1,36 @@
 //! A server of DTLS 1.3, from the ClientHello on (RFC 8446 §A.2).
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use peerage_crypto::hash::Digest;
+use peerage_crypto::constant_time;
+use peerage_crypto::hash::{Digest, Hash};
 use peerage_crypto::secret::Secret;
+use tracing::debug;
 
 use crate::alert::AlertDescription;
-use crate::config::Role;
+use crate::config::{Config, Role};
+use crate::extension::alpn::ProtocolName;
+use crate::extension::key_share::KeyShare;
+use crate::extension::list::List;
+use crate::extension::server::ServerExtensions;
+use crate::extension::use_srtp::SelectedSrtp;
 use crate::handshake::context::Context;
 use crate::handshake::dtls13::{Hellos, Session};
 use crate::handshake::failure::Failure;
-use crate::handshake::negotiate;
 use crate::handshake::outcome::{Agreed, Step};
-use crate::message::HandshakeType;
-use crate::message::certificate_request::CertificateRequest13;
+use crate::handshake::{negotiate, retry};
+use crate::message::certificate_request13::CertificateRequest13;
 use crate::message::client_hello::ClientHello;
 use crate::message::encrypted_extensions::EncryptedExtensions;
-use crate::message::server_hello::ServerHello;
+use crate::message::kind::HandshakeType;
+use crate::message::server_hello::{HELLO_RETRY_REQUEST, ServerHello};
 use crate::schedule::transcript::Transcript;
 use crate::suite::{CipherSuite, Epoch, Group, SignatureScheme, Version};
 use crate::transport::{Expects, Message};
 
 /// What the server waits for.
 pub(crate) enum Server13 {
-    SecondHello(Box<WaitSecondHello>),
+    SecondHello(WaitSecondHello),
     Certificate(WaitCertificate),
     CertificateVerify(WaitCertificateVerify),
     Finished(WaitFinished),
@@ -33,7 +39,6 @@ pub(crate) enum Server13 {
 /// After a HelloRetryRequest.
 pub(crate) struct WaitSecondHello {
     transcript: Transcript,
-    suite: CipherSuite,
     /// The group that a share was asked for; `None` if only the cookie was.
     group: Option<Group>,
     /// What was put into the request; empty if cookies are off.
@@ -62,26 +67,52 @@ struct Flight {
     transcript: Digest,
 }
 
+/// What a ClientHello makes possible.
+struct Choice<'a> {
+    suite: CipherSuite,
+    hash: Hash,
+    group: Group,
+    /// The client's share of `group`, if it sent one.
+    share: Option<&'a [u8]>,
+}
+
+/// Everything that goes into the server's flight and can fail.
+struct Answer {
+    suite: CipherSuite,
+    hash: Hash,
+    group: Group,
+    client_random: [u8; 32],
+    share: Vec<u8>,
+    secret: Secret,
+    agreed: Agreed,
+    /// Whether the client sent a record_size_limit, so that it gets ours.
+    limits: bool,
+}
+
 impl Server13 {
     /// Answers a ClientHello that leads to DTLS 1.3. Changes nothing if it fails.
     pub(crate) fn new(hello: &ClientHello<'_>, message: &Message, cx: &mut Context<'_>) -> Result<Self, Failure> {
         let choice = Choice::of(hello, cx.config)?;
-        let share = choice.share.filter(|_| !cx.config.cookie);
-        let Some(share) = share else {
-            return Ok(Self::SecondHello(Box::new(WaitSecondHello::request(hello, message, choice, cx))));
-        };
-        let answer = Answer::new(hello, choice.suite, choice.group, share, cx)?;
         let mut transcript = Transcript::new();
-        transcript.select(choice.suite.hash(), Version::Dtls13);
         transcript.add(message.kind, message.seq, &message.body);
-        Ok(Self::Certificate(answer.send(transcript, cx)))
+        transcript.select(choice.hash, Version::Dtls13);
+        match choice.share {
+            Some(share) if !cx.config.cookie => {
+                let answer = Answer::new(hello, &choice, share, cx)?;
+                Ok(Self::Certificate(WaitCertificate { flight: answer.send(transcript, cx) }))
+            }
+            _ => {
+                let first = retry::unchanging(&message.body);
+                Ok(Self::SecondHello(WaitSecondHello::request(&choice, first, transcript, cx)))
+            }
+        }
     }
 
     /// Takes the next message.
     pub(crate) fn handle(self, message: &Message, cx: &mut Context<'_>) -> Result<Step<Self>, Failure> {
         Ok(Step::Next(match (self, message.kind) {
-            (Self::SecondHello(state), _) if message.epoch == Epoch::PLAIN => match state.answer(message, cx) {
-                Ok(next) => Self::Certificate(next),
+            (Self::SecondHello(state), _) => match state.check(message, cx) {
+                Ok(answer) => Self::Certificate(state.answer(answer, message, cx)),
                 Err(failure) => {
                     cx.refuse(failure);
                     Self::SecondHello(state)
@@ -109,37 +140,187 @@ impl Server13 {
 }
 
 impl WaitSecondHello {
-    /// Sends a HelloRetryRequest for a share, a cookie or both.
-    fn request(hello: &ClientHello<'_>, message: &Message, choice: Choice<'_>, cx: &mut Context<'_>) -> Self {
+    /// Sends a HelloRetryRequest for a share, a cookie or both. `first` is what may not change, the transcript ends with
+    /// the first hello.
+    fn request(choice: &Choice<'_>, first: [u8; 32], mut transcript: Transcript, cx: &mut Context<'_>) -> Self {
         let group = choice.share.is_none().then_some(choice.group);
         // The state of a connection exists already, so the cookie need not hold any: it only has to be unguessable.
         let cookie = if cx.config.cookie { cx.rng.bytes::<32>().to_vec() } else { Vec::new() };
-        let mut transcript = Transcript::new();
-        transcript.select(choice.suite.hash(), Version::Dtls13);
-        transcript.add(message.kind, message.seq, &message.body);
-        transcript.replace_with_message_hash();
+        debug!(?group, cookie = !cookie.is_empty(), "asking for another ClientHello");
         let mut body = Vec::new();
-        ServerHello::retry_request(choice.suite, group, &cookie).write(&mut body);
+        let extensions = ServerExtensions {
+            supported_version: Some(negotiate::DTLS13),
+            selected_group: group,
+            cookie: Some(cookie.as_slice()).filter(|cookie| !cookie.is_empty()),
+            ..ServerExtensions::default()
+        };
+        hello(HELLO_RETRY_REQUEST, choice.suite, extensions).write(&mut body);
+        transcript.replace_with_message_hash();
         cx.transport.set_version(Version::Dtls13);
         cx.transport.begin_flight();
         cx.send(&mut transcript, Epoch::PLAIN, HandshakeType::SERVER_HELLO, body);
         cx.transport.flush(cx.now, Expects::Reply);
-        Self { transcript, suite: choice.suite, group, cookie, first: retry::unchanging(hello) }
+        Self { transcript, group, cookie, first }
     }
 
-    /// Either answers the second ClientHello or changes nothing.
-    fn answer(&self, message: &Message, cx: &mut Context<'_>) -> Result<WaitCertificate, Failure> {
+    /// Checks the second ClientHello, and changes nothing.
+    fn check(&self, message: &Message, cx: &mut Context<'_>) -> Result<Answer, Failure> {
         if message.kind != HandshakeType::CLIENT_HELLO {
             return Err(Failure::unexpected(message.kind, "ClientHello"));
         }
         let hello = ClientHello::parse(&message.body)?;
-        if retry::unchanging(&hello) != self.first {
+        if retry::unchanging(&message.body) != self.first {
             return Err(Failure::illegal("the second ClientHello differs from the first where it may not"));
         }
         if !constant_time::equal(hello.extensions.cookie.unwrap_or_default(), &self.cookie) {
             return Err(Failure::illegal("the second ClientHello does not return the cookie"));
         }
         let choice = Choice::of(&hello, cx.config)?;
-        todo!()
+        let Some(share) = choice.share.filter(|_| self.group.is_none_or(|group| is_only_share(&hello, group))) else {
+            return Err(Failure::illegal("the second ClientHello does not have the share that was asked for"));
+        };
+        Answer::new(&hello, &choice, share, cx)
     }
+
+    /// Goes on as behind a first ClientHello.
+    fn answer(mut self, answer: Answer, message: &Message, cx: &mut Context<'_>) -> WaitCertificate {
+        self.transcript.add(message.kind, message.seq, &message.body);
+        WaitCertificate { flight: answer.send(self.transcript, cx) }
+    }
+}
+
+impl WaitCertificate {
+    fn handle(mut self, message: &Message, cx: &mut Context<'_>) -> Result<WaitCertificateVerify, Failure> {
+        self.flight.session.take_certificate(message, cx)?;
+        Ok(WaitCertificateVerify { flight: self.flight })
+    }
+}
+
+impl WaitCertificateVerify {
+    fn handle(mut self, message: &Message, cx: &mut Context<'_>) -> Result<WaitFinished, Failure> {
+        self.flight.session.take_certificate_verify(message, cx)?;
+        Ok(WaitFinished { flight: self.flight })
+    }
+}
+
+impl WaitFinished {
+    fn handle(self, message: &Message, cx: &mut Context<'_>) -> Result<Step<Server13>, Failure> {
+        let Flight { mut session, agreed, transcript } = self.flight;
+        session.take_finished(message)?;
+        let outcome = session.complete(agreed, &transcript, cx);
+        cx.transport.acknowledge();
+        cx.transport.release(cx.now);
+        Ok(Step::Complete(outcome))
+    }
+}
+
+impl<'a> Choice<'a> {
+    /// Checks a hello and chooses by our order of preference.
+    ///
+    /// A group for which a share came goes before one that we like better: asking for another hello costs a round
+    /// trip, and every group is strong enough.
+    fn of(hello: &ClientHello<'a>, config: &Config) -> Result<Self, Failure> {
+        check(hello)?;
+        let missing = |reason| Failure::new(AlertDescription::MISSING_EXTENSION, reason);
+        let groups = hello.extensions.supported_groups.ok_or(missing("the ClientHello has no supported_groups"))?;
+        let shares = hello.extensions.key_share.ok_or(missing("the ClientHello has no key_share"))?;
+        if shares.iter().any(|share| !groups.contains(share.group)) {
+            return Err(Failure::illegal("a key share of a group that the ClientHello does not support"));
+        }
+        let (suite, hash) = negotiate::suites(config, Version::Dtls13)
+            .filter(|suite| hello.cipher_suites.contains(*suite))
+            .find_map(|suite| suite.hash().map(|hash| (suite, hash)))
+            .ok_or(Failure::unacceptable("no cipher suite in common"))?;
+        let common = || negotiate::groups(config, Version::Dtls13).filter(|group| groups.contains(*group));
+        let share_of = |group| shares.iter().find(|share| share.group == group).map(|share| share.key_exchange);
+        if let Some((group, share)) = common().find_map(|group| share_of(group).map(|share| (group, share))) {
+            return Ok(Self { suite, hash, group, share: Some(share) });
+        }
+        let group = common().next().ok_or(Failure::unacceptable("no key-exchange group in common"))?;
+        Ok(Self { suite, hash, group, share: None })
+    }
+}
+
+impl Answer {
+    /// Agrees on a secret with the client's share.
+    fn new(hello: &ClientHello<'_>, choice: &Choice<'_>, share: &[u8], cx: &mut Context<'_>) -> Result<Self, Failure> {
+        let group = choice.group.agreement().ok_or(Failure::unacceptable("no key-exchange group in common"))?;
+        let (share, secret) = cx
+            .keys
+            .respond(group, share, cx.rng)
+            .map_err(|_| Failure::illegal("the client's share is no share"))?;
+        Ok(Self {
+            suite: choice.suite,
+            hash: choice.hash,
+            group: choice.group,
+            client_random: hello.random,
+            share,
+            secret,
+            agreed: negotiate::answer(cx.config, Version::Dtls13, &hello.extensions),
+            limits: hello.extensions.record_size_limit.is_some(),
+        })
+    }
+
+    /// Sends the server's flight. The transcript ends with the ClientHello.
+    fn send(self, mut transcript: Transcript, cx: &mut Context<'_>) -> Flight {
+        let Self { suite, hash, group, client_random, share, secret, agreed, limits } = self;
+        cx.transport.set_version(Version::Dtls13);
+        cx.transport.begin_flight();
+        let mut body = Vec::new();
+        let extensions = ServerExtensions {
+            supported_version: Some(negotiate::DTLS13),
+            key_share: Some(KeyShare { group, key_exchange: &share }),
+            ..ServerExtensions::default()
+        };
+        hello(cx.rng.bytes(), suite, extensions).write(&mut body);
+        cx.send(&mut transcript, Epoch::PLAIN, HandshakeType::SERVER_HELLO, body);
+        let hellos = Hellos { role: Role::Server, suite, hash, group, client_random, transcript };
+        let mut session = Session::new(hellos, &secret, cx);
+        let mut body = Vec::new();
+        EncryptedExtensions {
+            use_srtp: agreed.srtp.map(|profile| SelectedSrtp { profile: profile.number(), mki: &[] }),
+            alpn: agreed.alpn.map(|alpn| ProtocolName(alpn.id())),
+            record_size_limit: limits.then(|| negotiate::own_record_limit(cx.config, Version::Dtls13)),
+            supported_groups: None,
+        }
+        .write(&mut body);
+        session.send(HandshakeType::ENCRYPTED_EXTENSIONS, body, cx);
+        let mut body = Vec::new();
+        let signature_algorithms = List::new(&SignatureScheme::ALL);
+        CertificateRequest13 { context: &[], signature_algorithms }.write(&mut body);
+        session.send(HandshakeType::CERTIFICATE_REQUEST, body, cx);
+        session.send_certificate(cx);
+        session.send_finished(cx);
+        cx.transport.flush(cx.now, Expects::Reply);
+        let transcript = session.transcript();
+        Flight { session, agreed, transcript }
+    }
+}
+
+/// A ServerHello or HelloRetryRequest. The session id is never echoed (RFC 9147 §5.3).
+fn hello(random: [u8; 32], cipher_suite: CipherSuite, extensions: ServerExtensions<'_>) -> ServerHello<'_> {
+    ServerHello { legacy_version: negotiate::DTLS12, random, session_id: &[], cipher_suite, extensions }
+}
+
+/// What a ClientHello of DTLS 1.3 has to hold (RFC 9147 §5.3, RFC 8446 §4.1.2, §9.2).
+fn check(hello: &ClientHello<'_>) -> Result<(), Failure> {
+    if !hello.cookie.is_empty() {
+        return Err(Failure::illegal("a ClientHello of DTLS 1.3 with a cookie of DTLS 1.2"));
+    }
+    if hello.compression != [0] {
+        return Err(Failure::illegal("a ClientHello of DTLS 1.3 with compression"));
+    }
+    let schemes = hello.extensions.signature_algorithms;
+    let schemes = schemes
+        .ok_or(Failure::new(AlertDescription::MISSING_EXTENSION, "the ClientHello has no signature_algorithms"))?;
+    if !schemes.contains(SignatureScheme::ECDSA_SECP256R1_SHA256) {
+        return Err(Failure::unacceptable("the client takes no signature by ECDSA on P-256"));
+    }
+    Ok(())
+}
+
+/// Whether the hello has a share of this group and no other.
+fn is_only_share(hello: &ClientHello<'_>, group: Group) -> bool {
+    let mut shares = hello.extensions.key_share.into_iter().flatten();
+    shares.next().is_some_and(|share| share.group == group) && shares.next().is_none()
 }

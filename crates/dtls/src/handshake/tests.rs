@@ -1,0 +1,6 @@
+//! Whole handshakes, client against server, over transports joined in memory.
+
+mod dtls13;
+pub(crate) mod harness;
+mod refusals;
+mod retry;
