@@ -139,7 +139,10 @@ impl WaitServerHello {
             return Err(Failure::illegal("the version changed after the HelloRetryRequest"));
         }
         if hello.legacy_version != negotiate::DTLS12 || !negotiate::speaks(cx.config, Version::Dtls12) {
-            return Err(Failure::new(AlertDescription::PROTOCOL_VERSION, "the server chose a version that was not offered"));
+            return Err(Failure::new(
+                AlertDescription::PROTOCOL_VERSION,
+                "the server chose a version that was not offered",
+            ));
         }
         if negotiate::speaks(cx.config, Version::Dtls13) && hello.is_downgraded() {
             return Err(Failure::illegal("the server was made to choose DTLS 1.2"));
@@ -162,7 +165,8 @@ impl WaitServerHello {
             return Err(Failure::illegal("the cipher suite changed after the HelloRetryRequest"));
         }
         let share = hello.extensions.key_share;
-        let share = share.ok_or(Failure::new(AlertDescription::MISSING_EXTENSION, "the ServerHello has no key_share"))?;
+        let share =
+            share.ok_or(Failure::new(AlertDescription::MISSING_EXTENSION, "the ServerHello has no key_share"))?;
         let hash = self.select13(suite, cx)?;
         self.transcript.add(message.kind, message.seq, &message.body);
         let Self { offer, transcript, .. } = *self;

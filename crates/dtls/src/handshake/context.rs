@@ -6,7 +6,6 @@ use core::fmt::Write as _;
 
 use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
-use peerage_crypto::keys::Keys;
 use tracing::debug;
 
 use crate::alert::Alert;
@@ -25,9 +24,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     /// What is offered and accepted, and the certificate to show.
     pub(crate) config: &'a Config,
-    /// Makes and uses keys.
-    pub(crate) keys: &'static dyn Keys,
-    /// The only source of randomness besides `keys`.
+    /// The only source of randomness besides the configuration's keys.
     pub(crate) rng: &'a mut Rng,
     /// Carries the messages, holds the keys of records.
     pub(crate) transport: &'a mut Transport,

@@ -33,10 +33,7 @@ impl Failure {
 
     /// A message out of turn.
     pub(crate) fn unexpected(kind: HandshakeType, awaited: &'static str) -> Self {
-        Self::new(
-            AlertDescription::UNEXPECTED_MESSAGE,
-            format!("{kind:?} came in place of {awaited}"),
-        )
+        Self::new(AlertDescription::UNEXPECTED_MESSAGE, format!("{kind:?} came in place of {awaited}"))
     }
 }
 

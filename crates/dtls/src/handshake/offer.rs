@@ -90,11 +90,8 @@ impl Offer {
             .into_iter()
             .filter_map(|(version, number)| speaks(version).then_some(number))
             .collect();
-        let shares: Vec<KeyShare<'_>> = self
-            .shares
-            .iter()
-            .map(|share| KeyShare { group: share.group, key_exchange: share.half.share() })
-            .collect();
+        let shares: Vec<KeyShare<'_>> =
+            self.shares.iter().map(|share| KeyShare { group: share.group, key_exchange: share.half.share() }).collect();
         let profiles: Vec<u16> = config.srtp_profiles.iter().copied().map(SrtpProfile::number).collect();
         let names: Vec<ProtocolName<'_>> = config.alpn.iter().map(|alpn| ProtocolName(alpn.id())).collect();
         let is_13 = newest == Version::Dtls13;
@@ -146,7 +143,7 @@ impl Offer {
     fn add_share(&mut self, group: Group, cx: &mut Context<'_>) {
         // Groups that are not known are never taken from the configuration.
         if let Some(agreement) = group.agreement() {
-            self.shares.push(Share { group, half: cx.keys.generate(agreement, cx.rng) });
+            self.shares.push(Share { group, half: cx.config.keys.generate(agreement, cx.rng) });
         }
     }
 }

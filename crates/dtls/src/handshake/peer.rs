@@ -56,8 +56,9 @@ impl Peer {
         let (true, Some(known)) = (fits(version, scheme, key), scheme.scheme()) else {
             return Err(Failure::illegal("a signature by a scheme that was not offered or does not fit the key"));
         };
-        signature::verify(known, key, message, signature)
-            .map_err(|_| Failure::new(AlertDescription::DECRYPT_ERROR, "the peer does not have the key of its certificate"))
+        signature::verify(known, key, message, signature).map_err(|_| {
+            Failure::new(AlertDescription::DECRYPT_ERROR, "the peer does not have the key of its certificate")
+        })
     }
 
     /// The certificate that the peer showed, in DER form, expected or not.

@@ -246,6 +246,7 @@ impl Answer {
     fn new(hello: &ClientHello<'_>, choice: &Choice<'_>, share: &[u8], cx: &mut Context<'_>) -> Result<Self, Failure> {
         let group = choice.group.agreement().ok_or(Failure::unacceptable("no key-exchange group in common"))?;
         let (share, secret) = cx
+            .config
             .keys
             .respond(group, share, cx.rng)
             .map_err(|_| Failure::illegal("the client's share is no share"))?;

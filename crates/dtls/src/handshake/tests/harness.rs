@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use peerage_base::rng::Rng;
 use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant};
-use peerage_crypto::keys::{Keys, SEEDED, SYSTEM};
+use peerage_crypto::keys::seeded::SEEDED;
 
 use crate::alert::Alert;
 use crate::certificate::Certificate;
@@ -35,7 +35,6 @@ pub(crate) type Link = Box<dyn FnMut(Role, usize, Vec<u8>) -> Vec<Vec<u8>>>;
 /// One end.
 pub(crate) struct Side {
     pub(crate) config: Config,
-    pub(crate) keys: &'static dyn Keys,
     pub(crate) rng: Rng,
     pub(crate) transport: Transport,
     pub(crate) peer: Peer,
@@ -70,19 +69,15 @@ pub(crate) fn config(role: Role, seed: u64) -> Config {
     let certificate = Certificate::generate_with(SEEDED, &mut Rng::from_u64(seed), 1_790_000_000).unwrap();
     let mut config = Config::new(Arc::new(certificate), role);
     config.key_log = true;
+    config.keys = SEEDED;
     config
 }
 
 impl Side {
     fn new(config: Config, expected: &Config, seed: u64) -> Self {
-        let limits = Limits {
-            role: config.role,
-            mtu: config.mtu,
-            rtt: config.rtt,
-            handshake_timeout: config.handshake_timeout,
-        };
+        let limits =
+            Limits { role: config.role, mtu: config.mtu, rtt: config.rtt, handshake_timeout: config.handshake_timeout };
         Self {
-            keys: SEEDED,
             rng: Rng::from_u64(seed),
             transport: Transport::new(limits),
             peer: Peer::new(vec![expected.certificate.fingerprint(HashAlgorithm::Sha256)]),
@@ -102,12 +97,15 @@ impl Side {
         }
     }
 
-    fn step(&mut self, now: Instant, step: impl FnOnce(Option<Handshake>, &mut Context<'_>) -> Result<Handshake, Failure>) {
+    fn step(
+        &mut self,
+        now: Instant,
+        step: impl FnOnce(Option<Handshake>, &mut Context<'_>) -> Result<Handshake, Failure>,
+    ) {
         let state = self.state.take();
         let mut cx = Context {
             now,
             config: &self.config,
-            keys: self.keys,
             rng: &mut self.rng,
             transport: &mut self.transport,
             peer: &mut self.peer,
