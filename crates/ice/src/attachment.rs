@@ -8,8 +8,8 @@
 //!   however many requests it sends in the name of others. Beyond them checks and answers are what they are without.
 //! - Checks ahead of their turn, which have something new to carry, go to the [`LIKELY`] likeliest pairs only,
 //!   [`MAX_EARLY`] on each, and never less than 5 ms after any other check: no faster than RFC 8445 §14.2 lets checks be.
-//! - What is sent again, check or answer, goes without a packet: where a path carries short packets only, the check gets
-//!   through nonetheless.
+//! - What is sent again, check or answer, goes without a packet, and so does all that follows on a pair where the first
+//!   check had to be repeated; on a proven pair, a check while it owes an answer, and every other answer. Where a path carries short packets only, checks get through nonetheless.
 
 use alloc::vec::Vec;
 

@@ -16,6 +16,7 @@ use peerage_stun::header::Class;
 use peerage_stun::message::Message;
 
 use crate::agent::Agent;
+use crate::attachment::{Attachments, Packet, Received};
 use crate::config::{Config, Role};
 use crate::credentials::Credentials;
 use crate::event::Event;
@@ -115,10 +116,10 @@ fn deliver(agent: &mut Agent, remote: &str, bytes: &mut [u8]) {
 }
 
 fn transmits(agent: &mut Agent) -> Vec<Vec<u8>> {
-    let mut buf = [0; 600];
+    let mut buf = [0; 1200];
     let mut packets = Vec::new();
     loop {
-        let mut slot = Slot::new(&mut buf, 0, 0, 600);
+        let mut slot = Slot::new(&mut buf, 0, 0, 1200);
         if agent.poll_transmit(NOW, &mut slot).is_none() {
             return packets;
         }
@@ -179,5 +180,95 @@ fn a_browsers_answer_makes_the_pair_valid() {
         let selected = core::iter::from_fn(|| agent.poll_event()).any(|event| matches!(event, Event::Selected(_)));
         assert!(selected);
         assert_eq!(agent.stats().total(), 0);
+    }
+}
+
+/// Of two Chromiums with DTLS in STUN, the offerer; a DTLS server, so that it has nothing to carry at first.
+const SPED_OFFERER: [&str; 2] = ["wk8P", "rWsEiSv8sRx/9SG1T0ikYN6j"];
+const SPED_ANSWERER: [&str; 2] = ["EMLe", "12DhQafKZ1RMhTc9BRRoOKPl"];
+const SPED_ENDS: [&str; 2] = ["127.0.0.1:38753", "192.0.2.2:49859"];
+
+/// The check of the answerer with the first part of its ClientHello, the answer, the check back, the answer to that.
+const SPED: [&[u8]; 4] = [
+    include_bytes!("../tests/fixtures/chromium-sped-1.stun"),
+    include_bytes!("../tests/fixtures/chromium-sped-2.stun"),
+    include_bytes!("../tests/fixtures/chromium-sped-3.stun"),
+    include_bytes!("../tests/fixtures/chromium-sped-4.stun"),
+];
+
+fn received(agent: &mut Agent) -> Vec<Received> {
+    let events = core::iter::from_fn(|| agent.poll_event());
+    events.filter_map(|event| if let Event::Attachment(received) = event { Some(received) } else { None }).collect()
+}
+
+/// The DTLS packet that a message carries.
+fn carried(bytes: &[u8]) -> Option<Vec<u8>> {
+    Some(Message::parse(bytes).unwrap().dtls_in_stun()?.as_bytes().to_vec())
+}
+
+#[test]
+fn a_check_of_chromium_with_dtls_is_taken_and_answered_with_the_bytes_of_the_other_chromium() {
+    let [answerer, offerer] = SPED_ENDS;
+    let mut agent = agent(Role::Controlling, offerer, SPED_OFFERER);
+    agent.set_remote_credentials(NOW, credentials(SPED_ANSWERER)).unwrap();
+    agent.attach(Some(Attachments { unfinished: true, ..Attachments::default() }));
+    let mut forged = SPED[0].to_vec();
+    forged[200] ^= 1;
+    deliver(&mut agent, answerer, &mut forged);
+    assert_eq!((received(&mut agent), transmits(&mut agent)), (Vec::new(), Vec::new()), "it is not authentic");
+    deliver(&mut agent, answerer, &mut SPED[0].to_vec());
+    let packet = carried(SPED[0]).unwrap();
+    assert_eq!(packet.len(), 900);
+    let path = Path { local: LocalId(0), remote: answerer.parse().unwrap() };
+    let expected = Received { path, acks: Some(Default::default()), packet: Some(packet) };
+    assert_eq!(received(&mut agent), [expected]);
+    // The owner acknowledges it; Chromium leaves the other attribute away when it has nothing to carry.
+    agent.attach(Some(Attachments { acks: [0x0A14_C29B].into_iter().collect(), ..Attachments::default() }));
+    assert_eq!(transmits(&mut agent)[0], SPED[1]);
+}
+
+#[test]
+fn a_packet_is_carried_in_the_answer_as_chromium_carries_it() {
+    let [answerer, offerer] = SPED_ENDS;
+    let mut agent = agent(Role::Controlled, answerer, SPED_ANSWERER);
+    agent.set_remote_credentials(NOW, credentials(SPED_OFFERER)).unwrap();
+    let packet = Packet { tag: 2, bytes: carried(SPED[3]).unwrap() };
+    agent.attach(Some(Attachments { packets: [packet].into(), unfinished: true, ..Attachments::default() }));
+    deliver(&mut agent, offerer, &mut SPED[2].to_vec());
+    let [heard] = &received(&mut agent)[..] else { panic!() };
+    assert_eq!(heard.acks.as_deref(), Some(&[0x0A14_C29B][..]));
+    assert_eq!(heard.packet, None);
+    assert_eq!(transmits(&mut agent)[0], SPED[3]);
+}
+
+#[test]
+fn answers_of_chromium_hand_over_what_they_carry() {
+    for (ours, theirs, at, check, answer) in [
+        (SPED_ANSWERER, SPED_OFFERER, SPED_ENDS, 0, 1),
+        (SPED_OFFERER, SPED_ANSWERER, [SPED_ENDS[1], SPED_ENDS[0]], 2, 3),
+    ] {
+        let mut agent = agent(Role::Controlling, at[0], ours);
+        agent.attach(Some(Attachments::default()));
+        agent.set_remote_credentials(NOW, credentials(theirs)).unwrap();
+        let (ip, port) = at[1].split_once(':').unwrap();
+        let line = format!("candidate:1 1 udp 2122063615 {ip} {port} typ host");
+        agent.add_remote(NOW, line.parse().unwrap()).unwrap();
+        transmits(&mut agent);
+        let check = Check {
+            id: Message::parse(SPED[check]).unwrap().transaction_id(),
+            role: Role::Controlling,
+            use_candidate: false,
+            sent_at: NOW,
+            sent: 1,
+            attempts: 1,
+            again: None,
+            timeout: Duration::ZERO,
+        };
+        agent.current.checklist.iter_mut().next().unwrap().push_check(NOW, check);
+        deliver(&mut agent, at[1], &mut SPED[answer].to_vec());
+        let [heard] = &received(&mut agent)[..] else { panic!() };
+        assert_eq!(heard.packet, carried(SPED[answer]));
+        assert_eq!(heard.acks.as_ref().map(|acks| acks.len()), Some(usize::from(answer == 1)));
+        assert_eq!(agent.pairs().next().unwrap().state, PairState::Succeeded);
     }
 }

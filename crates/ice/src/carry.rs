@@ -61,8 +61,20 @@ impl Agent {
         }));
     }
 
-    /// The packet that the pair's next message may carry.
-    pub(crate) fn packet_for(&self, now: Instant, pair: &Pair) -> Option<&Packet> {
+    /// The packet that a check on the pair, sent for the first time, may carry.
+    pub(crate) fn packet_for_check(&self, now: Instant, pair: &Pair) -> Option<&Packet> {
+        // The first check after an unanswered one is to find out whether the pair works, not whether it carries much.
+        if pair.valid.is_some_and(|valid| valid.owed > 1) { None } else { self.packet_for(now, pair) }
+    }
+
+    /// The packet that an answer on the pair may carry.
+    pub(crate) fn packet_for_answer(&self, now: Instant, pair: &Pair) -> Option<&Packet> {
+        // Every other one would get through where nothing long does: the peer's consent hangs on it.
+        let alternates = pair.valid.is_some() && !pair.responses_sent.is_multiple_of(2);
+        if alternates { None } else { self.packet_for(now, pair) }
+    }
+
+    fn packet_for(&self, now: Instant, pair: &Pair) -> Option<&Packet> {
         let attachments = self.attachments.as_ref().filter(|_| self.may_load(pair))?;
         let due = |packet: &&Packet| pair.carried_at(packet.tag).is_none_or(|at| at + REPEAT <= now);
         // `None` is less than any time; of equals the first.
@@ -139,6 +151,6 @@ impl Agent {
     }
 
     const fn may_load(&self, pair: &Pair) -> bool {
-        pair.valid.is_some() || pair.loads < MAX_LOADS && self.current.unproven < MAX_UNPROVEN
+        !pair.spared && (pair.valid.is_some() || pair.loads < MAX_LOADS && self.current.unproven < MAX_UNPROVEN)
     }
 }

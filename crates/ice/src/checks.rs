@@ -107,7 +107,7 @@ impl Agent {
             return Some((path, 0));
         };
         let pair = generation.checklist.by_path(path);
-        let packet = pair.filter(|_| response.carries && !repeated).and_then(|pair| self.packet_for(now, pair));
+        let packet = pair.filter(|_| response.carries && !repeated).and_then(|pair| self.packet_for_answer(now, pair));
         let load = self.load(packet).filter(|_| response.carries);
         let (id, tag) = (pair.map(|pair| pair.id), packet.map(|packet| packet.tag));
         let (room, answer) = (slot.room(), &response.answer);
@@ -125,6 +125,7 @@ impl Agent {
         let (number, id) = self.find_pair(|pair| pair.checks.iter().any(|check| check.is_due(now)))?;
         let pair = self.generation_mut(number)?.checklist.get_mut(id)?;
         pair.sent(now);
+        pair.spared |= pair.loads > 0 && pair.valid.is_none();
         let check = pair.due_retransmission(now)?;
         check.resent(now);
         let check = *check;
@@ -285,7 +286,7 @@ impl Agent {
         let value = generation.nominating.filter(|(pair, _)| *pair == id).map(|(_, value)| value).or(pair.nominated);
         // What is sent again may have been too long for the path.
         let carries = number == self.current.number;
-        let packet = if carries && check.sent == 1 { self.packet_for(now, pair) } else { None };
+        let packet = if carries && check.sent == 1 { self.packet_for_check(now, pair) } else { None };
         let tag = packet.map(|packet| packet.tag);
         let request = Request {
             id: check.id,

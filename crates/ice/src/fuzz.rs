@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::ToString as _;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -14,6 +15,7 @@ use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant, earliest};
 
 use crate::agent::Agent;
+use crate::attachment::{Attachments, MAX_UNPROVEN, Packet as AttachedPacket};
 use crate::candidate::{Candidate, TcpType};
 use crate::config::{Config, Policy, Role};
 use crate::credentials::Credentials;
@@ -173,6 +175,7 @@ impl World {
             27 if input.u8()? == 0 => agent.close(now),
             28 => more(agent, now, side, input)?,
             29 => self.connect(side, input)?,
+            30 => attach(agent, input)?,
             _ => {}
         }
         Some(())
@@ -286,6 +289,7 @@ impl End {
                 _ => {}
             }
         }
+        assert!(self.agent.current.unproven <= MAX_UNPROVEN, "an amplifier");
         if let Some(selected) = self.agent.selected() {
             assert!(self.agent.is_valid_path(selected.path), "the selected path is none");
         }
@@ -336,6 +340,19 @@ fn more(agent: &mut Agent, now: Instant, side: usize, input: &mut Reader<'_>) ->
     Some(())
 }
 
+/// What checks carry changes.
+fn attach(agent: &mut Agent, input: &mut Reader<'_>) -> Option<()> {
+    let (how, first) = (input.u8()?, u32::from(input.u8()?));
+    let packet = |tag: u32| AttachedPacket { tag, bytes: vec![22; (tag as usize * 37) % 1000] };
+    let attachments = Attachments {
+        acks: (0..u32::from(how & 7)).collect(),
+        packets: (first..first + u32::from(how >> 3 & 7)).map(packet).collect(),
+        unfinished: how & 0x40 == 0,
+    };
+    agent.attach((how & 0x80 == 0).then_some(attachments));
+    Some(())
+}
+
 fn relayed(input: &mut Reader<'_>) -> Option<LocalKind> {
     let server = u32::from(input.u8()?);
     Some(LocalKind::Relay { mapped: address(0, server), server: address(2, server), protocol: RelayProtocol::Udp })
@@ -356,7 +373,7 @@ mod tests {
     /// How many bytes the operation reads, for most.
     fn arguments(op: u8) -> usize {
         match op {
-            10 | 23 | 25 | 28 | 29 => 2,
+            10 | 23 | 25 | 28 | 29 | 30 => 2,
             11 | 24 => 3,
             12 | 14 | 20 | 21 | 22 | 26 | 27 => 1,
             _ => 0,
@@ -371,8 +388,8 @@ mod tests {
             let mut input: Vec<u8> = Vec::new();
             for _ in 0..250 {
                 // What makes connections, more often than chance would have it; arguments are small numbers mostly.
-                let usual = [0, 0, 0, 0, 8, 8, 11, 13, 13, 18, 28, 28, 29, 29];
-                let op = if rng.below(8) > 0 { usual[rng.below(14) as usize] } else { rng.below(30) as u8 };
+                let usual = [0, 0, 0, 0, 8, 8, 11, 13, 13, 18, 28, 28, 29, 29, 30];
+                let op = if rng.below(8) > 0 { usual[rng.below(15) as usize] } else { rng.below(31) as u8 };
                 input.push(op | (rng.below(2) as u8) << 7);
                 for _ in 0..arguments(op) {
                     let most = if rng.below(4) > 0 { 4 } else { 256 };

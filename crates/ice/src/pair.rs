@@ -117,6 +117,8 @@ pub(crate) struct Pair {
     pub carried: SmallVec<[(u32, Instant); 4]>,
     /// How many it carried before it answered a check.
     pub loads: u32,
+    /// Whether it carries nothing long any more: a check that may have been too long was not answered.
+    pub spared: bool,
     /// Checks that went ahead of their turn.
     pub early: u32,
     /// The last check of the peer that was answered.
@@ -156,6 +158,7 @@ impl Pair {
             total_rtt: Duration::ZERO,
             carried: SmallVec::new(),
             loads: 0,
+            spared: false,
             early: 0,
             answered: None,
             requests_sent: 0,

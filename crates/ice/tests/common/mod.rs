@@ -128,6 +128,10 @@ pub struct World {
     pub answers_stun: bool,
     /// UDP does not get through.
     pub no_udp: bool,
+    /// Longer packets vanish.
+    pub mtu: usize,
+    /// What an agent writes at most.
+    pub longest: usize,
     /// Every connection asked for, by the side that asked.
     pub connects: Vec<(Instant, usize, Path)>,
     streams: Vec<Stream>,
@@ -168,6 +172,8 @@ impl World {
             dead: BTreeSet::new(),
             answers_stun: true,
             no_udp: false,
+            mtu: usize::MAX,
+            longest: 548,
             connects: Vec::new(),
             streams: Vec::new(),
             rng: Rng::from_u64(seed).split("world"),
@@ -370,7 +376,7 @@ impl World {
             let mut slot = Slot::new(&mut buf, 4, 0, 1200);
             let Some(transmit) = self.sides[side].agent.poll_transmit(self.now, &mut slot) else { break };
             assert_eq!(transmit.len, slot.len());
-            assert!(slot.len() <= 548, "{} bytes", slot.len());
+            assert!(slot.len() <= self.longest, "{} bytes", slot.len());
             let bytes = slot.packet().to_vec();
             self.sides[side].sent.push((self.now, transmit.path, bytes.clone()));
             self.send(side, transmit.path, bytes);
@@ -447,7 +453,12 @@ impl World {
         let Some(from) = self.sides[side].sockets.get(&path.local).copied() else { return };
         let public = self.sides[side].public.contains(&from);
         let to = path.remote;
-        if self.no_udp || self.dead.contains(&from) || self.dead.contains(&to) || self.rng.below(1000) < self.loss {
+        if bytes.len() > self.mtu
+            || self.no_udp
+            || self.dead.contains(&from)
+            || self.dead.contains(&to)
+            || self.rng.below(1000) < self.loss
+        {
             return;
         }
         let source = match &mut self.sides[side].nat {
