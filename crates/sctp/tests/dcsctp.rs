@@ -1,6 +1,9 @@
 //! The association against dcSCTP, the stack of Chromium, on a simulated link.
 
 use bytes::Bytes;
+use dcsctp::api::handover::{
+    HandoverCapabilities, HandoverReceive, HandoverSocketState, HandoverTransmission, SocketHandoverState,
+};
 use dcsctp::api::{
     DcSctpSocket, Message as TheirMessage, Options, PpId, SendOptions, Socket, SocketEvent, SocketState, SocketTime,
     StreamId, ZERO_CHECKSUM_ALTERNATE_ERROR_DETECTION_METHOD_LOWER_LAYER_DTLS as DTLS,
@@ -12,11 +15,13 @@ use peerage_base::time::{Duration, Instant};
 use peerage_sctp::association::Association;
 use peerage_sctp::budget::Budget;
 use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState, Role};
+use peerage_sctp::chunk::init::{Extensions, Init};
 use peerage_sctp::config::Config;
 use peerage_sctp::dcep::{Dcep, Open, Reliability};
 use peerage_sctp::error::CloseReason;
 use peerage_sctp::event::Event;
 use peerage_sctp::message::Kind;
+use peerage_sctp::numbers::{Tag, Tsn};
 use std::collections::BTreeMap;
 
 const DCEP: u32 = 50;
@@ -85,6 +90,47 @@ impl World {
         w.us.connect(w.now);
         w.them.connect();
         w.until("connected", Self::is_connected);
+        w
+    }
+
+    /// Both begin from signalled INIT chunks: theirs by a state such as the two chunks make, which is how Chromium does it.
+    fn begun(link: Link, seed: u64) -> Self {
+        let mut w = Self::new(link, seed);
+        let signalled = w.us.local_init();
+        let ours = Init::parse_chunk(&signalled).unwrap().init;
+        let extensions = Extensions { forward_tsn: true, reconfig: true, zero_checksum: false };
+        let (outbound, inbound, tag, tsn) = (65_535, 65_535, Tag(0x2FB4_D852), Tsn(0x5564_8EB7));
+        let theirs = Init { tag, window: 5 << 20, outbound, inbound, tsn, extensions, cookie: None };
+        w.us.start_with(w.now, &theirs.to_chunk()).unwrap();
+        let state = SocketHandoverState {
+            socket_state: HandoverSocketState::Connected,
+            my_verification_tag: tag.0,
+            my_initial_tsn: tsn.0,
+            peer_verification_tag: ours.tag.0,
+            peer_initial_tsn: ours.tsn.0,
+            tie_tag: 1,
+            capabilities: HandoverCapabilities {
+                partial_reliability: ours.extensions.forward_tsn,
+                reconfig: ours.extensions.reconfig,
+                negotiated_maximum_incoming_streams: ours.outbound,
+                negotiated_maximum_outgoing_streams: ours.inbound,
+                ..HandoverCapabilities::default()
+            },
+            tx: HandoverTransmission {
+                next_tsn: tsn.0,
+                next_reset_req_sn: tsn.0,
+                cwnd: 11_910,
+                rwnd: ours.window,
+                ssthresh: ours.window,
+                ..HandoverTransmission::default()
+            },
+            rx: HandoverReceive {
+                last_cumulative_acked_tsn: ours.tsn.0.wrapping_sub(1),
+                last_completed_reset_req_sn: ours.tsn.0.wrapping_sub(1),
+                ..HandoverReceive::default()
+            },
+        };
+        w.them.restore_from_state(&state).unwrap();
         w
     }
 
@@ -460,4 +506,66 @@ fn zero_checksums_are_agreed_on() {
     let ours: Vec<_> = w.wire.values().filter(|(to, _)| *to == To::Them).collect();
     assert!(!ours.is_empty() && ours.iter().all(|(_, p)| p[8..12] == [0; 4]));
     w.until("the message", |w| w.their_messages(0).len() == 1);
+}
+
+#[test]
+fn two_that_begin_from_signalled_chunks_carry_data_in_their_first_packets() {
+    let mut w = World::begun(CLEAN, 11);
+    let id = w.us.open(w.now, ChannelInit::new("x")).unwrap();
+    w.us.send(w.now, id, Kind::Text, Bytes::from_static(b"hi")).unwrap();
+    w.their_send(1, DCEP, Dcep::Open(PLAIN).to_vec(), &SendOptions::default());
+    w.their_send(1, TEXT, b"hello".to_vec(), &SendOptions::default());
+    assert!(w.is_connected() || w.step(), "nothing is waited for");
+    w.run_for(Duration::from_millis(16));
+    assert_eq!(w.their_messages(0)[0].payload, b"hi");
+    let theirs = *w.ours.keys().next().expect("a message after one way");
+    assert_eq!(w.ours[&theirs], [(Kind::Text, Bytes::from_static(b"hello"))]);
+}
+
+#[test]
+fn bulk_crosses_both_ways_between_two_that_begin_from_signalled_chunks() {
+    for seed in 0..6 {
+        let mut w = World::begun(Link { loss: 0.1, ..LOSSY }, seed);
+        let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+        let theirs = w.their_open(1, PLAIN);
+        for n in 0..6 {
+            w.us.send(w.now, id, Kind::Binary, pattern(n, 40_000).into()).unwrap();
+            w.their_send(1, BINARY, pattern(n, 40_000), &SendOptions::default());
+        }
+        w.until("all of it", |w| w.their_messages(0).len() == 6 && w.ours.get(&theirs).is_some_and(|m| m.len() == 6));
+        for n in 0..6 {
+            assert_eq!(w.their_messages(0)[n].payload, pattern(n, 40_000));
+            assert_eq!(w.ours[&theirs][n], (Kind::Binary, pattern(n, 40_000).into()));
+        }
+        // Resets begin to count where the INIT chunks say.
+        w.us.close(w.now, id);
+        let reset = |w: &World| {
+            let is = |e: &SocketEvent| matches!(e, SocketEvent::OnIncomingStreamReset(s) if s.contains(&StreamId(0)));
+            w.their_events.iter().any(is)
+        };
+        w.until("their notice", reset);
+        w.them.reset_streams(&[StreamId(0), StreamId(1)]).unwrap();
+        w.until("closed", |w| w.events.contains(&Event::Closed(id)) && w.events.contains(&Event::Closed(theirs)));
+    }
+}
+
+#[test]
+fn one_that_shakes_hands_with_us_although_we_have_begun_is_answered() {
+    for seed in 0..10 {
+        let mut w = World::new(LOSSY, seed);
+        // What they had signalled is not what they come with.
+        let ours = w.us.local_init();
+        let like_ours = Init::parse_chunk(&ours).unwrap().init;
+        let signalled = Init { tag: Tag(like_ours.tag.0 ^ 1), ..like_ours }.to_chunk();
+        w.us.start_with(w.now, &signalled).unwrap();
+        let id = w.us.open(w.now, ChannelInit::new("x")).unwrap();
+        w.us.send(w.now, id, Kind::Text, Bytes::from_static(b"hi")).unwrap();
+        w.them.connect();
+        w.until("a message", |w| !w.their_messages(0).is_empty());
+        let theirs = w.their_open(1, PLAIN);
+        w.their_send(1, TEXT, b"hello".to_vec(), &SendOptions::default());
+        w.until("theirs", |w| w.ours.contains_key(&theirs));
+        assert_eq!(w.events.iter().filter(|e| **e == Event::Connected).count(), 1, "no restart");
+        assert!(!w.events.contains(&Event::Closed(id)));
+    }
 }
