@@ -1,24 +1,32 @@
 //! The certificate an endpoint shows: self-signed, ECDSA on P-256 (RFC 8827 §6.5).
 
+mod der;
+mod encode;
+#[allow(dead_code, reason = "not wired yet")]
+pub(crate) mod peer;
+mod time;
+
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::time::Duration;
 
 use peerage_base::rng::Rng;
-use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256};
+use peerage_crypto::keys::Keys;
+use peerage_crypto::keys::system::SYSTEM;
+use peerage_crypto::signature::{PublicKey, SigningKey};
 use thiserror::Error;
 
+use crate::certificate::encode::Template;
+use crate::certificate::peer::PeerCertificate;
+use crate::certificate::time::DateTime;
 use crate::fingerprint::{Fingerprint, HashAlgorithm};
 
-/// How long a generated certificate says it is valid. Peers look at the fingerprint alone, so it only has to be
-/// longer than an application may keep a certificate (365 days in the W3C API).
-const VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long a generated certificate says it is valid, in seconds. Peers look at the fingerprint alone, so it only has to
+/// be longer than an application may keep a certificate (365 days in the W3C API).
+const VALIDITY: u64 = 365 * 24 * 3600;
 
-/// Clocks of peers may run behind: a certificate begins this much before it was made, as libwebrtc's do.
+/// Clocks of peers may run behind: a certificate begins this many seconds before it was made, as libwebrtc's do.
 const BACKDATE: u64 = 24 * 3600;
-
-/// 9998-01-01, after which X.509 soon has no way to write a date.
-const LATEST_START: u64 = 253_339_228_800;
 
 /// Longest certificate to show, in bytes. Generated ones have about 300. The engine panics if a flight of DTLS 1.3 has
 /// more than twelve fragments; the six messages of a server's stay below in datagrams of
@@ -29,7 +37,9 @@ pub const MAX_DER: usize = 1536;
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
-    key: Vec<u8>,
+    pkcs8: Vec<u8>,
+    /// Parsed once, so that no handshake has to.
+    key: Arc<SigningKey>,
 }
 
 /// Why a certificate cannot be used.
@@ -50,27 +60,31 @@ pub enum CertificateError {
 }
 
 impl Certificate {
-    /// Makes a key and a certificate for it.
+    /// Makes a key and a certificate for it, with the entropy of the operating system.
     ///
     /// `unix_seconds` is the wall-clock time; the certificate is valid from a day before it, for a year. The serial
-    /// number is drawn from `rng`, the key always from the operating system.
+    /// number is drawn from `rng`.
     pub fn generate(rng: &mut Rng, unix_seconds: u64) -> Result<Self, CertificateError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|_| CertificateError::Generate)?;
-        let mut params = CertificateParams::default();
-        let mut name = DistinguishedName::new();
-        name.push(DnType::CommonName, "WebRTC");
-        params.distinguished_name = name;
-        params.is_ca = IsCa::NoCa;
-        let start = unix_seconds.saturating_sub(BACKDATE).min(LATEST_START);
-        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(start);
-        params.not_after = params.not_before + VALIDITY;
+        Self::generate_with(SYSTEM, rng, unix_seconds)
+    }
+
+    /// As [`generate`](Self::generate), with the key and the signature of `keys`, which may draw from `rng` too.
+    pub fn generate_with(keys: &dyn Keys, rng: &mut Rng, unix_seconds: u64) -> Result<Self, CertificateError> {
+        let key = keys.signing_key(rng);
         // Firefox refuses a second certificate with the issuer and serial number of one it has seen.
         let mut serial = rng.bytes::<16>();
         // Positive and of full length in DER.
         serial[0] = serial[0] & 0x7F | 0x40;
-        params.serial_number = Some(serial.to_vec().into());
-        let certificate = params.self_signed(&key).map_err(|_| CertificateError::Generate)?;
-        Ok(Self { der: certificate.der().to_vec(), key: key.serialize_der() })
+        let start = unix_seconds.saturating_sub(BACKDATE).min(DateTime::MAX_UNIX - VALIDITY);
+        let template = Template {
+            serial: &serial,
+            not_before: DateTime::from_unix(start),
+            not_after: DateTime::from_unix(start + VALIDITY),
+            public_key: key.public_key(),
+        };
+        let to_be_signed = template.to_be_signed();
+        let der = encode::signed(&to_be_signed, keys.sign(&key, &to_be_signed, rng).as_ref());
+        Ok(Self { der, pkcs8: key.pkcs8(), key: Arc::new(key) })
     }
 
     /// A certificate that was stored: its DER form and its private key in PKCS#8 DER form.
@@ -78,15 +92,12 @@ impl Certificate {
         if der.len() > MAX_DER {
             return Err(CertificateError::TooLong);
         }
-        let pair = KeyPair::try_from(key.as_slice()).map_err(|_| CertificateError::Key)?;
-        if !pair.is_compatible(&PKCS_ECDSA_P256_SHA256) {
-            return Err(CertificateError::Key);
-        }
-        let public = pair.public_key_raw();
-        if public.is_empty() || !der.windows(public.len()).any(|window| window == public) {
+        let parsed = SigningKey::from_pkcs8(&key).map_err(|_| CertificateError::Key)?;
+        let shown = PeerCertificate::parse(&der).map_err(|_| CertificateError::Mismatch)?;
+        if shown.key != PublicKey::EcdsaP256(parsed.public_key()) {
             return Err(CertificateError::Mismatch);
         }
-        Ok(Self { der, key })
+        Ok(Self { der, pkcs8: key, key: Arc::new(parsed) })
     }
 
     /// The fingerprint to put into a description.
@@ -101,6 +112,12 @@ impl Certificate {
 
     /// The private key in PKCS#8 DER form, for storage. Keep it secret.
     pub fn private_key_der(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
+    /// The private key, to sign handshakes with.
+    #[allow(dead_code, reason = "not wired yet")]
+    pub(crate) fn signing_key(&self) -> &SigningKey {
         &self.key
     }
 }
@@ -114,20 +131,90 @@ impl fmt::Debug for Certificate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use peerage_crypto::signature::{self, Scheme};
+    use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256};
+
+    const NOW: u64 = 1_790_000_000;
+
+    /// A certificate, and one of the same key, serial number and dates by another writer.
+    fn two_writers(seed: u64, unix_seconds: u64) -> (Certificate, Vec<u8>) {
+        let made = Certificate::generate(&mut Rng::from_u64(seed), unix_seconds).unwrap();
+        let key = rcgen::PublicKeyData::der_bytes;
+        let pair = KeyPair::try_from(made.private_key_der()).unwrap();
+        assert_eq!(key(&pair), made.signing_key().public_key());
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "WebRTC");
+        params.is_ca = IsCa::NoCa;
+        let start = unix_seconds.saturating_sub(BACKDATE).min(DateTime::MAX_UNIX - VALIDITY);
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + core::time::Duration::from_secs(start);
+        params.not_after = params.not_before + core::time::Duration::from_secs(VALIDITY);
+        let mut serial = Rng::from_u64(seed).bytes::<16>();
+        serial[0] = serial[0] & 0x7F | 0x40;
+        params.serial_number = Some(serial.to_vec().into());
+        (made, params.self_signed(&pair).unwrap().der().to_vec())
+    }
+
+    /// The signed part of a certificate, and the signature.
+    fn parts(der: &[u8]) -> (&[u8], &[u8]) {
+        let mut certificate = der::Elements::new(der).enter(der::Tag::SEQUENCE).unwrap();
+        let inside = &der[der.len() - certificate.rest().len()..];
+        certificate.take(der::Tag::SEQUENCE).unwrap();
+        let signed = &inside[..inside.len() - certificate.rest().len()];
+        certificate.take(der::Tag::SEQUENCE).unwrap();
+        (signed, certificate.bit_string().unwrap())
+    }
+
+    #[test]
+    fn another_writer_makes_the_same_certificate() {
+        for (seed, unix_seconds) in [(1, NOW), (2, 0), (3, 2_524_608_000), (4, 2_510_000_000), (5, u64::MAX)] {
+            let (made, other) = two_writers(seed, unix_seconds);
+            assert_eq!(parts(made.der()).0, parts(&other).0, "at {unix_seconds}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_signed_by_its_own_key() {
+        let (made, other) = two_writers(6, NOW);
+        for der in [made.der(), &other] {
+            let (signed, signature) = parts(der);
+            let key = PeerCertificate::parse(der).unwrap().key;
+            assert_eq!(key, PublicKey::EcdsaP256(made.signing_key().public_key()));
+            signature::verify(Scheme::EcdsaSha256, key, signed, signature).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_two_certificates_have_one_serial_number_or_key() {
+        let mut rng = Rng::from_u64(7);
+        let [a, b] = [0; 2].map(|_| Certificate::generate(&mut rng, NOW).unwrap());
+        assert_ne!(a.signing_key().public_key(), b.signing_key().public_key());
+        assert_ne!(a.der()[14..30], b.der()[14..30]);
+        assert_eq!(a.der()[10..14], b.der()[10..14]);
+    }
 
     #[test]
     fn a_certificate_survives_storage() {
-        let made = Certificate::generate(&mut Rng::from_u64(1), 1_790_000_000).unwrap();
+        let made = Certificate::generate(&mut Rng::from_u64(1), NOW).unwrap();
         let loaded = Certificate::from_der(made.der().to_vec(), made.private_key_der().to_vec()).unwrap();
         assert_eq!(loaded.fingerprint(HashAlgorithm::Sha256), made.fingerprint(HashAlgorithm::Sha256));
+        assert_eq!(loaded.signing_key().public_key(), made.signing_key().public_key());
+    }
+
+    #[test]
+    fn a_certificate_of_another_writer_and_its_key_can_be_loaded() {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let der = CertificateParams::new(["peer.example".into()]).unwrap().self_signed(&pair).unwrap().der().to_vec();
+        Certificate::from_der(der, pair.serialize_der()).unwrap();
     }
 
     #[test]
     fn a_foreign_or_broken_key_is_refused() {
-        let a = Certificate::generate(&mut Rng::from_u64(1), 1_790_000_000).unwrap();
-        let b = Certificate::generate(&mut Rng::from_u64(2), 1_790_000_000).unwrap();
+        let a = Certificate::generate(&mut Rng::from_u64(1), NOW).unwrap();
+        let b = Certificate::generate(&mut Rng::from_u64(2), NOW).unwrap();
         let load = |der: &[u8], key: &[u8]| Certificate::from_der(der.to_vec(), key.to_vec()).unwrap_err();
         assert_eq!(load(a.der(), b.private_key_der()), CertificateError::Mismatch);
+        assert_eq!(load(&a.der()[1..], a.private_key_der()), CertificateError::Mismatch);
         assert_eq!(load(a.der(), &[]), CertificateError::Key);
         assert_eq!(load(a.der(), &[0x30; 100]), CertificateError::Key);
         assert_eq!(load(&[0x30; MAX_DER + 1], a.private_key_der()), CertificateError::TooLong);
@@ -138,13 +225,14 @@ mod tests {
     #[test]
     fn any_wall_clock_makes_a_certificate() {
         for seconds in [0, 1, u64::from(u32::MAX), u64::MAX] {
-            Certificate::generate(&mut Rng::from_u64(3), seconds).unwrap();
+            let made = Certificate::generate(&mut Rng::from_u64(3), seconds).unwrap();
+            PeerCertificate::parse(made.der()).unwrap();
         }
     }
 
     #[test]
     fn debug_output_keeps_the_key_secret() {
-        let made = Certificate::generate(&mut Rng::from_u64(4), 1_790_000_000).unwrap();
+        let made = Certificate::generate(&mut Rng::from_u64(4), NOW).unwrap();
         assert!(alloc::format!("{made:?}").starts_with("Certificate(sha-256 "));
     }
 }

@@ -69,7 +69,7 @@ const CRYPTO_LIBRARIES: &[&str] = &[
 ];
 
 /// Libraries that one file alone names, so that they can be exchanged.
-const HOMES: &[(&str, &str)] = &[("dimpl", "dtls/src/engine.rs"), ("rcgen", "dtls/src/certificate.rs")];
+const HOMES: &[(&str, &str)] = &[("dimpl", "dtls/src/engine.rs")];
 
 /// Where a rule does not hold, and why.
 const EXCEPTIONS: &[Exception] = &[
@@ -202,9 +202,9 @@ fn may_import(krate: &str, other: &str) -> bool {
     other == "base" || other == krate || allowed == ANYTHING || allowed.contains(&other)
 }
 
-/// `crypto` holds the primitives. `dtls` holds the handshake engine and what writes its certificates.
+/// `crypto` holds the primitives. `dtls` holds the handshake engine.
 fn may_name(krate: &str, place: &str, library: &str, exceptions: &mut Exceptions) -> bool {
-    let of_dtls = krate == "dtls" && matches!(library, "dimpl" | "rcgen");
+    let of_dtls = krate == "dtls" && library == "dimpl";
     krate == "crypto" || of_dtls || exceptions.allows(Rule::CryptoLibrary, place)
 }
 
