@@ -32,6 +32,9 @@
 //! One transport and one data section are negotiated. Audio and video that a peer offers are refused section by section,
 //! in a form that both browsers take, and never fail the exchange; only an RTP section that carries the transport of the
 //! data section stays open, without media.
+//!
+//! Where the owner gives one, descriptions carry the SCTP INIT chunk of the association (draft-hancke-tsvwg-snap-00), and
+//! the plan has that of the peer.
 #![no_std]
 
 extern crate alloc;

@@ -1,4 +1,5 @@
-//! SCTP association and the data-channel protocol on it: RFC 9260, 8261, 8831, 8832, 3758, 6525, 7053, 7496, 9653.
+//! SCTP association and the data-channel protocol on it: RFC 9260, 8261, 8831, 8832, 3758, 6525, 7053, 7496, 9653,
+//! draft-hancke-tsvwg-snap-00.
 //!
 //! [`association::Association`] is a sans-IO machine. The owner hands it decrypted SCTP packets, the time and
 //! room for outgoing packets; it never reads a clock, opens a socket or starts a thread. After each batch of inputs: call
