@@ -9,3 +9,6 @@
 mod key;
 pub(crate) mod opener;
 pub(crate) mod sealer;
+
+#[cfg(test)]
+mod tests;

@@ -143,7 +143,9 @@ impl Opener {
 
     fn open12(&mut self, record: &mut [u8]) -> Result<Opened, Refused> {
         let header = PlaintextHeader::read(&mut Reader::new(record)).ok_or(Refused::Malformed)?;
-        if record.len() != plaintext::LEN + usize::from(header.length) {
+        // Once a version is chosen, protected records have it (RFC 6347 §4.1).
+        let whole = record.len() == plaintext::LEN + usize::from(header.length);
+        if !whole || record.get(1..3) != Some(&plaintext::VERSION) {
             return Err(Refused::Malformed);
         }
         if header.number.epoch != self.epoch {
@@ -203,4 +205,12 @@ fn checked(opened: Opened) -> Result<Opened, Refused> {
         return Err(Refused::Empty);
     }
     Ok(opened)
+}
+
+#[cfg(test)]
+impl Opener {
+    /// Lets `count` records be as good as forged.
+    pub(crate) fn suppose_forged(&mut self, count: u64) {
+        self.forged = count;
+    }
 }

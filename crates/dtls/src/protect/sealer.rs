@@ -26,6 +26,8 @@ pub(crate) struct Sealer {
     epoch: Epoch,
     /// Sequence number of the next record.
     next: u64,
+    /// How many records make an update due, and how many there may be.
+    worn: u64,
     limit: u64,
 }
 
@@ -59,14 +61,16 @@ impl Sealer {
     /// If `suite` is unknown.
     pub(crate) fn new13(suite: CipherSuite, secret: &TrafficSecret, epoch: Epoch) -> Self {
         let key = RecordKey::new13(suite, secret);
-        let limit = if key.is_gcm() { GCM_LIMIT } else { MAX_SEQUENCE + 1 };
-        Self { key, epoch, next: 0, limit }
+        // ChaCha20 has no limit that could be reached; the sequence numbers are it.
+        let (worn, limit) = if key.is_gcm() { (WORN, GCM_LIMIT) } else { (MAX_SEQUENCE / 2, MAX_SEQUENCE + 1) };
+        Self { key, epoch, next: 0, worn, limit }
     }
 
     /// For the only epoch of DTLS 1.2 with keys. Those cannot be updated; but nonces that count never repeat, and the
     /// version has no limit but that of its sequence numbers.
     pub(crate) fn new12(keys: &TrafficKeys) -> Self {
-        Self { key: RecordKey::new12(keys), epoch: Epoch::FINISHED, next: 0, limit: MAX_SEQUENCE + 1 }
+        let key = RecordKey::new12(keys);
+        Self { key, epoch: Epoch::FINISHED, next: 0, worn: u64::MAX, limit: MAX_SEQUENCE + 1 }
     }
 
     /// Protects the packet in `slot` in place and wraps it into a record.
@@ -112,7 +116,7 @@ impl Sealer {
 
     /// Whether an update of the key is due (RFC 9147 §4.5.3); never in DTLS 1.2, which has none.
     pub(crate) const fn is_worn(&self) -> bool {
-        self.next >= WORN && self.limit == GCM_LIMIT || self.next > MAX_SEQUENCE / 2
+        self.next >= self.worn
     }
 
     fn seal13(&self, content_type: ContentType, number: RecordNumber, slot: &mut Slot<'_>) -> Option<()> {
@@ -148,5 +152,13 @@ impl Sealer {
         let header = PlaintextHeader { length: slot.len() as u16, ..plain };
         slot.prepend(plaintext::LEN)?.copy_from_slice(&header.to_bytes());
         Some(())
+    }
+}
+
+#[cfg(test)]
+impl Sealer {
+    /// Lets records up to `sequence` be as good as sealed.
+    pub(crate) fn skip_to(&mut self, sequence: u64) {
+        self.next = sequence;
     }
 }
