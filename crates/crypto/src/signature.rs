@@ -146,6 +146,15 @@ pub enum Scheme {
 /// # Errors
 /// [`Unauthentic`], also if the key is malformed, too small, too large, or not one of the scheme's.
 pub fn verify(scheme: Scheme, key: PublicKey<'_>, message: &[u8], signature: &[u8]) -> Result<(), Unauthentic> {
+    // aws-lc-rs would take other forms of points too; TLS knows one (RFC 8422 §5.1.2).
+    let in_form = match key {
+        PublicKey::EcdsaP256(point) => point.len() == 65 && point[0] == 4,
+        PublicKey::EcdsaP384(point) => point.len() == 97 && point[0] == 4,
+        PublicKey::Rsa(_) | PublicKey::Ed25519(_) => true,
+    };
+    if !in_form {
+        return Err(Unauthentic);
+    }
     let (algorithm, key): (&dyn lc::VerificationAlgorithm, &[u8]) = match (key, scheme) {
         (PublicKey::EcdsaP256(key), Scheme::EcdsaSha256) => (&lc::ECDSA_P256_SHA256_ASN1, key),
         (PublicKey::EcdsaP256(key), Scheme::EcdsaSha384) => (&lc::ECDSA_P256_SHA384_ASN1, key),
