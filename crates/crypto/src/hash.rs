@@ -7,7 +7,7 @@ use crate::constant_time;
 /// Length of a SHA-256 digest, in bytes.
 pub const SHA256_LEN: usize = 32;
 
-/// The longest digest of a [`Hash`], in bytes.
+/// The longest digest of a [`enum@Hash`], in bytes.
 pub const MAX_LEN: usize = 48;
 
 /// A hash function of a cipher suite.
@@ -44,7 +44,7 @@ impl Hash {
     }
 }
 
-/// What a [`Hash`], or an HMAC over it, made of its input. Not a secret: a key derived from one belongs into a
+/// What a [`enum@Hash`], or an HMAC over it, made of its input. Not a secret: a key derived from one belongs into a
 /// [`Secret`](crate::secret::Secret).
 #[derive(Clone, Copy)]
 pub struct Digest {
@@ -82,7 +82,7 @@ impl core::fmt::Debug for Digest {
     }
 }
 
-/// A [`Hash`] over data that arrives piece by piece, and that is asked on the way.
+/// A [`enum@Hash`] over data that arrives piece by piece, and that is asked on the way.
 #[derive(Clone)]
 pub struct Hasher(digest::Context);
 

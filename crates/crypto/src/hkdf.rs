@@ -2,7 +2,7 @@
 
 use core::iter;
 
-use crate::hash::{Digest, Hash};
+use crate::hash::Hash;
 use crate::hmac;
 use crate::secret::Secret;
 
@@ -15,7 +15,7 @@ pub fn sha256(salt: &[u8], ikm: &[u8], info: &[u8], out: &mut [u8]) {
 /// zeros.
 #[must_use]
 pub fn extract(hash: Hash, salt: &[u8], ikm: &[u8]) -> Secret {
-    Secret::from_slice(hmac::digest(hash, salt, &[ikm]).as_ref())
+    hmac::Key::new(hash, salt).secret(iter::once(ikm))
 }
 
 /// Fills `out` from `prk` and the concatenation of `info` (RFC 5869 §2.3).
@@ -24,13 +24,12 @@ pub fn extract(hash: Hash, salt: &[u8], ikm: &[u8]) -> Secret {
 /// If `out` is longer than 255 digests.
 pub fn expand(hash: Hash, prk: &Secret, info: &[&[u8]], out: &mut [u8]) {
     let key = hmac::Key::new(hash, prk.as_ref());
-    let mut block: Option<Digest> = None;
+    let mut block = Secret::zero(0);
     for (index, chunk) in out.chunks_mut(hash.len()).enumerate() {
         let counter = [u8::try_from(index + 1).expect("no caller asks for more than 255 blocks")];
-        let previous = block.as_ref().map_or(&[][..], AsRef::as_ref);
-        let next = key.digest_of(iter::once(previous).chain(info.iter().copied()).chain([&counter[..]]));
-        chunk.copy_from_slice(&next.as_ref()[..chunk.len()]);
-        block = Some(next);
+        // T(i) = HMAC(prk, T(i-1) + info + i), and T(0) is empty.
+        block = key.secret(iter::once(block.as_ref()).chain(info.iter().copied()).chain([&counter[..]]));
+        chunk.copy_from_slice(&block.as_ref()[..chunk.len()]);
     }
 }
 

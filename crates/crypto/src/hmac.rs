@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac;
 
 use crate::hash::{Digest, Hash};
+use crate::secret::Secret;
 
 /// A key with its two hash states prepared once, for many messages.
 pub struct Key(hmac::Key);
@@ -21,14 +22,18 @@ impl Key {
     /// The HMAC over the concatenation of `parts`.
     #[must_use]
     pub fn digest(&self, parts: &[&[u8]]) -> Digest {
-        self.digest_of(parts.iter().copied())
+        Digest::new(self.tag(parts.iter().copied()).as_ref())
     }
 
-    /// The HMAC over the concatenation of `parts`, which need no slice of their own.
-    pub(crate) fn digest_of<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Digest {
+    /// As [`Self::digest`], for an output that is a key.
+    pub(crate) fn secret<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Secret {
+        Secret::from_slice(self.tag(parts).as_ref())
+    }
+
+    fn tag<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
         parts.for_each(|part| context.update(part));
-        Digest::new(context.sign().as_ref())
+        context.sign()
     }
 }
 
