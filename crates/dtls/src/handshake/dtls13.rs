@@ -136,7 +136,7 @@ impl Session {
         let ApplicationSecrets { client, server, exporter } = self.secrets.application(transcript);
         cx.log_secret("CLIENT_TRAFFIC_SECRET_0", &client_random, client.as_ref());
         cx.log_secret("SERVER_TRAFFIC_SECRET_0", &client_random, server.as_ref());
-        cx.log_secret("EXPORTER_SECRET", &client_random, exporter.as_ref());
+        cx.log_secret("EXPORTER_SECRET", &client_random, exporter.secret());
         let (own, peer) = by_side(role, client, server);
         cx.transport.install_sealer(Epoch::APPLICATION, Sealer::new13(suite, &own, Epoch::APPLICATION));
         cx.transport.install_opener(Epoch::APPLICATION, Opener::new13(suite, &peer, Epoch::APPLICATION));

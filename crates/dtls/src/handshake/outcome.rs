@@ -18,8 +18,8 @@ pub(crate) struct Outcome {
     pub(crate) agreed: Agreed,
     /// Derives further keys, those of SRTP among them.
     pub(crate) exporter: Exporter,
-    /// What comes after the handshake; DTLS 1.3 only.
-    pub(crate) post: Option<Post>,
+    /// Deals with what comes after the handshake.
+    pub(crate) post: Post,
 }
 
 /// The outcome of the extensions that do not touch the handshake itself.

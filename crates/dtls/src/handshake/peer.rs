@@ -52,7 +52,7 @@ impl Peer {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), Failure> {
-        let key = PeerCertificate::parse(&self.der)?.key();
+        let key = PeerCertificate::parse(&self.der)?.key;
         let (true, Some(known)) = (fits(version, scheme, key), scheme.scheme()) else {
             return Err(Failure::illegal("a signature by a scheme that was not offered or does not fit the key"));
         };

@@ -91,7 +91,11 @@ impl Side {
             timed_out: false,
             seen: Vec::new(),
             state: None,
-            inbox: Inbox::default(),
+            inbox: {
+                let mut inbox = Inbox::default();
+                inbox.open();
+                inbox
+            },
             sent: 0,
             config,
         }
@@ -132,12 +136,27 @@ impl Side {
     fn receive(&mut self, now: Instant, mut datagram: Vec<u8>) {
         self.inbox.begin();
         self.transport.handle_datagram(now, &mut datagram, &mut self.inbox);
-        while let Some(input) = self.transport.next_input(now, &mut self.inbox) {
-            self.take(now, input);
-        }
+        self.take_all(now);
         while let Some(data) = self.inbox.pop(&mut datagram) {
             self.data.push(data.to_vec());
         }
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        if self.is_alive() {
+            self.transport.handle_timeout(now);
+            self.take_all(now);
+        }
+    }
+
+    fn take_all(&mut self, now: Instant) {
+        while let Some(input) = self.transport.next_input(now, &mut self.inbox) {
+            self.take(now, input);
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.failure.is_none() && !self.timed_out
     }
 
     fn take(&mut self, now: Instant, input: Input) {
@@ -233,17 +252,17 @@ impl Pair {
         for _ in 0..10_000 {
             self.transmit();
             let arrival = self.in_flight.iter().map(|(at, ..)| *at).min();
-            let timeout = [&self.client, &self.server].iter().filter_map(|side| side.transport.poll_timeout()).min();
+            let timeout = [&self.client, &self.server]
+                .into_iter()
+                .filter(|side| side.is_alive())
+                .filter_map(|side| side.transport.poll_timeout())
+                .min();
             let Some(next) = arrival.into_iter().chain(timeout).min() else { return };
             self.now = self.now.max(next);
             self.deliver();
             for role in [Role::Client, Role::Server] {
                 let now = self.now;
-                let side = self.side(role);
-                side.transport.handle_timeout(now);
-                while let Some(input) = side.transport.next_input(now, &mut side.inbox) {
-                    side.take(now, input);
-                }
+                self.side(role).timeout(now);
             }
         }
         panic!("the pair never comes to rest");
