@@ -1,0 +1,187 @@
+//! The messages that this side sent and the peer may not have (RFC 9147 §5.7, §7.2; RFC 6347 §4.2.4).
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use peerage_base::time::Instant;
+
+use super::Expects;
+use super::coverage::Coverage;
+use crate::message::HandshakeType;
+use crate::suite::Epoch;
+use crate::wire::number::RecordNumber;
+
+/// Most fragments whose records are remembered for ACKs, over all retransmissions. With more, the oldest records can
+/// no longer be acknowledged.
+const MAX_SENT: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    items: Vec<Item>,
+    /// As they were or will be sent; made anew when the flight is sent again.
+    packets: Vec<Packet>,
+    /// What was sent in which record, by number.
+    sent: Vec<(RecordNumber, Piece)>,
+    pub(super) expects: Expects,
+    /// All of it was handed over for sending at least once, and the timer may run.
+    pub(super) flushed: bool,
+    /// The peer's answer began to arrive, which acknowledges all of it.
+    pub(super) answered: bool,
+    /// When a packet left last.
+    pub(super) left_at: Option<Instant>,
+    /// How often it may be sent again before the timer expires.
+    pub(super) repeats: u32,
+}
+
+/// A message, or what takes the place of one.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub epoch: Epoch,
+    pub content: Content,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Message { kind: HandshakeType, seq: u16, body: Vec<u8>, arrived: Coverage },
+    /// Never acknowledged: DTLS 1.2 has no ACKs.
+    ChangeCipherSpec,
+}
+
+/// A part of an item, by its index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub item: usize,
+    pub range: Range<u32>,
+}
+
+/// One datagram, sealed.
+#[derive(Debug)]
+pub(super) struct Packet {
+    pub bytes: Vec<u8>,
+    pub pieces: Vec<Piece>,
+    /// It is still to be sent.
+    pub waits: bool,
+}
+
+impl Default for Flight {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            packets: Vec::new(),
+            sent: Vec::new(),
+            expects: Expects::Nothing,
+            flushed: false,
+            answered: false,
+            left_at: None,
+            repeats: 0,
+        }
+    }
+}
+
+impl Flight {
+    pub(super) fn push(&mut self, item: Item) {
+        self.items.push(item);
+    }
+
+    /// Replaces the packets, of which none has left.
+    pub(super) fn set_packets(&mut self, packets: Vec<Packet>) {
+        self.packets = packets;
+    }
+
+    /// Adds packets for what was pushed since.
+    pub(super) fn add_packets(&mut self, packets: Vec<Packet>) {
+        self.packets.extend(packets);
+    }
+
+    /// Remembers which record carries a piece.
+    pub(super) fn remember(&mut self, number: RecordNumber, piece: Piece) {
+        if self.sent.len() == MAX_SENT {
+            self.sent.remove(0);
+        }
+        let at = self.sent.partition_point(|(other, _)| *other <= number);
+        self.sent.insert(at, (number, piece));
+    }
+
+    /// Takes note that a record arrived. Answers whether that was news.
+    pub(super) fn acknowledge(&mut self, number: RecordNumber) -> bool {
+        let from = self.sent.partition_point(|(other, _)| *other < number);
+        let to = self.sent.partition_point(|(other, _)| *other <= number);
+        let mut news = false;
+        for (_, piece) in self.sent.drain(from..to) {
+            if let Some(Item { content: Content::Message { arrived, .. }, .. }) = self.items.get_mut(piece.item) {
+                news |= arrived.insert(piece.range) == Some(true);
+            }
+        }
+        news
+    }
+
+    /// Has every packet that may not have arrived leave (again), as it is.
+    pub(super) fn send_again(&mut self) {
+        for i in 0..self.packets.len() {
+            self.packets[i].waits = !self.has_arrived(&self.packets[i]);
+        }
+    }
+
+    /// The next packet to send.
+    pub(super) fn next_packet(&mut self) -> Option<&mut Packet> {
+        let i = self.packets.iter().position(|packet| packet.waits && !self.has_arrived(packet))?;
+        self.packets.get_mut(i)
+    }
+
+    /// Drops what is only needed as long as something may have to be sent again.
+    pub(super) fn finish(&mut self) {
+        (self.items, self.packets, self.sent) = (Vec::new(), Vec::new(), Vec::new());
+    }
+
+    /// What the peer may lack, in order.
+    pub(super) fn missing(&self) -> impl Iterator<Item = Piece> {
+        self.items.iter().enumerate().flat_map(|(item, Item { content, .. })| {
+            let (message, other) = match content {
+                Content::Message { body, arrived, .. } => (Some(arrived.gaps(body.len() as u32)), None),
+                Content::ChangeCipherSpec => (None, Some(0..0)),
+            };
+            message.into_iter().flatten().chain(other).map(move |range| Piece { item, range })
+        })
+    }
+
+    /// What the packets that still wait carry, in order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Piece> {
+        self.packets.iter().filter(|packet| packet.waits).flat_map(|packet| packet.pieces.iter().cloned())
+    }
+
+    /// The packets that may not have arrived.
+    pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
+        self.packets.iter().filter(|packet| !self.has_arrived(packet))
+    }
+
+    pub(super) fn item(&self, i: usize) -> Option<&Item> {
+        self.items.get(i)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether packets wait to be sent.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.packets().any(|packet| packet.waits)
+    }
+
+    /// Whether nothing of it was acknowledged.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.items.iter().any(|item| matches!(&item.content, Content::Message { arrived, .. } if !arrived.is_empty()))
+    }
+
+    /// Whether all of it was acknowledged.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.missing().next().is_none()
+    }
+
+    fn has_arrived(&self, packet: &Packet) -> bool {
+        packet.pieces.iter().all(|piece| match self.items.get(piece.item).map(|item| &item.content) {
+            Some(Content::Message { arrived, .. }) => arrived.contains(&piece.range),
+            Some(Content::ChangeCipherSpec) => false,
+            None => true,
+        })
+    }
+}
