@@ -18,19 +18,25 @@ const MAX_SENT: usize = 512;
 #[derive(Debug)]
 pub(super) struct Flight {
     items: Vec<Item>,
+    /// How many of them are in packets.
+    packed: usize,
     /// As they were or will be sent; made anew when the flight is sent again.
     packets: Vec<Packet>,
     /// What was sent in which record, by number.
     sent: Vec<(RecordNumber, Piece)>,
     pub(super) expects: Expects,
-    /// All of it was handed over for sending at least once, and the timer may run.
+    /// It is complete and may leave.
     pub(super) flushed: bool,
     /// The peer's answer began to arrive, which acknowledges all of it.
     pub(super) answered: bool,
+    /// When a packet left first, unless the flight was sent again since.
+    pub(super) first_left_at: Option<Instant>,
     /// When a packet left last.
     pub(super) left_at: Option<Instant>,
-    /// How often it may be sent again before the timer expires.
+    /// How often it was sent again, for other reasons than the timer's, since that expired.
     pub(super) repeats: u32,
+    /// How many packets left in one go.
+    pub(super) burst: usize,
 }
 
 /// A message, or what takes the place of one.
@@ -67,13 +73,16 @@ impl Default for Flight {
     fn default() -> Self {
         Self {
             items: Vec::new(),
+            packed: 0,
             packets: Vec::new(),
             sent: Vec::new(),
             expects: Expects::Nothing,
             flushed: false,
             answered: false,
+            first_left_at: None,
             left_at: None,
             repeats: 0,
+            burst: 0,
         }
     }
 }
@@ -83,14 +92,21 @@ impl Flight {
         self.items.push(item);
     }
 
-    /// Replaces the packets, of which none has left.
-    pub(super) fn set_packets(&mut self, packets: Vec<Packet>) {
+    /// Replaces the packets that wait by others with the same content.
+    pub(super) fn replace_waiting(&mut self, packets: Vec<Packet>) {
+        self.packets.retain(|packet| !packet.waits);
+        self.packets.extend(packets);
+    }
+
+    /// Replaces all packets.
+    pub(super) fn replace(&mut self, packets: Vec<Packet>) {
         self.packets = packets;
     }
 
-    /// Adds packets for what was pushed since.
-    pub(super) fn add_packets(&mut self, packets: Vec<Packet>) {
+    /// Adds packets with what was pushed since the last were added.
+    pub(super) fn add(&mut self, packets: Vec<Packet>) {
         self.packets.extend(packets);
+        self.packed = self.items.len();
     }
 
     /// Remembers which record carries a piece.
@@ -128,11 +144,6 @@ impl Flight {
         self.packets.get_mut(i)
     }
 
-    /// Drops what is only needed as long as something may have to be sent again.
-    pub(super) fn finish(&mut self) {
-        (self.items, self.packets, self.sent) = (Vec::new(), Vec::new(), Vec::new());
-    }
-
     /// What the peer may lack, in order.
     pub(super) fn missing(&self) -> impl Iterator<Item = Piece> {
         self.items.iter().enumerate().flat_map(|(item, Item { content, .. })| {
@@ -158,8 +169,14 @@ impl Flight {
         self.items.get(i)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.items.len()
+    /// Of what the peer may lack, that which is in no packet yet.
+    pub(super) fn unpacked(&self) -> impl Iterator<Item = Piece> {
+        self.missing().filter(|piece| piece.item >= self.packed)
+    }
+
+    /// Whether the peer still has to show that it arrived.
+    pub(super) fn is_outstanding(&self) -> bool {
+        self.flushed && self.expects != Expects::Nothing && !self.is_acknowledged()
     }
 
     /// Whether packets wait to be sent.

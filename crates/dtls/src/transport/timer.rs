@@ -13,6 +13,8 @@ const CEILING: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(super) struct Timer {
     initial: Duration,
+    /// Whether a round trip was given or measured.
+    is_known: bool,
     current: Duration,
     deadline: Option<Instant>,
     /// How often it expired since the flight began.
@@ -22,12 +24,12 @@ pub(super) struct Timer {
 impl Timer {
     pub(super) fn new(rtt: Option<Duration>) -> Self {
         let initial = first(rtt);
-        Self { initial, current: initial, deadline: None, expiries: 0 }
+        Self { initial, is_known: rtt.is_some(), current: initial, deadline: None, expiries: 0 }
     }
 
-    /// A new measurement. What is under way keeps its deadline.
+    /// A new measurement of the path. What is under way keeps its deadline.
     pub(super) fn set_rtt(&mut self, rtt: Option<Duration>) {
-        self.initial = first(rtt);
+        (self.initial, self.is_known) = (first(rtt), rtt.is_some());
         if self.expiries == 0 {
             self.current = self.initial;
         }
@@ -36,7 +38,14 @@ impl Timer {
     /// Forgets a flight. Unlike RFC 9147 §5.8.2 the next one does not inherit a doubled timeout: an answer came, so the
     /// path works, and a call that is being set up cannot wait for seconds.
     pub(super) fn reset(&mut self) {
-        *self = Self { initial: self.initial, current: self.initial, deadline: None, expiries: 0 };
+        (self.current, self.deadline, self.expiries) = (self.initial, None, 0);
+    }
+
+    /// A flight that left once was answered after `elapsed`: the round trip, if none was known.
+    pub(super) fn measure(&mut self, elapsed: Duration) {
+        if !self.is_known {
+            self.set_rtt(Some(elapsed));
+        }
     }
 
     pub(super) fn start(&mut self, now: Instant) {
