@@ -77,7 +77,10 @@ pub(crate) struct Message {
 pub(crate) enum Input {
     Message(Message),
     /// `authenticated` if it came under keys. Anyone can forge the other kind.
-    Alert { alert: Alert, authenticated: bool },
+    Alert {
+        alert: Alert,
+        authenticated: bool,
+    },
     /// All of the flight has arrived: comes once per flight that was flushed with [`Expects::Ack`].
     Acknowledged,
     /// The peer, known by its keys, broke the protocol below messages.
@@ -292,9 +295,8 @@ impl Transport {
     pub(crate) fn send_alert(&mut self, alert: Alert) {
         let changed = self.version != Some(Version::Dtls12) || self.changed_cipher_spec;
         let epoch = if changed { self.epochs.sending() } else { Epoch::PLAIN };
-        let (mut content, mut packet) = (Vec::new(), Vec::new());
-        alert.write(&mut content);
-        match self.epochs.write(epoch, ContentType::ALERT, &content, &mut packet) {
+        let mut packet = Vec::new();
+        match self.epochs.write(epoch, ContentType::ALERT, &alert.to_bytes(), &mut packet) {
             Ok(_) if self.outbox.len() < send::MAX_OUTBOX => self.outbox.push_back(packet),
             Ok(_) => self.counters.full += 1,
             Err(error) => debug!(%error, "an alert could not be sealed"),

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::Message;
 use super::coverage::Coverage;
-use super::{Fragment, Message};
-use crate::message::HandshakeType;
+use crate::message::handshake_header::Fragment;
+use crate::message::kind::HandshakeType;
 use crate::suite::Epoch;
 
 /// Longest message, in bytes.
@@ -64,22 +65,23 @@ impl Assembly {
         }
         let range = fragment.offset..end as u32;
         let same = |partial: &Partial| partial.seq == fragment.message_seq && partial.epoch == epoch;
-        if let Some(i) = self.partials.iter().position(|partial| same(partial) && partial.agrees(fragment, &range)) {
-            let partial = self.partials.remove(i);
-            return self.keep(partial, fragment.body, range);
-        }
-        let others = self.partials.iter().filter(|partial| same(partial)).count();
-        if others > 0 && epoch != Epoch::PLAIN {
+        let (agreeing, others): (Vec<_>, Vec<_>) =
+            self.partials.extract_if(.., |partial| same(partial)).partition(|partial| partial.agrees(fragment, &range));
+        let is_new = agreeing.is_empty();
+        if is_new && !others.is_empty() && epoch != Epoch::PLAIN {
+            self.partials.extend(others);
             return Taken::Changed;
         }
-        if others == MAX_CANDIDATES
-            && let Some(i) = self.partials.iter().position(same)
-        {
-            self.partials.remove(i);
+        let oldest = usize::from(is_new && others.len() == MAX_CANDIDATES);
+        self.partials.extend(others.into_iter().skip(oldest));
+        if is_new {
+            let Fragment { kind, message_seq: seq, length, body, .. } = *fragment;
+            let partial = Partial { kind, seq, epoch, length, body: Vec::new(), there: Coverage::default() };
+            return self.keep(partial, body, range);
         }
-        let Fragment { kind, message_seq: seq, length, body, .. } = *fragment;
-        let partial = Partial { kind, seq, epoch, length, body: Vec::new(), there: Coverage::default() };
-        self.keep(partial, body, range)
+        // A part that contradicts nobody may belong to any of them.
+        let taken = agreeing.into_iter().map(|partial| self.keep(partial, fragment.body, range.clone()));
+        taken.fold(Taken::Dropped, |all, taken| if matches!(all, Taken::Held { in_order: true }) { all } else { taken })
     }
 
     /// The next message, if all of it came.
@@ -88,12 +90,13 @@ impl Assembly {
         let is_next = |partial: &Partial| u32::from(partial.seq) == next;
         let i = self.partials.iter().position(|p| is_next(p) && p.there.is_complete(p.length))?;
         let Partial { kind, seq, epoch, body, .. } = self.partials.swap_remove(i);
-        self.partials.retain(|partial| !is_next(partial));
+        // Other versions of it stay until it proves to be the true one.
+        self.partials.retain(|partial| u32::from(partial.seq) >= next);
         self.next += 1;
         Some(Message { kind, seq, epoch, body })
     }
 
-    /// The message delivered last counts as never received.
+    /// The message delivered last counts as never received; another version of it may be next.
     pub(super) fn decline(&mut self) {
         self.next = self.next.saturating_sub(1);
     }
@@ -111,11 +114,6 @@ impl Assembly {
     /// The message_seq of the next message.
     pub(super) fn next(&self) -> u32 {
         self.next
-    }
-
-    /// Whether parts of messages are held.
-    pub(super) fn is_partial(&self) -> bool {
-        !self.partials.is_empty()
     }
 
     /// Adds to a message and puts it behind those that were added to before.
@@ -136,7 +134,11 @@ impl Assembly {
     /// Makes room for `len` bytes of message `seq`, at the expense of later messages and then of longer versions of it,
     /// which are likelier to be forged. Answers whether there is room.
     fn make_room(&mut self, seq: u32, len: usize) -> bool {
-        while self.partials.iter().map(|partial| partial.body.len()).sum::<usize>() + len > MAX_BYTES {
+        let held = |partials: &[Partial]| partials.iter().map(|partial| partial.body.len()).sum::<usize>();
+        if held(&self.partials) + len > MAX_BYTES {
+            self.partials.retain(|partial| u32::from(partial.seq) >= self.next);
+        }
+        while held(&self.partials) + len > MAX_BYTES {
             let ranks = self.partials.iter().map(|partial| (u32::from(partial.seq), partial.body.len()));
             match ranks.enumerate().max_by_key(|(_, rank)| *rank).filter(|(_, rank)| *rank > (seq, len)) {
                 Some((i, _)) => drop(self.partials.remove(i)),
@@ -194,7 +196,7 @@ mod tests {
             let mut assembly = Assembly::default();
             let mut out = None;
             for _ in 0..10_000 {
-                let from = rng.below(2000) as usize;
+                let from = rng.below(2100).saturating_sub(100) as usize;
                 let to = (from + 1 + rng.below(700) as usize).min(2000);
                 plain(&mut assembly, 0, 2000, from as u32, &message[from..to]);
                 out = assembly.pop();
@@ -217,7 +219,7 @@ mod tests {
         let bodies: Vec<_> = core::iter::from_fn(|| assembly.pop()).map(|message| message.body).collect();
         assert_eq!(bodies, [&b"second"[..], b"two", b""]);
         assert_eq!(plain(&mut assembly, 1, 3, 0, b"two"), Taken::Old);
-        assert!(!assembly.is_partial());
+        assert!(assembly.partials.is_empty());
     }
 
     #[test]
@@ -228,8 +230,13 @@ mod tests {
         plain(&mut assembly, 0, 9, 0, b"the ");
         assert_eq!(plain(&mut assembly, 0, 9, 3, b" he"), HELD);
         plain(&mut assembly, 0, 9, 6, b"llo");
+        assert_eq!(assembly.pop().unwrap().body, b"THE hello", "nobody can tell yet");
+        assert_eq!(plain(&mut assembly, 0, 9, 0, b"the "), Taken::Old);
+        assembly.decline();
         assert_eq!(assembly.pop().unwrap().body, b"the hello");
-        assert!(!assembly.is_partial(), "the forged ones went with it");
+        assembly.take(Epoch::HANDSHAKE, &fragment(1, 4, 0, b"next"));
+        assert!(assembly.pop().is_some());
+        assert!(assembly.partials.is_empty(), "the forged ones are gone");
     }
 
     #[test]
@@ -269,7 +276,7 @@ mod tests {
         ] {
             assert_eq!(plain(&mut assembly, seq, length, offset, body), Taken::Dropped);
         }
-        assert!(!assembly.is_partial());
+        assert!(assembly.partials.is_empty());
     }
 
     #[test]

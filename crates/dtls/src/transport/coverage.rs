@@ -65,7 +65,6 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
     use proptest::prelude::*;
 
     #[test]
@@ -76,7 +75,7 @@ mod tests {
         assert_eq!(coverage.insert(5..7), Some(false));
         assert_eq!(coverage.gaps(20).collect::<Vec<_>>(), [0..4, 8..12, 16..20]);
         assert_eq!(coverage.insert(8..12), Some(true));
-        assert_eq!(coverage, Coverage(vec![4..16]));
+        assert_eq!(coverage.0.as_slice(), core::slice::from_ref(&(4..16)));
         assert_eq!(coverage.prefix(), 0);
         coverage.insert(0..4);
         assert_eq!(coverage.prefix(), 16);
@@ -87,7 +86,7 @@ mod tests {
     fn an_empty_message_is_missing_until_it_came() {
         let mut coverage = Coverage::default();
         assert!(!coverage.is_complete(0));
-        assert_eq!(coverage.gaps(0).collect::<Vec<_>>(), [0..0]);
+        assert!(coverage.gaps(0).eq(core::iter::once(0..0)));
         assert_eq!(coverage.insert(0..0), Some(true));
         assert_eq!(coverage.insert(0..0), Some(false));
         assert!(coverage.is_complete(0));

@@ -84,6 +84,11 @@ impl Epochs {
         }
     }
 
+    /// Whether there are keys below `epoch` that nobody has retired.
+    pub(super) fn has_predecessors(&self, epoch: Epoch) -> bool {
+        self.openers.iter().any(|keyed| keyed.opener.epoch() < epoch && keyed.until.is_none())
+    }
+
     /// Drops what retired. Answers when there is something to drop next.
     pub(super) fn drop_retired(&mut self, now: Instant) -> Option<Instant> {
         self.openers.retain(|keyed| keyed.until.is_none_or(|until| until > now));

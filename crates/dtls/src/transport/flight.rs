@@ -7,7 +7,7 @@ use peerage_base::time::Instant;
 
 use super::Expects;
 use super::coverage::Coverage;
-use crate::message::HandshakeType;
+use crate::message::kind::HandshakeType;
 use crate::suite::Epoch;
 use crate::wire::number::RecordNumber;
 
@@ -48,7 +48,12 @@ pub(super) struct Item {
 
 #[derive(Debug)]
 pub(super) enum Content {
-    Message { kind: HandshakeType, seq: u16, body: Vec<u8>, arrived: Coverage },
+    Message {
+        kind: HandshakeType,
+        seq: u16,
+        body: Vec<u8>,
+        arrived: Coverage,
+    },
     /// Never acknowledged: DTLS 1.2 has no ACKs.
     ChangeCipherSpec,
 }

@@ -6,9 +6,9 @@ use core::ops::Range;
 
 use tracing::debug;
 
-use super::Fragment;
 use super::epochs::Epochs;
 use super::flight::{Content, Flight, Item, Packet, Piece};
+use crate::message::handshake_header::Fragment;
 use crate::suite::Epoch;
 use crate::wire::number::RecordNumber;
 use crate::wire::{ContentType, MAX_CONTENT};
@@ -35,8 +35,7 @@ pub(super) fn pack(flight: &mut Flight, pieces: &[Piece], epochs: &mut Epochs, s
     for piece in pieces {
         match flight.item(piece.item) {
             Some(Item { epoch, content: Content::Message { kind, seq, body, .. } }) => {
-                let message = Fragment { kind: *kind, length: body.len() as u32, message_seq: *seq, offset: 0, body };
-                packer.add(*epoch, piece, &message);
+                packer.add(*epoch, piece, &Fragment::whole(*kind, *seq, body));
             }
             Some(Item { epoch, content: Content::ChangeCipherSpec }) => packer.add_change_cipher_spec(*epoch, piece),
             None => {}

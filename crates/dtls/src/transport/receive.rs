@@ -2,7 +2,6 @@
 
 use core::ops::Range;
 
-use peerage_base::reader::Reader;
 use peerage_base::time::{Duration, Instant};
 use tracing::{debug, trace};
 
@@ -15,10 +14,10 @@ use crate::message::handshake_header::{Fragment, Fragments};
 use crate::message::kind::HandshakeType;
 use crate::protect::opener::{Opened, Refused};
 use crate::suite::{Epoch, Version};
+use crate::wire::ContentType;
 use crate::wire::datagram::{Header, Records};
 use crate::wire::number::RecordNumber;
 use crate::wire::plaintext::{self, PlaintextHeader};
-use crate::wire::ContentType;
 
 /// Most alerts, and most other facts, that wait to be read.
 const MAX_ALERTS: usize = 4;
@@ -32,7 +31,7 @@ impl Transport {
         inbox.begin();
         self.drop_expired(now);
         let mut records = Records::new(payload);
-        while let Some(record) = records.next() {
+        for record in records.by_ref() {
             if self.phase == Phase::Stopped {
                 return;
             }
@@ -110,7 +109,7 @@ impl Transport {
         if self.version == Some(Version::Dtls13) {
             self.peer_has_keys = true;
             // The keys before an update go soon after the first record under the new ones (RFC 9147 §8).
-            if epoch > Epoch::APPLICATION && self.epochs.retires(epoch) {
+            if epoch > Epoch::APPLICATION && self.epochs.has_predecessors(epoch) {
                 let until = now + REORDERING;
                 self.epochs.retire_openers_below(epoch, until);
                 self.drop_at = Some(self.drop_at.map_or(until, |at| at.min(until)));
@@ -260,7 +259,9 @@ impl Transport {
             // What follows the hello of DTLS 1.2 comes in the same datagram.
             (None, Epoch::PLAIN) => is_hello || !is_server && kind != HandshakeType::FINISHED,
             (Some(Version::Dtls12), Epoch::PLAIN) => kind != HandshakeType::FINISHED && !self.peer_has_keys,
-            (Some(Version::Dtls12), Epoch::FINISHED) => kind == HandshakeType::FINISHED && self.phase != Phase::Released,
+            (Some(Version::Dtls12), Epoch::FINISHED) => {
+                kind == HandshakeType::FINISHED && self.phase != Phase::Released
+            }
             _ => false,
         }
     }
@@ -316,7 +317,8 @@ impl Transport {
     fn hold_early(&mut self, now: Instant, header: &Header, record: &[u8]) {
         let is_possible = match header {
             Header::Unified(header) => {
-                self.version != Some(Version::Dtls12) && (header.is_of(Epoch::HANDSHAKE) || header.is_of(Epoch::APPLICATION))
+                self.version != Some(Version::Dtls12)
+                    && (header.is_of(Epoch::HANDSHAKE) || header.is_of(Epoch::APPLICATION))
             }
             Header::Plaintext(header) => {
                 self.version != Some(Version::Dtls13) && header.number.epoch == Epoch::FINISHED

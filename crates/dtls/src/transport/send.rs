@@ -8,11 +8,11 @@ use tracing::{debug, trace};
 
 use super::packer::{Shape, pack};
 use super::{Expects, MIN_MTU, Phase, Transport};
-use crate::config::Role;
 use crate::extension::list::List;
 use crate::message::ack::{Ack, AckedRecord};
 use crate::suite::{Epoch, Version};
-use crate::wire::{ContentType, MAX_CONTENT};
+use crate::wire::ContentType;
+use crate::wire::number::RecordNumber;
 
 /// Most alerts that wait.
 pub(super) const MAX_OUTBOX: usize = 4;
@@ -29,8 +29,6 @@ const SAFE_MTU: usize = 576 - 28;
 /// Length of a record number in an ACK, and of the length of their list.
 const NUMBER: usize = 16;
 const LIST: usize = 2;
-/// Most record numbers that are looked at.
-const MAX_NUMBERS: usize = MAX_CONTENT / NUMBER;
 
 impl Transport {
     /// Seals what was pushed and lets it leave; its timer starts.
@@ -39,7 +37,8 @@ impl Transport {
         let shape = self.shape(self.packet_size());
         // The ServerHello of DTLS 1.2 has the record number of the ClientHello it answers, as does a HelloVerifyRequest
         // (RFC 6347 §4.2.1). Far-off numbers are forged.
-        if let Some(hello) = self.hello.take().filter(|hello| *hello < 1 << 32 && self.version != Some(Version::Dtls13)) {
+        if let Some(hello) = self.hello.take().filter(|hello| *hello < 1 << 32 && self.version != Some(Version::Dtls13))
+        {
             self.epochs.continue_from(hello);
         }
         let Some(flight) = &mut self.flight else { return };
@@ -127,10 +126,10 @@ impl Transport {
         };
         let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_outstanding()) else { return };
         let mut news = false;
-        for record in ack.record_numbers.iter().take(MAX_NUMBERS) {
+        for AckedRecord { epoch: acked, sequence } in ack.record_numbers.iter() {
             // Nothing is acknowledged under a lower epoch, so what came in the clear says nothing of the rest.
-            let number = record.number().filter(|number| number.epoch <= epoch);
-            news |= number.is_some_and(|number| flight.acknowledge(number));
+            let acked = u16::try_from(acked).ok().map(Epoch).filter(|acked| *acked <= epoch);
+            news |= acked.is_some_and(|epoch| flight.acknowledge(RecordNumber { epoch, sequence }));
         }
         trace!(news, "an ACK");
         if flight.is_acknowledged() {
@@ -187,8 +186,9 @@ impl Transport {
         }
         let pause = self.timer.part(8);
         let Some(flight) = self.flight.as_mut().filter(|flight| flight.flushed) else { return false };
+        let is_full = flight.burst == MAX_BURST;
         while let Some(packet) = flight.next_packet() {
-            if flight_is_full(flight.burst) {
+            if is_full {
                 self.resume_at = self.resume_at.or(Some(now + pause));
                 return false;
             }
@@ -198,6 +198,9 @@ impl Transport {
                 continue;
             }
             flight.burst += 1;
+            if flight.left_at.is_none() {
+                flight.first_left_at = Some(now);
+            }
             flight.left_at = Some(now);
             if flight.expects != Expects::Nothing && !flight.answered {
                 self.timer.start(now);
@@ -216,7 +219,10 @@ impl Transport {
         let room = slot.max().min(self.limits.mtu).saturating_sub(overhead.head + overhead.tail);
         let max = room.min(self.record_limit).saturating_sub(LIST) / NUMBER;
         let Some(numbers) = self.acks.take(epoch, max) else { return false };
-        let numbers: Vec<_> = numbers.iter().map(|number| AckedRecord::from(*number)).collect();
+        let numbers: Vec<_> = numbers
+            .iter()
+            .map(|number| AckedRecord { epoch: number.epoch.0.into(), sequence: number.sequence })
+            .collect();
         let (mut content, mut packet) = (Vec::new(), Vec::new());
         Ack { record_numbers: List::new(&numbers) }.write(&mut content);
         if self.phase == Phase::Released {

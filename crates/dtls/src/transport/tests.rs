@@ -1,0 +1,1 @@
+//! Two transports over a link that loses, reorders and repeats.
