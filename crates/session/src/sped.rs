@@ -548,18 +548,20 @@ mod tests {
         assert!(sped.is_over());
     }
 
+    type Flight = Vec<Vec<u8>>;
+
     /// One side of a handshake as DTLS 1.3 has it: a flight goes when all of the one before has come.
     struct End {
         sped: Sped,
         /// Flights to be received whole, and the one that each brings about.
-        script: Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>,
+        script: Vec<(Flight, Flight)>,
         heard: Vec<Vec<u8>>,
         carried: Attachments,
         next: usize,
     }
 
     impl End {
-        fn new(first: &[Vec<u8>], script: Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>) -> Self {
+        fn new(first: &[Vec<u8>], script: Vec<(Flight, Flight)>) -> Self {
             let mut sped = Sped::new();
             set(&mut sped, at(0), first, false);
             Self { sped, script, heard: Vec::new(), carried: Attachments::default(), next: 0 }
