@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use peerage_base::reader::Reader;
 use peerage_crypto::aead::TAG_LEN;
+use peerage_crypto::header::HeaderKey;
 
 use crate::protect::key::{EXPLICIT, Form, RecordKey, additional_data};
 use crate::schedule::dtls12::TrafficKeys;
@@ -36,6 +37,14 @@ pub(crate) struct Opened {
     pub number: RecordNumber,
     /// Where the content lies in the record.
     pub content: Range<usize>,
+}
+
+/// A record that proved authentic, whatever it may contain.
+struct Unsealed {
+    /// Of DTLS 1.3, `None` if there is nothing but padding.
+    content_type: Option<ContentType>,
+    number: RecordNumber,
+    content: Range<usize>,
 }
 
 /// Why a record was not opened.
@@ -84,10 +93,24 @@ impl Opener {
     /// [`Refused`]; `record` is then unspecified.
     #[inline]
     pub(crate) fn open(&mut self, record: &mut [u8]) -> Result<Opened, Refused> {
-        match self.key.form {
-            Form::Dtls13(_) => self.open13(record),
-            Form::Dtls12Explicit | Form::Dtls12 => self.open12(record),
+        let unsealed = match &self.key.form {
+            Form::Dtls13(mask) => self.unseal13(mask, record),
+            Form::Dtls12Explicit => self.unseal12(EXPLICIT, record),
+            Form::Dtls12 => self.unseal12(0, record),
+        };
+        let Unsealed { content_type, number, content } = unsealed.inspect_err(|refused| {
+            self.forged += u64::from(*refused == Refused::Forged);
+        })?;
+        self.window.check(number.sequence)?;
+        self.window.insert(number.sequence);
+        let content_type = content_type.ok_or(Refused::Empty)?;
+        if content.len() > MAX_CONTENT {
+            return Err(Refused::TooLong);
         }
+        if content.is_empty() && content_type != ContentType::APPLICATION_DATA {
+            return Err(Refused::Empty);
+        }
+        Ok(Opened { content_type, number, content })
     }
 
     /// The epoch of the records.
@@ -109,8 +132,9 @@ impl Opener {
         Self { key, epoch, window: ReplayWindow::default(), forged: 0 }
     }
 
-    fn open13(&mut self, record: &mut [u8]) -> Result<Opened, Refused> {
-        let Form::Dtls13(mask) = &self.key.form else { return Err(Refused::Malformed) };
+    /// Whether the number is new is not asked before the record is open, or the time this takes would tell which number
+    /// it had (RFC 9147 §4.5.1).
+    fn unseal13(&self, mask: &HeaderKey, record: &mut [u8]) -> Result<Unsealed, Refused> {
         let header = UnifiedHeader::read(&mut Reader::new(record)).ok_or(Refused::Malformed)?;
         let (head, sealed) = record.split_at_mut(header.len());
         if header.length.is_some_and(|length| usize::from(length) != sealed.len()) {
@@ -126,57 +150,43 @@ impl Opener {
         let low = header.unmask(head, mask.mask(sample));
         let sequence = reconstruct(self.window.next(), low, 8 * header.sequence_len() as u32);
         let nonce = self.key.nonce(sequence.to_be_bytes());
-        let Ok(inner) = self.key.aead.open_in_place(&nonce, head, sealed) else {
-            self.forged += 1;
-            return Err(Refused::Forged);
-        };
-        // Padding is a run of zeros behind the type; a record of nothing else has no type (RFC 8446 §5.4).
+        let inner = self.key.aead.open_in_place(&nonce, head, sealed).map_err(|_| Refused::Forged)?;
+        // The type stands behind the content and before the padding, a run of zeros (RFC 8446 §5.4).
         let end = inner.iter().rposition(|byte| *byte != 0);
-        // Whether a number is new shows only once the record is open, or the time this takes would tell which number it
-        // had (RFC 9147 §4.5.1).
-        self.take_in(sequence)?;
-        let end = end.ok_or(Refused::Empty)?;
-        let content_type = ContentType(inner[end]);
-        let number = RecordNumber { epoch: self.epoch, sequence };
-        checked(Opened { content_type, number, content: header.len()..header.len() + end })
+        Ok(Unsealed {
+            content_type: end.map(|end| ContentType(inner[end])),
+            number: RecordNumber { epoch: self.epoch, sequence },
+            content: header.len()..header.len() + end.unwrap_or_default(),
+        })
     }
 
-    fn open12(&mut self, record: &mut [u8]) -> Result<Opened, Refused> {
+    /// `explicit` is how much of the nonce comes along. Here the number is in the clear, and a replay is known without
+    /// opening it.
+    fn unseal12(&self, explicit: usize, record: &mut [u8]) -> Result<Unsealed, Refused> {
         let header = PlaintextHeader::read(&mut Reader::new(record)).ok_or(Refused::Malformed)?;
-        // Once a version is chosen, protected records have it (RFC 6347 §4.1).
         let whole = record.len() == plaintext::LEN + usize::from(header.length);
+        // Once a version is chosen, protected records have it (RFC 6347 §4.1).
         if !whole || record.get(1..3) != Some(&plaintext::VERSION) {
             return Err(Refused::Malformed);
         }
         if header.number.epoch != self.epoch {
             return Err(Refused::OtherEpoch);
         }
-        let explicit = if matches!(self.key.form, Form::Dtls12Explicit) { EXPLICIT } else { 0 };
         let (head, sealed) = record.split_at_mut_checked(plaintext::LEN + explicit).ok_or(Refused::Malformed)?;
         let len = sealed.len().checked_sub(TAG_LEN).ok_or(Refused::Malformed)?;
         if len > MAX_CONTENT {
             return Err(Refused::TooLong);
         }
         self.window.check(header.number.sequence)?;
-        // The peer chooses the explicit part as it likes (RFC 5288 §3).
+        // The peer makes the explicit part as it likes (RFC 5288 §3).
         let nonce = match head[plaintext::LEN..].first_chunk() {
             Some(explicit) => self.key.nonce(*explicit),
             None => self.key.nonce(header.epoch_and_sequence()),
         };
         let aad = additional_data(PlaintextHeader { length: len as u16, ..header });
-        if self.key.aead.open_in_place(&nonce, &aad, sealed).is_err() {
-            self.forged += 1;
-            return Err(Refused::Forged);
-        }
-        self.window.insert(header.number.sequence);
-        let content = plaintext::LEN + explicit..plaintext::LEN + explicit + len;
-        checked(Opened { content_type: header.content_type, number: header.number, content })
-    }
-
-    fn take_in(&mut self, sequence: u64) -> Result<(), Refused> {
-        self.window.check(sequence)?;
-        self.window.insert(sequence);
-        Ok(())
+        self.key.aead.open_in_place(&nonce, &aad, sealed).map_err(|_| Refused::Forged)?;
+        let content = head.len()..head.len() + len;
+        Ok(Unsealed { content_type: Some(header.content_type), number: header.number, content })
     }
 }
 
@@ -194,17 +204,6 @@ impl From<NotNew> for Refused {
             NotNew::TooOld => Self::TooOld,
         }
     }
-}
-
-/// Only application data may be empty (RFC 8446 §5.1), and nothing may be longer than a record.
-fn checked(opened: Opened) -> Result<Opened, Refused> {
-    if opened.content.len() > MAX_CONTENT {
-        return Err(Refused::TooLong);
-    }
-    if opened.content.is_empty() && opened.content_type != ContentType::APPLICATION_DATA {
-        return Err(Refused::Empty);
-    }
-    Ok(opened)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use peerage_base::slot::Slot;
 use peerage_crypto::aead::TAG_LEN;
+use peerage_crypto::header::HeaderKey;
 
 use crate::protect::key::{EXPLICIT, Form, RecordKey, additional_data};
 use crate::schedule::dtls12::TrafficKeys;
@@ -87,7 +88,7 @@ impl Sealer {
         }
         let number = RecordNumber { epoch: self.epoch, sequence: self.next };
         match &self.key.form {
-            Form::Dtls13(_) => self.seal13(content_type, number, slot),
+            Form::Dtls13(mask) => self.seal13(mask, content_type, number, slot),
             Form::Dtls12Explicit | Form::Dtls12 => self.seal12(content_type, number, slot),
         }
         .ok_or(SealError::NoRoom)?;
@@ -119,38 +120,42 @@ impl Sealer {
         self.next >= self.worn
     }
 
-    fn seal13(&self, content_type: ContentType, number: RecordNumber, slot: &mut Slot<'_>) -> Option<()> {
-        let Form::Dtls13(mask) = &self.key.form else { return None };
+    fn seal13(
+        &self,
+        mask: &HeaderKey,
+        content_type: ContentType,
+        number: RecordNumber,
+        slot: &mut Slot<'_>,
+    ) -> Option<()> {
         let inner = slot.len() + 1;
         slot.append(1 + TAG_LEN)?[0] = content_type.0;
-        let header = UnifiedHeader::bytes(number.epoch, number.sequence, (inner + TAG_LEN) as u16);
-        slot.prepend(unified::LEN)?.copy_from_slice(&header);
-        let (_, sealed) = slot.packet_mut().split_at_mut(unified::LEN);
+        slot.prepend(unified::LEN)?;
+        let (head, sealed) = slot.packet_mut().split_first_chunk_mut::<{ unified::LEN }>()?;
+        *head = UnifiedHeader::bytes(number.epoch, number.sequence, (inner + TAG_LEN) as u16);
         let (body, tag) = sealed.split_at_mut(inner);
-        tag.copy_from_slice(&self.key.aead.seal_in_place(
-            &self.key.nonce(number.sequence.to_be_bytes()),
-            &header,
-            body,
-        ));
+        let nonce = self.key.nonce(number.sequence.to_be_bytes());
+        tag.copy_from_slice(&self.key.aead.seal_in_place(&nonce, head, body));
         let mask = mask.mask(sealed.first_chunk::<SAMPLE>()?);
-        for (byte, mask) in slot.packet_mut()[1..3].iter_mut().zip(mask) {
-            *byte ^= mask;
-        }
+        head[1] ^= mask[0];
+        head[2] ^= mask[1];
         Some(())
     }
 
     fn seal12(&self, content_type: ContentType, number: RecordNumber, slot: &mut Slot<'_>) -> Option<()> {
         let len = slot.len();
+        let Overhead { head, tail } = self.overhead();
+        slot.append(tail)?;
+        slot.prepend(head)?;
+        let (head, sealed) = slot.packet_mut().split_at_mut(head);
+        let (header, explicit) = head.split_first_chunk_mut::<{ plaintext::LEN }>()?;
         let plain = PlaintextHeader { content_type, number, length: len as u16 };
-        let explicit = plain.epoch_and_sequence();
-        let nonce = self.key.nonce(explicit);
-        let tag = self.key.aead.seal_in_place(&nonce, &additional_data(plain), slot.packet_mut());
-        slot.append(TAG_LEN)?.copy_from_slice(&tag);
-        if matches!(self.key.form, Form::Dtls12Explicit) {
-            slot.prepend(EXPLICIT)?.copy_from_slice(&explicit);
-        }
-        let header = PlaintextHeader { length: slot.len() as u16, ..plain };
-        slot.prepend(plaintext::LEN)?.copy_from_slice(&header.to_bytes());
+        let nonce = plain.epoch_and_sequence();
+        *header = PlaintextHeader { length: (explicit.len() + sealed.len()) as u16, ..plain }.to_bytes();
+        // All of it or, if the nonce is not sent along, nothing.
+        explicit.copy_from_slice(&nonce[..explicit.len()]);
+        let (body, tag) = sealed.split_at_mut(len);
+        let nonce = self.key.nonce(nonce);
+        tag.copy_from_slice(&self.key.aead.seal_in_place(&nonce, &additional_data(plain), body));
         Some(())
     }
 }

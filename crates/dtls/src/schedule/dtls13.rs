@@ -136,3 +136,52 @@ impl HandshakeSecrets {
         Self::from_kdf(Kdf::tls13(hash), shared, transcript)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use alloc::vec::Vec;
+
+    use peerage_testkit::fixtures::hex;
+
+    /// No vectors are published for SHA-384 or for the labels of DTLS: the values were computed with Python's `hmac`.
+    #[test]
+    fn another_implementation_derives_the_same_with_sha_384() {
+        let hash = Hash::Sha384;
+        let shared: Vec<u8> = (0..64).collect();
+        let transcript = hash.digest(b"client hello, server hello");
+        let secrets = HandshakeSecrets::new(hash, &Secret::from_slice(&shared), &transcript);
+        let expected =
+            "3dcdde4816f4bbba195db1f877f18fad970e7417b50ad23fcd884e7d8407d83bf53410fe0cfe6af6fc25337c557dad6f";
+        assert_eq!(secrets.client.as_ref(), hex(expected));
+        let expected =
+            "e49e123db2457e6e710a2eb9e2bac06da4086b14f201cc5a7de32d1692ca21095caf87ea53f98b6cb9a7b74d850b97f7";
+        assert_eq!(secrets.server.as_ref(), hex(expected));
+        let expected =
+            "68ddc60bac69477dca8de9f6aec3eb6f7651484b2851e39a9062cb51470e113079df59073eaeaf929046ebeded38066e";
+        assert_eq!(secrets.finished(Role::Client, &transcript).as_ref(), hex(expected));
+        assert_ne!(secrets.finished(Role::Server, &transcript).as_ref(), hex(expected));
+
+        let application = secrets.application(&hash.digest(b"all of it"));
+        let expected =
+            "3675c964dbe9369ff9d73d72f6fd24049201c0538c810c59db270baf7204f16d788a6714ad8c39db7cf8042ad31f838d";
+        assert_eq!(application.client.as_ref(), hex(expected));
+        let keys = application.client.keys(Algorithm::Aes256Gcm);
+        assert_eq!(keys.key.as_ref(), hex("8654810147802b62c1dd1321d9c1580b733e55964706869e4e6f6413db9dac9b"));
+        assert_eq!(keys.iv[..], hex("bb8b2c301671eae0fee05c21"));
+        assert_eq!(keys.number.as_ref(), hex("ed25bc2dd6e43783d76ebba1d7af3933b4d5c3bb37dab6f5873224a65b0ed88f"));
+        let mut exported = [0; 60];
+        application.exporter.export(b"label", Some(b"context"), &mut exported);
+        let expected = "ec51ed08efd91d89dee8f0876b407f17040da9809df228809387fa3b63731397\
+            94155c6602c95c4b2bb4493ae4b9cdf6aa70664be4d930262eaa1794";
+        assert_eq!(exported[..], hex(expected));
+    }
+
+    #[test]
+    fn another_implementation_updates_to_the_same_secret() {
+        let secret = hex("7ee87c7c0718aa427dd9a84b7655a836834a0c072cd5fdc1b656432221795f78");
+        let next = TrafficSecret::from_log(Hash::Sha256, &secret).next();
+        assert_eq!(next.as_ref(), hex("6089ad1acce8a97b95a75358b7b109a502e869a9324dea32cf27ef2b39245db4"));
+    }
+}

@@ -80,3 +80,28 @@ impl Exporter {
         Self::dtls13(Kdf::new(hash), Secret::from_slice(secret))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn export(exporter: &Exporter, label: &[u8], context: Option<&[u8]>) -> [u8; 40] {
+        let mut out = [0; 40];
+        exporter.export(label, context, &mut out);
+        out
+    }
+
+    #[test]
+    fn label_and_context_matter_and_an_empty_context_only_in_dtls_1_2() {
+        let of13 = Exporter::from_log(Hash::Sha256, &[3; 32]);
+        let of12 = Exporter::dtls12(Hash::Sha256, Secret::from_slice(&[3; 48]), &[1; 32], &[2; 32]);
+        for exporter in [&of13, &of12] {
+            let plain = export(exporter, b"label", None);
+            assert_ne!(plain, export(exporter, b"lebal", None));
+            assert_ne!(plain, export(exporter, b"label", Some(b"context")));
+            assert_eq!(plain, export(exporter, b"label", None));
+        }
+        assert_eq!(export(&of13, b"label", None), export(&of13, b"label", Some(b"")), "RFC 8446 §7.5");
+        assert_ne!(export(&of12, b"label", None), export(&of12, b"label", Some(b"")), "RFC 5705 §4");
+    }
+}

@@ -116,3 +116,73 @@ fn without_dtls_headers(hash: Hash, mut messages: &[u8]) -> Hasher {
     }
     hasher
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: Hash = Hash::Sha256;
+
+    /// `kinds` with bodies of that many bytes, numbered from 0.
+    fn said(transcript: &mut Transcript, kinds: &[u8]) {
+        for (seq, kind) in kinds.iter().enumerate() {
+            transcript.add(HandshakeType(*kind), seq as u16, &[*kind; 20][..usize::from(*kind)]);
+        }
+    }
+
+    #[test]
+    fn it_does_not_matter_when_the_version_becomes_known() {
+        for version in [Version::Dtls12, Version::Dtls13] {
+            let [mut early, mut late] = [Transcript::new(), Transcript::new()];
+            early.select(HASH, version);
+            said(&mut early, &[1, 2, 11]);
+            said(&mut late, &[1, 2, 11]);
+            late.select(HASH, version);
+            late.select(Hash::Sha384, Version::Dtls12);
+            assert_eq!(early.hash(), late.hash(), "{version}");
+        }
+    }
+
+    #[test]
+    fn headers_are_those_of_the_version() {
+        let mut transcript = Transcript::new();
+        said(&mut transcript, &[1, 2]);
+        let long = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 2, 2, 2];
+        assert_eq!(transcript.messages(), long);
+        transcript.select(HASH, Version::Dtls12);
+        assert_eq!(transcript.hash(), HASH.digest(&long));
+        assert_eq!(transcript.messages(), long);
+
+        let mut transcript = Transcript::new();
+        said(&mut transcript, &[1, 2]);
+        transcript.select(HASH, Version::Dtls13);
+        assert_eq!(transcript.hash(), HASH.digest(&[1, 0, 0, 1, 1, 2, 0, 0, 2, 2, 2]));
+        assert!(transcript.messages().is_empty());
+    }
+
+    #[test]
+    fn a_retry_leaves_only_the_digest_of_the_first_hello() {
+        for hash in [Hash::Sha256, Hash::Sha384] {
+            let mut transcript = Transcript::new();
+            said(&mut transcript, &[1]);
+            transcript.select(hash, Version::Dtls13);
+            transcript.replace_with_message_hash();
+            said(&mut transcript, &[2]);
+            let first = hash.digest(&[1, 0, 0, 1, 1]);
+            let mut expected = alloc::vec![254, 0, 0, hash.len() as u8];
+            expected.extend_from_slice(first.as_ref());
+            expected.extend_from_slice(&[2, 0, 0, 2, 2, 2]);
+            assert_eq!(transcript.hash(), hash.digest(&expected));
+        }
+    }
+
+    #[test]
+    fn a_cookie_exchange_of_dtls_1_2_leaves_nothing() {
+        let mut transcript = Transcript::new();
+        said(&mut transcript, &[1, 3]);
+        transcript.clear();
+        transcript.add(HandshakeType::CLIENT_HELLO, 1, b"");
+        transcript.select(HASH, Version::Dtls12);
+        assert_eq!(transcript.hash(), HASH.digest(&[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+    }
+}
