@@ -6,10 +6,11 @@ use peerage_crypto::secret::Secret;
 
 use crate::config::Role;
 use crate::handshake::context::Context;
-use crate::handshake::dtls12::{Hellos, Session};
+use crate::handshake::dtls12::{self, Hellos, Session};
 use crate::handshake::failure::Failure;
 use crate::handshake::negotiate;
-use crate::handshake::outcome::{Agreed, Step};
+use crate::handshake::offer::Offer;
+use crate::handshake::outcome::Step;
 use crate::message::certificate_request12::{CertificateRequest12, ECDSA_SIGN};
 use crate::message::client_key_exchange::ClientKeyExchange;
 use crate::message::kind::HandshakeType;
@@ -59,24 +60,29 @@ struct Exchange {
 }
 
 impl Client12 {
-    /// Goes on behind a ServerHello that chose DTLS 1.2. The transcript ends with the ClientHello. As long as this fails,
-    /// nothing has changed.
+    /// Goes on behind a ServerHello that chose DTLS 1.2, which ends the transcript.
     pub(crate) fn new(
-        client_random: [u8; 32],
-        mut transcript: Transcript,
         hello: &ServerHello<'_>,
-        message: &Message,
+        offer: &Offer,
+        mut transcript: Transcript,
         cx: &mut Context<'_>,
     ) -> Result<Self, Failure> {
         let suite = negotiate::suites(cx.config, Version::Dtls12)
             .find(|suite| *suite == hello.cipher_suite)
             .ok_or(Failure::illegal("the server chose a cipher suite that was not offered for DTLS 1.2"))?;
-        check_downgrade(hello, cx)?;
-        let agreed = check_extensions(hello, cx)?;
-        transcript.select(suite.hash(), Version::Dtls12);
-        let server_random = hello.random;
-        let mut hellos = Hellos { role: Role::Client, suite, client_random, server_random, agreed, transcript };
-        hellos.take(message);
+        let answered = &hello.extensions;
+        // Without it, the keys of two connections can be made the same (RFC 7627 §1).
+        if !answered.extended_master_secret {
+            return Err(Failure::unacceptable("the server knows no extended master secret"));
+        }
+        // A server without renegotiation_info is taken: an attack by renegotiation needs a first handshake in which the
+        // attacker shows its own certificate, and that is not the expected one.
+        let limit = answered.record_size_limit;
+        let agreed = negotiate::accept(cx.config, Version::Dtls12, answered.use_srtp, answered.alpn, limit)?;
+        cx.transport.set_version(Version::Dtls12);
+        transcript.select(dtls12::hash(suite), Version::Dtls12);
+        let (client_random, server_random) = (*offer.random(), hello.random);
+        let hellos = Hellos { role: Role::Client, suite, client_random, server_random, agreed, transcript };
         Ok(Self::Certificate(WaitCertificate { hellos }))
     }
 
@@ -181,33 +187,6 @@ impl WaitFinished {
         self.session.take_finished(message)?;
         Ok(Step::Complete(self.session.complete(cx)))
     }
-}
-
-/// A server that knows DTLS 1.3 says so where it cannot be taken out (RFC 8446 §4.1.3).
-fn check_downgrade(hello: &ServerHello<'_>, cx: &Context<'_>) -> Result<(), Failure> {
-    if negotiate::speaks(cx.config, Version::Dtls13) && hello.is_downgraded() {
-        return Err(Failure::illegal("somebody made the server choose DTLS 1.2"));
-    }
-    Ok(())
-}
-
-fn check_extensions(hello: &ServerHello<'_>, cx: &Context<'_>) -> Result<Agreed, Failure> {
-    let extensions = &hello.extensions;
-    // Without it, the keys of two connections can be made the same (RFC 7627 §1).
-    if !extensions.extended_master_secret {
-        return Err(Failure::unacceptable("the server knows no extended master secret"));
-    }
-    // A server without renegotiation_info is taken: an attack by renegotiation needs a first handshake in which the
-    // attacker shows its own certificate, and that is not the expected one.
-    let config = cx.config;
-    Ok(Agreed {
-        srtp: extensions.use_srtp.map(|chosen| negotiate::check_srtp(config, chosen)).transpose()?,
-        alpn: extensions.alpn.map(|chosen| negotiate::check_alpn(config, chosen)).transpose()?,
-        record_limit: extensions
-            .record_size_limit
-            .map(|limit| negotiate::record_limit(Version::Dtls12, limit))
-            .transpose()?,
-    })
 }
 
 /// Whether a scheme is one of RSA, which PKCS#1 and PSS both are.

@@ -1,9 +1,13 @@
 //! What both sides of DTLS 1.2 do alike: keys, certificates, signatures, Finished.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use peerage_crypto::constant_time;
+use peerage_crypto::hash::Hash;
 use peerage_crypto::secret::Secret;
 use tracing::debug;
 
@@ -80,7 +84,7 @@ impl Hellos {
 impl Session {
     /// Derives the master secret. The transcript ends with the ClientKeyExchange (RFC 7627 §4).
     pub(crate) fn new(hellos: Hellos, group: Group, premaster: &Secret, cx: &mut Context<'_>) -> Self {
-        let master = MasterSecret::extended(hellos.suite.hash(), premaster, &hellos.transcript.hash());
+        let master = MasterSecret::extended(hash(hellos.suite), premaster, &hellos.transcript.hash());
         cx.log_secret("CLIENT_RANDOM", &hellos.client_random, master.as_ref());
         Self { hellos, group, master }
     }
@@ -150,12 +154,17 @@ impl Session {
     /// Our keys and the peer's. Derived anew for each direction: the client's and the server's start at different times.
     fn keys(&self) -> (TrafficKeys, TrafficKeys) {
         let Hellos { role, suite, client_random, server_random, .. } = &self.hellos;
-        let (client, server) = self.master.key_block(suite.aead(), client_random, server_random);
+        let (client, server) = self.master.key_block(*suite, client_random, server_random);
         match role {
             Role::Client => (client, server),
             Role::Server => (server, client),
         }
     }
+}
+
+/// The hash of a suite that a handshake chose.
+pub(crate) fn hash(suite: CipherSuite) -> Hash {
+    suite.hash().expect("a handshake chooses a suite that it knows")
 }
 
 const fn other(role: Role) -> Role {

@@ -14,7 +14,7 @@ use crate::extension::list::List;
 use crate::extension::server::ServerExtensions;
 use crate::extension::use_srtp::SelectedSrtp;
 use crate::handshake::context::Context;
-use crate::handshake::dtls12::{Hellos, Session};
+use crate::handshake::dtls12::{self, Hellos, Session};
 use crate::handshake::failure::Failure;
 use crate::handshake::negotiate;
 use crate::handshake::outcome::{Agreed, Step};
@@ -35,8 +35,6 @@ const FALLBACK: CipherSuite = CipherSuite(0x5600);
 const NO_RENEGOTIATION_YET: CipherSuite = CipherSuite(0x00FF);
 /// Length of a cookie, in bytes; too many to guess.
 const COOKIE_LEN: usize = 16;
-/// DTLS 1.2 on the wire.
-const VERSION: u16 = 0xFEFD;
 
 /// What the server waits for.
 pub(crate) enum Server12 {
@@ -137,7 +135,7 @@ impl WaitSecondHello {
     fn new(hello: &ClientHello<'_>, cx: &mut Context<'_>) -> Self {
         let cookie = cx.rng.bytes();
         let mut body = Vec::new();
-        HelloVerifyRequest { server_version: VERSION, cookie: &cookie }.write(&mut body);
+        HelloVerifyRequest { server_version: negotiate::DTLS12, cookie: &cookie }.write(&mut body);
         cx.transport.begin_flight();
         cx.transport.push(Epoch::PLAIN, HandshakeType::HELLO_VERIFY_REQUEST, body);
         cx.transport.flush(cx.now, Expects::Nothing);
@@ -211,14 +209,7 @@ impl Choice {
         Ok(Self {
             suite: choose_suite(hello, config)?,
             group: choose_group(hello, config)?,
-            agreed: Agreed {
-                srtp: negotiate::choose_srtp(config, extensions.use_srtp),
-                alpn: negotiate::choose_alpn(config, extensions.alpn),
-                record_limit: extensions
-                    .record_size_limit
-                    .map(|limit| negotiate::record_limit(Version::Dtls12, limit))
-                    .transpose()?,
-            },
+            agreed: negotiate::answer(config, Version::Dtls12, extensions),
         })
     }
 }
@@ -253,7 +244,7 @@ fn unchanging(hello: &ClientHello<'_>) -> [u8; hash::SHA256_LEN] {
 fn answer(choice: Choice, hello: &ClientHello<'_>, message: &Message, cx: &mut Context<'_>) -> WaitCertificate {
     let Choice { suite, group, agreed } = choice;
     let mut transcript = Transcript::new();
-    transcript.select(suite.hash(), Version::Dtls12);
+    transcript.select(dtls12::hash(suite), Version::Dtls12);
     let server_random = server_random(cx);
     let client_random = hello.random;
     let mut hellos = Hellos { role: Role::Server, suite, client_random, server_random, agreed, transcript };
@@ -282,7 +273,7 @@ fn send_server_hello(hellos: &mut Hellos, hello: &ClientHello<'_>, cx: &mut Cont
     let asked = &hello.extensions;
     let Agreed { srtp, alpn, .. } = hellos.agreed;
     let answer = ServerHello {
-        legacy_version: VERSION,
+        legacy_version: negotiate::DTLS12,
         random: hellos.server_random,
         session_id: &[],
         cipher_suite: hellos.suite,

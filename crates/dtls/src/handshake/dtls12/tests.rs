@@ -1,0 +1,239 @@
+//! Whole handshakes of DTLS 1.2.
+
+mod keys;
+mod refusals;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use peerage_base::rng::Rng;
+use peerage_crypto::keys::SYSTEM;
+
+use crate::alert::AlertDescription;
+use crate::config::{Config, Role, Versions};
+use crate::handshake::tests::harness::Pair;
+use crate::message::kind::HandshakeType;
+use crate::suite::{Alpn, CipherSuite, Group, SrtpProfile, Version};
+
+const SUITES: [CipherSuite; 3] = [
+    CipherSuite::ECDHE_ECDSA_AES_128_GCM,
+    CipherSuite::ECDHE_ECDSA_AES_256_GCM,
+    CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305,
+];
+const GROUPS: [Group; 3] = [Group::X25519, Group::SECP256R1, Group::SECP384R1];
+
+/// A pair that ends up with DTLS 1.2, on the fast keys.
+fn pair(change: impl FnOnce(&mut Config, &mut Config)) -> Pair {
+    let mut pair = Pair::with(|client, server| {
+        client.versions = Versions::Dtls12;
+        change(client, server);
+    });
+    pair.client.keys = SYSTEM;
+    pair.server.keys = SYSTEM;
+    pair
+}
+
+/// The kinds of messages that a side saw.
+fn kinds(seen: &[u8]) -> Vec<HandshakeType> {
+    seen.iter().copied().map(HandshakeType).collect()
+}
+
+#[test]
+fn every_suite_leads_to_keys_in_every_group() {
+    for suite in SUITES {
+        for group in GROUPS {
+            let mut pair = Pair::with(|client, server| {
+                client.versions = Versions::Dtls12;
+                client.cipher_suites = vec![suite];
+                server.groups = vec![group];
+            })
+            .run();
+            assert_eq!(pair.agreed(), Version::Dtls12);
+            assert_eq!((pair.server.outcome().suite, pair.server.outcome().group), (suite, group));
+        }
+    }
+}
+
+#[test]
+fn either_side_can_be_the_one_that_knows_no_better() {
+    for (client, server) in [
+        (Versions::Any, Versions::Dtls12),
+        (Versions::Dtls12, Versions::Any),
+        (Versions::Dtls12, Versions::Dtls12),
+    ] {
+        let mut pair = pair(|c, s| (c.versions, s.versions) = (client, server)).run();
+        assert_eq!(pair.agreed(), Version::Dtls12, "{client:?} {server:?}");
+    }
+}
+
+#[test]
+fn messages_come_in_the_order_of_the_standard() {
+    type Kind = HandshakeType;
+    let pair = pair(|_, _| {}).run();
+    assert_eq!(
+        kinds(&pair.client.seen),
+        [
+            Kind::SERVER_HELLO,
+            Kind::CERTIFICATE,
+            Kind::SERVER_KEY_EXCHANGE,
+            Kind::CERTIFICATE_REQUEST,
+            Kind::SERVER_HELLO_DONE,
+            Kind::FINISHED
+        ]
+    );
+    assert_eq!(
+        kinds(&pair.server.seen),
+        [
+            Kind::CLIENT_HELLO,
+            Kind::CERTIFICATE,
+            Kind::CLIENT_KEY_EXCHANGE,
+            Kind::CERTIFICATE_VERIFY,
+            Kind::FINISHED
+        ]
+    );
+}
+
+#[test]
+fn the_server_prefers_its_own_order() {
+    let mut pair = pair(|client, server| {
+        client.groups = vec![Group::SECP384R1, Group::X25519, Group::SECP256R1];
+        server.groups = vec![Group::X25519_MLKEM768, Group::SECP256R1, Group::X25519];
+        server.cipher_suites.reverse();
+        server.srtp_profiles = vec![SrtpProfile::Aes128CmSha1_80, SrtpProfile::AeadAes128Gcm];
+        server.alpn = vec![Alpn::ConfidentialWebRtc, Alpn::WebRtc];
+    })
+    .run();
+    assert_eq!(pair.agreed(), Version::Dtls12);
+    let outcome = pair.server.outcome();
+    assert_eq!(outcome.suite, CipherSuite::ECDHE_ECDSA_AES_256_GCM);
+    assert_eq!(outcome.group, Group::SECP256R1);
+    assert_eq!(outcome.agreed.srtp, Some(SrtpProfile::Aes128CmSha1_80));
+    assert_eq!(outcome.agreed.alpn, Some(Alpn::ConfidentialWebRtc));
+}
+
+#[test]
+fn what_is_not_common_or_not_offered_is_left_out() {
+    let mut pair = pair(|client, server| {
+        client.srtp_profiles = vec![SrtpProfile::Aes128CmSha1_32];
+        client.alpn = Vec::new();
+        server.record_size_limit = 500;
+    })
+    .run();
+    assert_eq!(pair.agreed(), Version::Dtls12);
+    for side in [&pair.client, &pair.server] {
+        assert_eq!((side.outcome().agreed.srtp, side.outcome().agreed.alpn), (None, None));
+    }
+    // Limits are each side's own.
+    assert_eq!(pair.client.outcome().agreed.record_limit, Some(500));
+    assert_eq!(pair.server.outcome().agreed.record_limit, Some(1 << 14));
+}
+
+#[test]
+fn srtp_keys_are_those_of_the_exporter() {
+    for profile in [
+        SrtpProfile::Aes128CmSha1_80,
+        SrtpProfile::Aes128CmSha1_32,
+        SrtpProfile::AeadAes128Gcm,
+        SrtpProfile::AeadAes256Gcm,
+    ] {
+        let pair = pair(|_, server| server.srtp_profiles = vec![profile]);
+        let client_offers = pair.client.config.srtp_profiles.contains(&profile);
+        let pair = pair.run();
+        let [client, server] = [&pair.client, &pair.server].map(|side| {
+            let outcome = side.outcome();
+            outcome.agreed.srtp.map(|profile| outcome.exporter.srtp_keys(profile))
+        });
+        assert_eq!(client, server);
+        assert_eq!(client.is_some(), client_offers);
+        if let Some(keys) = client {
+            let (key, salt) = profile.key_and_salt();
+            assert_eq!((keys.profile, keys.material.len()), (profile, 2 * (key + salt)));
+        }
+    }
+}
+
+#[test]
+fn the_key_log_has_the_master_secret_by_the_random_of_the_client() {
+    let pair = pair(|_, _| {}).run();
+    let [line] = pair.client.key_log.as_slice() else { panic!("one line: {:?}", pair.client.key_log.len()) };
+    let fields: Vec<&str> = line.0.split(' ').collect();
+    let [label, random, secret] = fields.as_slice() else { panic!("three fields") };
+    assert_eq!((*label, random.len(), secret.len()), ("CLIENT_RANDOM", 64, 96));
+    // Behind the headers of record and message, and the version.
+    let (_, hello) = &pair.wire[0];
+    let on_wire: Vec<u8> = hello[13 + 12 + 2..][..32].to_vec();
+    let logged: Vec<u8> = (0..64).step_by(2).map(|i| u8::from_str_radix(&random[i..i + 2], 16).unwrap()).collect();
+    assert_eq!(on_wire, logged);
+    assert_eq!(pair.client.key_log, pair.server.key_log);
+}
+
+#[test]
+fn the_same_seeds_give_the_same_bytes() {
+    let wire = || Pair::with(|client, _| client.versions = Versions::Dtls12).run().wire;
+    assert_eq!(wire(), wire());
+}
+
+#[test]
+fn a_cookie_costs_one_round_trip_and_nothing_else() {
+    for versions in [Versions::Dtls12, Versions::Any] {
+        let mut pair = pair(|client, server| {
+            client.versions = versions;
+            server.versions = Versions::Dtls12;
+            server.cookie = true;
+        })
+        .run();
+        assert_eq!(pair.agreed(), Version::Dtls12);
+        assert_eq!(pair.client.seen[..2], [3, 2], "HelloVerifyRequest, ServerHello");
+        assert_eq!(pair.server.seen[..2], [1, 1], "two hellos");
+    }
+}
+
+#[test]
+fn any_single_datagram_may_be_lost() {
+    for cookie in [false, true] {
+        for (loser, most) in [(Role::Client, 4), (Role::Server, 4)] {
+            for lost in 0..most {
+                let mut pair = pair(|client, server| {
+                    client.mtu = 600;
+                    server.mtu = 600;
+                    server.cookie = cookie;
+                });
+                pair.link = alloc::boxed::Box::new(move |from, index, datagram| {
+                    if from == loser && index == lost { Vec::new() } else { vec![datagram] }
+                });
+                let mut pair = pair.run();
+                assert_eq!(pair.agreed(), Version::Dtls12, "{loser:?} loses {lost}, cookie {cookie}");
+            }
+        }
+    }
+}
+
+#[test]
+fn loss_duplication_and_disorder_only_cost_time() {
+    for seed in 0..20 {
+        let mut pair = pair(|client, server| {
+            client.mtu = 400;
+            server.mtu = 300;
+            server.cookie = seed % 2 == 0;
+            server.handshake_timeout = core::time::Duration::from_secs(300);
+            client.handshake_timeout = core::time::Duration::from_secs(300);
+        });
+        let mut rng = Rng::from_u64(seed);
+        let mut kept: Option<Vec<u8>> = None;
+        pair.link = alloc::boxed::Box::new(move |_, _, datagram| match rng.below(10) {
+            0..3 => Vec::new(),
+            3 => vec![datagram.clone(), datagram],
+            _ => vec![datagram],
+        });
+        let _ = &mut kept;
+        let mut pair = pair.run();
+        assert_eq!(pair.agreed(), Version::Dtls12, "seed {seed}");
+    }
+}
+
+#[test]
+fn nobody_begins_anew() {
+    let mut pair = pair(|_, _| {}).run();
+    assert_eq!(pair.agreed(), Version::Dtls12);
+    let _ = AlertDescription::NO_RENEGOTIATION;
+}
