@@ -143,7 +143,7 @@ impl WaitServerKeyExchange {
             return Err(Failure::illegal("the server signs with another kind of key than the cipher suite says"));
         }
         cx.peer.verify(Version::Dtls12, scheme, &self.hellos.signed(&params), signature)?;
-        let agreed = cx.keys.respond(agreement, share, cx.rng);
+        let agreed = cx.config.keys.respond(agreement, share, cx.rng);
         let (share, premaster) = agreed.map_err(|_| Failure::illegal("the server's key share is invalid"))?;
         self.hellos.take(message);
         Ok(WaitCertificateRequest { hellos: self.hellos, exchange: Exchange { group, share, premaster } })
