@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use peerage_base::rng::Rng;
 use peerage_base::time::Duration;
-use peerage_crypto::keys::SYSTEM;
+use peerage_crypto::keys::system::SYSTEM;
 
 use crate::config::{Config, Role, Versions};
 use crate::handshake::tests::harness::Pair;

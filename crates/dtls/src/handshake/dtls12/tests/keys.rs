@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use peerage_base::rng::Rng;
 use peerage_crypto::agreement::{Group, InvalidShare, PrivateHalf};
-use peerage_crypto::keys::{Keys, SYSTEM};
+use peerage_crypto::keys::Keys;
+use peerage_crypto::keys::system::SYSTEM;
 use peerage_crypto::secret::Secret;
 use peerage_crypto::signature::{Signature, SigningKey};
 

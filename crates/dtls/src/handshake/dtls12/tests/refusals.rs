@@ -372,7 +372,7 @@ fn a_message_out_of_turn_in_every_state() {
                 Kind::NEW_SESSION_TICKET,
                 Kind::HELLO_VERIFY_REQUEST,
                 Kind::FINISHED,
-                Kind(99),
+                HandshakeType(99),
             ] {
                 let mut pair = pair(|_, _| {});
                 let mut seen = 0;
