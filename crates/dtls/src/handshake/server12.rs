@@ -280,9 +280,7 @@ fn send_server_hello(hellos: &mut Hellos, hello: &ClientHello<'_>, cx: &mut Cont
         extensions: ServerExtensions {
             use_srtp: srtp.map(|profile| SelectedSrtp { profile: profile.number(), mki: &[] }),
             alpn: alpn.map(|alpn| ProtocolName(alpn.id())),
-            record_size_limit: asked
-                .record_size_limit
-                .map(|_| negotiate::own_record_limit(cx.config, Version::Dtls12)),
+            record_size_limit: asked.record_size_limit.map(|_| negotiate::own_record_limit(cx.config, Version::Dtls12)),
             extended_master_secret: true,
             ec_point_formats: asked.ec_point_formats,
             renegotiation_info: asked.renegotiation_info || hello.cipher_suites.contains(NO_RENEGOTIATION_YET),

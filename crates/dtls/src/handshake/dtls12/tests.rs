@@ -56,11 +56,9 @@ fn every_suite_leads_to_keys_in_every_group() {
 
 #[test]
 fn either_side_can_be_the_one_that_knows_no_better() {
-    for (client, server) in [
-        (Versions::Any, Versions::Dtls12),
-        (Versions::Dtls12, Versions::Any),
-        (Versions::Dtls12, Versions::Dtls12),
-    ] {
+    for (client, server) in
+        [(Versions::Any, Versions::Dtls12), (Versions::Dtls12, Versions::Any), (Versions::Dtls12, Versions::Dtls12)]
+    {
         let mut pair = pair(|c, s| (c.versions, s.versions) = (client, server)).run();
         assert_eq!(pair.agreed(), Version::Dtls12, "{client:?} {server:?}");
     }
@@ -83,13 +81,7 @@ fn messages_come_in_the_order_of_the_standard() {
     );
     assert_eq!(
         kinds(&pair.server.seen),
-        [
-            Kind::CLIENT_HELLO,
-            Kind::CERTIFICATE,
-            Kind::CLIENT_KEY_EXCHANGE,
-            Kind::CERTIFICATE_VERIFY,
-            Kind::FINISHED
-        ]
+        [Kind::CLIENT_HELLO, Kind::CERTIFICATE, Kind::CLIENT_KEY_EXCHANGE, Kind::CERTIFICATE_VERIFY, Kind::FINISHED]
     );
 }
 
@@ -198,9 +190,11 @@ fn any_single_datagram_may_be_lost() {
                     server.mtu = 600;
                     server.cookie = cookie;
                 });
-                pair.link = Box::new(move |from, index, datagram| {
-                    if from == loser && index == lost { Vec::new() } else { vec![datagram] }
-                });
+                pair.link = Box::new(
+                    move |from, index, datagram| {
+                        if from == loser && index == lost { Vec::new() } else { vec![datagram] }
+                    },
+                );
                 let mut pair = pair.run();
                 assert_eq!(pair.agreed(), Version::Dtls12, "{loser:?} loses {lost}, cookie {cookie}");
             }
@@ -228,4 +222,3 @@ fn loss_duplication_and_disorder_only_cost_time() {
         assert_eq!(pair.agreed(), Version::Dtls12, "seed {seed}");
     }
 }
-

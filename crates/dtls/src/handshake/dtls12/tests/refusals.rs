@@ -150,7 +150,8 @@ fn a_hello_without_extensions() {
 
 #[test]
 fn a_fallback_without_need() {
-    let fallback = || client_hello(|hello| hello.cipher_suites = List::new(&[CipherSuite(0xC02B), CipherSuite(0x5600)]));
+    let fallback =
+        || client_hello(|hello| hello.cipher_suites = List::new(&[CipherSuite(0xC02B), CipherSuite(0x5600)]));
     let mut knows_better = pair(|_, _| {});
     knows_better.server.tamper = Some(fallback());
     assert_no_answer(knows_better, Alert::INAPPROPRIATE_FALLBACK);
