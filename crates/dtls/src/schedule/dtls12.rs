@@ -111,3 +111,38 @@ impl MasterSecret {
         Self { hash, secret: Secret::from_slice(secret) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use alloc::vec::Vec;
+
+    use peerage_testkit::fixtures::hex;
+
+    /// RFC 7627 has no vectors: the values were computed with Python's `hmac`. What follows from a master secret is
+    /// compared with OpenSSL's.
+    #[test]
+    fn another_implementation_derives_the_same_master_secret() {
+        let premaster = Secret::from_slice(&(0..32).collect::<Vec<u8>>());
+        let cases = [
+            (
+                Hash::Sha256,
+                "8e9a9d36e8e502fce65ab044711f8a9d00784c4cb8df62385c5f2360b9be132b7cfff74111012bf71173bf4e8ece07f9",
+                "42d1cf1491de763aca58e577ba32d3579855a6c9",
+            ),
+            (
+                Hash::Sha384,
+                "7c6aecbf432b8334099cfafe6474ed454845c1873b275a1685c5e45dffa4c6c59335fc8f51a96806120cc5ed63bbb2e5",
+                "b370e4c276207eed33c8e6a6bfdd133855ca27e6",
+            ),
+        ];
+        for (hash, expected, exported) in cases {
+            let master = MasterSecret::extended(hash, &premaster, &hash.digest(b"up to the key exchange"));
+            assert_eq!(master.as_ref(), hex(expected));
+            let mut out = [0; 20];
+            master.exporter(&[1; 32], &[2; 32]).export(b"label", Some(b"context"), &mut out);
+            assert_eq!(out[..], hex(exported));
+        }
+    }
+}
