@@ -11,12 +11,18 @@ pub(crate) mod certificate_verify;
 pub(crate) mod client_hello;
 pub(crate) mod client_key_exchange;
 pub(crate) mod encrypted_extensions;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod exercise;
 pub(crate) mod finished;
+#[cfg(test)]
+mod foreign;
 pub(crate) mod handshake_header;
 pub(crate) mod hello_verify_request;
 pub(crate) mod key_update;
 pub(crate) mod kind;
 pub(crate) mod new_session_ticket;
+#[cfg(test)]
+mod round_trip;
 pub(crate) mod server_hello;
 pub(crate) mod server_hello_done;
 pub(crate) mod server_key_exchange;
