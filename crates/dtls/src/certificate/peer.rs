@@ -126,3 +126,194 @@ const fn bad(reason: &'static str) -> ParseError {
 const fn unsupported(reason: &'static str) -> ParseError {
     ParseError { alert: AlertDescription::UNSUPPORTED_CERTIFICATE, reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use peerage_crypto::signature::{self, Scheme};
+    use proptest::prelude::{any, prop_assert, proptest};
+
+    macro_rules! made_by_openssl {
+        ($name:literal) => {
+            include_bytes!(concat!("../../tests/fixtures/certificates/", $name, ".der")).as_slice()
+        };
+    }
+
+    const GOOD: &[(&[u8], Scheme)] = &[
+        (made_by_openssl!("p256"), Scheme::EcdsaSha256),
+        (made_by_openssl!("many"), Scheme::EcdsaSha256),
+        (made_by_openssl!("p384"), Scheme::EcdsaSha256),
+        (made_by_openssl!("rsa2048"), Scheme::RsaPkcs1Sha256),
+        (made_by_openssl!("rsa4096"), Scheme::RsaPkcs1Sha256),
+        (made_by_openssl!("v1"), Scheme::RsaPkcs1Sha256),
+        (made_by_openssl!("ed25519"), Scheme::Ed25519),
+    ];
+
+    fn refusal(der: &[u8]) -> AlertDescription {
+        PeerCertificate::parse(der).unwrap_err().alert
+    }
+
+    /// The part that is signed, and the signature.
+    fn parts(der: &[u8]) -> (Vec<u8>, &[u8]) {
+        let mut certificate = Elements::new(der).enter(Tag::SEQUENCE).unwrap();
+        let before = certificate.rest();
+        certificate.take(Tag::SEQUENCE).unwrap();
+        let signed = before[..before.len() - certificate.rest().len()].to_vec();
+        certificate.take(Tag::SEQUENCE).unwrap();
+        (signed, certificate.bit_string().unwrap())
+    }
+
+    #[test]
+    fn the_key_is_the_one_that_signed() {
+        for (der, scheme) in GOOD {
+            let key = PeerCertificate::parse(der).unwrap().key;
+            let (signed, signature) = parts(der);
+            signature::verify(*scheme, key, &signed, signature).unwrap();
+        }
+    }
+
+    #[test]
+    fn keys_of_another_writer_are_found() {
+        for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
+            let pair = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let params = rcgen::CertificateParams::new(["peer.example".into()]).unwrap();
+            let certificate = params.self_signed(&pair).unwrap();
+            let found = match PeerCertificate::parse(certificate.der()).unwrap().key {
+                PublicKey::EcdsaP256(key) | PublicKey::EcdsaP384(key) | PublicKey::Rsa(key) => key,
+                PublicKey::Ed25519(key) => key,
+            };
+            assert_eq!(found, rcgen::PublicKeyData::der_bytes(&pair));
+        }
+    }
+
+    #[test]
+    fn an_unsigned_certificate_has_a_key_too() {
+        let unsigned = PeerCertificate::parse(made_by_openssl!("unsigned")).unwrap();
+        assert_eq!(unsigned, PeerCertificate::parse(made_by_openssl!("p256")).unwrap());
+        assert!(parts(made_by_openssl!("unsigned")).1.is_empty());
+    }
+
+    #[test]
+    fn keys_that_cannot_be_used_are_unsupported() {
+        for der in [
+            made_by_openssl!("p521"),
+            made_by_openssl!("secp256k1"),
+            made_by_openssl!("ed448"),
+            made_by_openssl!("rsapss"),
+            made_by_openssl!("rsa1024"),
+            made_by_openssl!("explicit"),
+            made_by_openssl!("compressed"),
+        ] {
+            assert_eq!(refusal(der), AlertDescription::UNSUPPORTED_CERTIFICATE);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_cut_off_or_too_long_is_bad() {
+        for (der, _) in GOOD {
+            for len in 0..der.len() {
+                assert_eq!(refusal(&der[..len]), AlertDescription::BAD_CERTIFICATE);
+            }
+            assert_eq!(refusal(&[der, &[0][..]].concat()), AlertDescription::BAD_CERTIFICATE);
+        }
+        assert_eq!(refusal(&vec![0x30; MAX_DER + 1]), AlertDescription::BAD_CERTIFICATE);
+    }
+
+    #[test]
+    fn a_flipped_bit_never_panics_and_never_makes_another_length_of_key() {
+        for (der, _) in GOOD {
+            for bit in 0..8 * der.len() {
+                let mut broken = der.to_vec();
+                broken[bit / 8] ^= 1 << (bit % 8);
+                match PeerCertificate::parse(&broken).map(|certificate| certificate.key) {
+                    Ok(PublicKey::EcdsaP256(key)) => assert_eq!(key.len(), 65),
+                    Ok(PublicKey::EcdsaP384(key)) => assert_eq!(key.len(), 97),
+                    Ok(PublicKey::Rsa(_) | PublicKey::Ed25519(_)) | Err(_) => {}
+                }
+            }
+        }
+    }
+
+    fn sequence(content: &[u8]) -> Vec<u8> {
+        let [_, _, high, low] = (content.len() as u32).to_be_bytes();
+        let head = match content.len() {
+            0..=0x7F => vec![0x30, low],
+            0x80..=0xFF => vec![0x30, 0x81, low],
+            _ => vec![0x30, 0x82, high, low],
+        };
+        [&head, content].concat()
+    }
+
+    #[test]
+    fn depth_costs_nothing() {
+        let mut deep = vec![];
+        while deep.len() < MAX_DER - 200 {
+            deep = sequence(&deep);
+        }
+        assert_eq!(refusal(&deep), AlertDescription::BAD_CERTIFICATE);
+        let with_issuer = |issuer: &[u8]| {
+            let info = key_info(made_by_openssl!("p256")).unwrap();
+            let empty = sequence(&[]);
+            let fields = [&[2, 1, 1], &empty[..], issuer, &empty, &empty, &sequence(info.rest())].concat();
+            sequence(&[&sequence(&fields), &empty[..], &[3, 1, 0]].concat())
+        };
+        let expected = PeerCertificate::parse(made_by_openssl!("p256"));
+        assert_eq!(PeerCertificate::parse(&with_issuer(&deep)), expected);
+        assert_eq!(PeerCertificate::parse(&with_issuer(&sequence(&[0xFF; 9]))), expected, "names are not looked at");
+    }
+
+    #[test]
+    fn an_rsa_key_has_a_modulus_in_bounds_and_an_exponent() {
+        let key = |modulus: &[u8], exponent: &[u8]| {
+            let integer = |bytes: &[u8]| [&[2, 0x82, (bytes.len() >> 8) as u8, bytes.len() as u8], bytes].concat();
+            let short = |bytes: &[u8]| [&[2, bytes.len() as u8], bytes].concat();
+            let inside = [integer(modulus), short(exponent)].concat();
+            [&[0x30, 0x82, (inside.len() >> 8) as u8, inside.len() as u8], &inside[..]].concat()
+        };
+        let modulus = |bits: usize| {
+            let mut bytes = vec![0xFF; bits.div_ceil(8)];
+            bytes[0] >>= (8 - bits % 8) % 8;
+            if bits % 8 == 0 { [&[0], &bytes[..]].concat() } else { bytes }
+        };
+        let alert = |bits: &[u8]| rsa(bits).map(|_| ()).map_err(|error| error.alert);
+        for bits in [2048, 2049, 3072, 8191, 8192] {
+            assert!(rsa(&key(&modulus(bits), &[1, 0, 1])).is_ok(), "{bits}");
+        }
+        for bits in [2047, 8193, 16_384] {
+            let key = key(&modulus(bits), &[1, 0, 1]);
+            assert_eq!(alert(&key), Err(AlertDescription::UNSUPPORTED_CERTIFICATE), "{bits}");
+        }
+        for exponent in [&[][..], &[0], &[0x80]] {
+            assert_eq!(alert(&key(&modulus(2048), exponent)), Err(AlertDescription::BAD_CERTIFICATE));
+        }
+        assert_eq!(alert(&[key(&modulus(2048), &[3]), vec![0]].concat()), Err(AlertDescription::BAD_CERTIFICATE));
+        assert_eq!(alert(&key(&[0x80; 256], &[3])), Err(AlertDescription::BAD_CERTIFICATE), "a negative modulus");
+    }
+
+    #[test]
+    fn a_point_has_its_form_in_front() {
+        let good = made_by_openssl!("p256");
+        let at = good.windows(2).position(|two| two == [0, 4]).unwrap() + 1;
+        for form in [0, 2, 5, 6] {
+            let mut broken = good.to_vec();
+            broken[at] = form;
+            assert_eq!(refusal(&broken), AlertDescription::BAD_CERTIFICATE, "form {form}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn noise_never_panics(noise in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..800) {
+            let _ = PeerCertificate::parse(&noise);
+            let mut good = made_by_openssl!("rsa2048").to_vec();
+            let end = (at + noise.len()).min(good.len());
+            if let Some(target) = good.get_mut(at..end) {
+                target.copy_from_slice(&noise[..target.len()]);
+            }
+            let taken = PeerCertificate::parse(&good);
+            prop_assert!(taken.is_err() || taken.is_ok_and(|it| matches!(it.key, PublicKey::Rsa(_))));
+        }
+    }
+}

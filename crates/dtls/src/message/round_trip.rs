@@ -44,6 +44,13 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
+macro_rules! again {
+    ($message:ident, $value:expr) => {
+        let out = written(|out| $value.write(out));
+        prop_assert_eq!($message::parse(&out), Ok($value));
+    };
+}
+
 proptest! {
     #[test]
     fn client_hello(
@@ -76,7 +83,7 @@ proptest! {
             legacy_version: 0xFEFD, random, session_id: &session_id, cookie: &cookie,
             cipher_suites: List::new(&suites), compression: &[0], extensions,
         };
-        prop_assert_eq!(ClientHello::parse(&written(|out| hello.write(out))), Ok(hello));
+        again!(ClientHello, hello);
     }
 
     #[test]
@@ -103,7 +110,7 @@ proptest! {
             let hello = ServerHello {
                 legacy_version: 0xFEFD, random, session_id: &session_id, cipher_suite: CipherSuite(suite), extensions,
             };
-            prop_assert_eq!(ServerHello::parse(&written(|out| hello.write(out))), Ok(hello));
+            again!(ServerHello, hello);
         }
     }
 
@@ -119,46 +126,46 @@ proptest! {
             record_size_limit: limit,
             supported_groups: groups.as_deref().map(List::new),
         };
-        prop_assert_eq!(EncryptedExtensions::parse(&written(|out| extensions.write(out))), Ok(extensions));
+        again!(EncryptedExtensions, extensions);
     }
 
     #[test]
     fn certificates(context in bytes(0..256), chain in vec(bytes(1..600), 0..5), scheme: u16, types in bytes(1..256)) {
         let entries: Vec<_> = chain.iter().map(|der| CertificateEntry::new(der)).collect();
         let message = Certificate13 { context: &context, entries: List::new(&entries) };
-        prop_assert_eq!(Certificate13::parse(&written(|out| message.write(out))), Ok(message));
+        again!(Certificate13, message);
         prop_assert_eq!(message.leaf(), chain.first().map(Vec::as_slice));
         let items: Vec<_> = chain.iter().map(|der| ChainItem(der)).collect();
         let message = Certificate12 { chain: List::new(&items) };
-        prop_assert_eq!(Certificate12::parse(&written(|out| message.write(out))), Ok(message));
+        again!(Certificate12, message);
         prop_assert_eq!(message.leaf(), chain.first().map(Vec::as_slice));
         let schemes = [SignatureScheme(scheme), SignatureScheme::ED25519];
         let message = CertificateRequest13 { context: &context, signature_algorithms: List::new(&schemes) };
-        prop_assert_eq!(CertificateRequest13::parse(&written(|out| message.write(out))), Ok(message));
+        again!(CertificateRequest13, message);
         let message = CertificateRequest12 { types: &types, signature_algorithms: List::new(&schemes) };
-        prop_assert_eq!(CertificateRequest12::parse(&written(|out| message.write(out))), Ok(message));
+        again!(CertificateRequest12, message);
         let message = CertificateVerify { scheme: SignatureScheme(scheme), signature: &context };
-        prop_assert_eq!(CertificateVerify::parse(&written(|out| message.write(out))), Ok(message));
+        again!(CertificateVerify, message);
     }
 
     #[test]
     fn exchanges(group: u16, share in bytes(1..256), scheme: u16, signature in bytes(0..600), version: u16, requested: bool) {
         let params = EcdhParams { group: Group(group), share: &share };
         let message = ServerKeyExchange { params, scheme: SignatureScheme(scheme), signature: &signature };
-        prop_assert_eq!(ServerKeyExchange::parse(&written(|out| message.write(out))), Ok(message));
+        again!(ServerKeyExchange, message);
         let message = ClientKeyExchange { share: &share };
-        prop_assert_eq!(ClientKeyExchange::parse(&written(|out| message.write(out))), Ok(message));
+        again!(ClientKeyExchange, message);
         let message = HelloVerifyRequest { server_version: version, cookie: &share };
-        prop_assert_eq!(HelloVerifyRequest::parse(&written(|out| message.write(out))), Ok(message));
+        again!(HelloVerifyRequest, message);
         let message = KeyUpdate { requested };
-        prop_assert_eq!(KeyUpdate::parse(&written(|out| message.write(out))), Ok(message));
+        again!(KeyUpdate, message);
     }
 
     #[test]
     fn acknowledgements(records in vec(any::<(u64, u64)>(), 0..50)) {
         let records: Vec<_> = records.into_iter().map(|(epoch, sequence)| AckedRecord { epoch, sequence }).collect();
         let ack = Ack { record_numbers: List::new(&records) };
-        prop_assert_eq!(Ack::parse(&written(|out| ack.write(out))), Ok(ack));
+        again!(Ack, ack);
     }
 
     #[test]
