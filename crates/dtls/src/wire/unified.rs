@@ -79,11 +79,6 @@ impl UnifiedHeader {
     pub(crate) const fn is_of(&self, epoch: Epoch) -> bool {
         self.first & EPOCH == epoch.0 as u8 & EPOCH
     }
-
-    /// The low two bits of the epoch.
-    pub(crate) const fn epoch_bits(&self) -> u8 {
-        self.first & EPOCH
-    }
 }
 
 #[cfg(test)]
@@ -101,7 +96,6 @@ mod tests {
         let header = read(&bytes).unwrap();
         assert_eq!((header.len(), header.sequence_len(), header.length), (5, 2, Some(0x0203)));
         assert!(header.is_of(Epoch(3)) && header.is_of(Epoch(7)) && !header.is_of(Epoch(2)));
-        assert_eq!(header.epoch_bits(), 3);
     }
 
     #[test]
