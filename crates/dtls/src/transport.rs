@@ -459,7 +459,7 @@ impl Transport {
         self.timer.reset();
         self.resume_at = None;
         if self.phase == Phase::Released {
-            if self.limits.role == Role::Client {
+            if self.version == Some(Version::Dtls13) && self.limits.role == Role::Client {
                 self.epochs.retire_openers_below(Epoch::APPLICATION, now);
             }
             self.drop_at = Some(now);
