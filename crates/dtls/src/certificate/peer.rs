@@ -275,7 +275,7 @@ mod tests {
         let modulus = |bits: usize| {
             let mut bytes = vec![0xFF; bits.div_ceil(8)];
             bytes[0] >>= (8 - bits % 8) % 8;
-            if bits % 8 == 0 { [&[0], &bytes[..]].concat() } else { bytes }
+            if bits.is_multiple_of(8) { [&[0], &bytes[..]].concat() } else { bytes }
         };
         let alert = |bits: &[u8]| rsa(bits).map(|_| ()).map_err(|error| error.alert);
         for bits in [2048, 2049, 3072, 8191, 8192] {
