@@ -67,9 +67,13 @@ impl Acks {
             return None;
         }
         self.due = None;
-        // An ACK comes under the epoch of what it acknowledges, or a later one.
-        let to = self.numbers.partition_point(|number| number.epoch <= epoch);
+        let to = self.numbers.partition_point(|number| may_acknowledge(epoch, number.epoch));
         self.numbers.get(to.saturating_sub(max)..to)
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.numbers.capacity()
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -79,6 +83,13 @@ impl Acks {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.due
     }
+}
+
+/// Whether an ACK under `epoch` may speak of a record under `acked`. During the handshake nothing is acknowledged under
+/// a lower epoch, so what is in the clear says nothing of what has keys; afterwards each direction counts its own
+/// (RFC 9147 §7).
+pub(super) fn may_acknowledge(epoch: Epoch, acked: Epoch) -> bool {
+    acked <= epoch || epoch >= Epoch::APPLICATION
 }
 
 #[cfg(test)]
@@ -101,6 +112,9 @@ mod tests {
         assert_eq!(acks.take(Epoch(2), 99), None, "once");
         acks.at_once();
         assert_eq!(acks.take(Epoch(0), 99), Some(&[number(0, 1)][..]), "never under a lower epoch");
+        acks.note(number(7, 0));
+        acks.at_once();
+        assert_eq!(acks.take(Epoch(3), 1), Some(&[number(7, 0)][..]), "but then each side counts its own");
         acks.at_once();
         assert_eq!(acks.take(Epoch(2), 2), Some(&[number(2, 1), number(2, 3)][..]));
     }

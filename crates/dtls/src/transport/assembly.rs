@@ -92,6 +92,9 @@ impl Assembly {
         let Partial { kind, seq, epoch, body, .. } = self.partials.swap_remove(i);
         // Other versions of it stay until it proves to be the true one.
         self.partials.retain(|partial| u32::from(partial.seq) >= next);
+        if self.partials.is_empty() {
+            self.partials.shrink_to_fit();
+        }
         self.next += 1;
         Some(Message { kind, seq, epoch, body })
     }
@@ -104,6 +107,7 @@ impl Assembly {
     /// Forgets what came under lower epochs.
     pub(super) fn forget_below(&mut self, epoch: Epoch) {
         self.partials.retain(|partial| partial.epoch >= epoch);
+        self.partials.shrink_to_fit();
     }
 
     /// Forgets what is not complete and gives the memory back.
@@ -114,6 +118,11 @@ impl Assembly {
     /// The message_seq of the next message.
     pub(super) fn next(&self) -> u32 {
         self.next
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.partials.capacity()
     }
 
     /// Adds to a message and puts it behind those that were added to before.

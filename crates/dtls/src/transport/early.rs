@@ -40,6 +40,11 @@ impl Early {
         self.records.iter().any(|(header, _)| matches!(header, Header::Unified(_)))
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.records.capacity()
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

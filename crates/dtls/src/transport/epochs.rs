@@ -130,6 +130,12 @@ impl Epochs {
         self.sealers.iter().find(|sealer| sealer.epoch() == epoch).map(Sealer::overhead)
     }
 
+    /// How many keys there are for sending and for receiving.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.sealers.len(), self.openers.len())
+    }
+
     fn write_plain(
         &mut self,
         content_type: ContentType,

@@ -161,8 +161,15 @@ impl Flight {
     }
 
     /// What the packets that still wait carry, in order.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = Piece> {
-        self.packets.iter().filter(|packet| packet.waits).flat_map(|packet| packet.pieces.iter().cloned())
+    pub(super) fn waiting(&self) -> Vec<Piece> {
+        let mut out: Vec<Piece> = Vec::new();
+        for piece in self.packets.iter().filter(|packet| packet.waits).flat_map(|packet| &packet.pieces) {
+            match out.last_mut().filter(|last| last.item == piece.item && last.range.end == piece.range.start) {
+                Some(last) => last.range.end = piece.range.end,
+                None => out.push(piece.clone()),
+            }
+        }
+        out
     }
 
     /// The packets that may not have arrived.

@@ -44,14 +44,14 @@ impl Transport {
 
     /// The next thing to know. Opens what came early and can be opened now.
     pub(crate) fn next_input(&mut self, now: Instant, inbox: &mut Inbox) -> Option<Input> {
-        if let Some(input) = self.inputs.pop_front() {
-            return Some(input);
-        }
         if core::mem::take(&mut self.early_is_due) {
             self.open_early(now, inbox);
-            if let Some(input) = self.inputs.pop_front() {
-                return Some(input);
+        }
+        if let Some(input) = self.inputs.pop_front() {
+            if self.inputs.is_empty() {
+                self.inputs.shrink_to_fit();
             }
+            return Some(input);
         }
         if let Some(message) = self.assembly.pop() {
             self.delivered(now, &message);

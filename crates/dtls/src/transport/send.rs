@@ -6,6 +6,7 @@ use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant};
 use tracing::{debug, trace};
 
+use super::acks::may_acknowledge;
 use super::packer::{Shape, pack};
 use super::{Expects, MIN_MTU, Phase, Transport};
 use crate::extension::list::List;
@@ -70,7 +71,7 @@ impl Transport {
         let shape = self.shape(size);
         let Some(flight) = &mut self.flight else { return };
         if flight.packets().any(|packet| packet.waits && packet.bytes.len() > size) {
-            let pieces: Vec<_> = flight.waiting().collect();
+            let pieces = flight.waiting();
             let packets = pack(flight, &pieces, &mut self.epochs, shape);
             flight.replace_waiting(packets);
         }
@@ -127,8 +128,7 @@ impl Transport {
         let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_outstanding()) else { return };
         let mut news = false;
         for AckedRecord { epoch: acked, sequence } in ack.record_numbers.iter() {
-            // Nothing is acknowledged under a lower epoch, so what came in the clear says nothing of the rest.
-            let acked = u16::try_from(acked).ok().map(Epoch).filter(|acked| *acked <= epoch);
+            let acked = u16::try_from(acked).ok().map(Epoch).filter(|acked| may_acknowledge(epoch, *acked));
             news |= acked.is_some_and(|epoch| flight.acknowledge(RecordNumber { epoch, sequence }));
         }
         trace!(news, "an ACK");

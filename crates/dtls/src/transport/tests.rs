@@ -1,1 +1,7 @@
-//! Two transports over a link that loses, reorders and repeats.
+//! Two transports with real keys and made-up messages.
+
+mod after;
+mod flights;
+mod hostile;
+mod lossy;
+mod world;

@@ -9,6 +9,9 @@ const MIN: Duration = Duration::from_millis(50);
 const MAX: Duration = Duration::from_secs(1);
 /// Where doubling ends.
 const CEILING: Duration = Duration::from_secs(60);
+/// Where it ends if the round-trip time is known: at so many first timeouts, and not before a second. RFC 9147 §5.8.2 has
+/// doubling go on to a minute only for those who do not know; on a bad link it is what makes a call fail.
+const KNOWN_CEILING: u32 = 8;
 
 #[derive(Clone, Debug)]
 pub(super) struct Timer {
@@ -58,7 +61,8 @@ impl Timer {
 
     pub(super) fn back_off(&mut self, now: Instant) {
         self.expiries = self.expiries.saturating_add(1);
-        self.current = (2 * self.current).min(CEILING);
+        let ceiling = if self.is_known { (KNOWN_CEILING * self.initial).max(MAX) } else { CEILING };
+        self.current = (2 * self.current).min(ceiling).max(self.current);
         self.start(now);
     }
 
@@ -112,10 +116,22 @@ mod tests {
 
     #[test]
     fn a_known_round_trip_gives_the_first_timeout_within_bounds() {
+        let known = |rtt| Timer::new(Some(Duration::from_millis(rtt)));
         for (rtt, first) in [(1, 50), (60, 120), (5000, 1000)] {
-            assert_eq!(waits(Timer::new(Some(Duration::from_millis(rtt))), 1), [first]);
+            assert_eq!(waits(known(rtt), 1), [first]);
         }
-        assert_eq!(waits(Timer::new(Some(Duration::MAX)), 1), [1000]);
+        assert_eq!(waits(Timer::new(Some(Duration::MAX)), 5), [1000, 2000, 4000, 8000, 8000]);
+        assert_eq!(waits(known(10), 7), [50, 100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(waits(known(100), 5), [200, 400, 800, 1600, 1600]);
+    }
+
+    #[test]
+    fn a_measurement_counts_only_if_nothing_better_is_known() {
+        let mut timer = Timer::new(None);
+        timer.measure(Duration::from_millis(100));
+        assert_eq!(waits(timer.clone(), 1), [200]);
+        timer.measure(Duration::from_millis(300));
+        assert_eq!(waits(timer, 1), [200]);
     }
 
     #[test]
