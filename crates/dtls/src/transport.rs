@@ -306,6 +306,8 @@ impl Transport {
     /// Ends the handshake: drops what only it needed. A last flight that waits for its ACK stays until it has it.
     pub(crate) fn release(&mut self, now: Instant) {
         self.phase = Phase::Released;
+        // What came early and cannot be opened now never will be.
+        self.early_is_due = true;
         let until = now + LINGER;
         self.drop_at = Some(until);
         match self.version {
@@ -334,7 +336,7 @@ impl Transport {
         self.flight = None;
         self.timer.stop();
         self.resume_at = None;
-        self.acks.drop_all();
+        self.acks.clear();
         self.assembly.release();
         self.early.clear();
     }

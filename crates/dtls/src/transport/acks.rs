@@ -50,14 +50,8 @@ impl Acks {
         }
     }
 
-    /// A flight answers what came, so nothing is owed.
+    /// Nothing is owed any more.
     pub(super) fn clear(&mut self) {
-        self.numbers.clear();
-        (self.due, self.wanted) = (None, false);
-    }
-
-    /// Forgets everything and gives the memory back.
-    pub(super) fn drop_all(&mut self) {
         *self = Self::default();
     }
 

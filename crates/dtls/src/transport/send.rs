@@ -227,7 +227,7 @@ impl Transport {
         Ack { record_numbers: List::new(&numbers) }.write(&mut content);
         if self.phase == Phase::Released {
             // One that comes again is noted again.
-            self.acks.drop_all();
+            self.acks.clear();
         }
         let sealed = self.epochs.write(epoch, ContentType::ACK, &content, &mut packet);
         trace!(records = numbers.len(), "acknowledging");
