@@ -61,3 +61,50 @@ pub(crate) fn write(out: &mut Vec<u8>, kind: ExtensionType, body: impl FnOnce(&m
     out.extend_from_slice(&kind.0.to_be_bytes());
     vector::write16(out, body);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    fn all(body: &[u8]) -> Result<usize, AlertDescription> {
+        let mut block = Block::new(body);
+        let mut count = 0;
+        while block.next().map_err(|error| error.alert)?.is_some() {
+            count += 1;
+        }
+        assert!(block.is_at_end());
+        Ok(count)
+    }
+
+    fn many(count: u16) -> Vec<u8> {
+        let mut out = Vec::new();
+        (0..count).for_each(|kind| write(&mut out, ExtensionType(kind), |_| {}));
+        out
+    }
+
+    #[test]
+    fn extensions_come_in_any_order_and_once() {
+        assert_eq!(all(&[0, 9, 0, 1, 7, 0, 8, 0, 0]), Ok(2));
+        assert_eq!(all(&[]), Ok(0));
+        assert_eq!(all(&[0, 9, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0]), Err(AlertDescription::ILLEGAL_PARAMETER));
+        // The first free place looks like type 0 that nobody sent.
+        assert_eq!(all(&[0, 0, 0, 0]), Ok(1));
+        assert_eq!(all(&[0, 0, 0, 0, 0, 0, 0, 0]), Err(AlertDescription::ILLEGAL_PARAMETER));
+    }
+
+    #[test]
+    fn there_are_not_more_extensions_than_anybody_sends() {
+        assert_eq!(all(&many(MAX as u16)), Ok(MAX));
+        assert_eq!(all(&many(MAX as u16 + 1)), Err(AlertDescription::DECODE_ERROR));
+        assert_eq!(all(&many(10_000)), Err(AlertDescription::DECODE_ERROR));
+    }
+
+    #[test]
+    fn a_block_ends_with_its_message() {
+        assert!(Block::last(&mut Reader::new(&[0, 4, 0, 9, 0, 0])).is_ok());
+        for bad in [&[][..], &[0], &[0, 4, 0, 9, 0], &[0, 0, 0]] {
+            assert_eq!(Block::last(&mut Reader::new(bad)).unwrap_err().alert, AlertDescription::DECODE_ERROR);
+        }
+    }
+}

@@ -169,3 +169,94 @@ pub(crate) fn first_handshake(body: &[u8]) -> Result<bool, ParseError> {
         _ => Err(ParseError { alert: AlertDescription::HANDSHAKE_FAILURE, reason: "a renegotiation" }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DECODE: AlertDescription = AlertDescription::DECODE_ERROR;
+    const ILLEGAL: AlertDescription = AlertDescription::ILLEGAL_PARAMETER;
+
+    fn parse(body: &[u8]) -> Result<ClientExtensions<'_>, AlertDescription> {
+        ClientExtensions::parse(Block::new(body)).map_err(|error| error.alert)
+    }
+
+    fn one(kind: ExtensionType, body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        block::write(&mut out, kind, |out| out.extend_from_slice(body));
+        out
+    }
+
+    #[track_caller]
+    fn refused(kind: ExtensionType, body: &[u8], alert: AlertDescription) {
+        assert_eq!(parse(&one(kind, body)), Err(alert));
+    }
+
+    #[test]
+    fn malformed_extensions_are_refused() {
+        use ExtensionType as Type;
+        for bad in [&[][..], &[0], &[1, 0xFE], &[3, 0xFE, 0xFC, 0xFE], &[2, 0xFE, 0xFC, 0]] {
+            refused(Type::SUPPORTED_VERSIONS, bad, DECODE);
+        }
+        for kind in [Type::SUPPORTED_GROUPS, Type::SIGNATURE_ALGORITHMS, Type::ALPN, Type::COOKIE, Type::USE_SRTP] {
+            for bad in [&[][..], &[0], &[0, 0], &[0, 1], &[0, 3, 0, 0x1D], &[0, 2, 0, 0x1D, 9, 9]] {
+                refused(kind, bad, DECODE);
+            }
+        }
+        for bad in [&[][..], &[0], &[0, 4, 0, 0x1D, 0, 0], &[0, 3, 0, 0x1D, 0], &[0, 5, 0, 0x1D, 0, 2, 1]] {
+            refused(Type::KEY_SHARE, bad, DECODE);
+        }
+        refused(Type::EXTENDED_MASTER_SECRET, &[0], DECODE);
+        refused(Type::EC_POINT_FORMATS, &[2, 0], DECODE);
+        refused(Type::EC_POINT_FORMATS, &[2, 1, 2], ILLEGAL);
+        refused(Type::EC_POINT_FORMATS, &[0], ILLEGAL);
+        refused(Type::RENEGOTIATION_INFO, &[], DECODE);
+        refused(Type::RENEGOTIATION_INFO, &[1, 7], AlertDescription::HANDSHAKE_FAILURE);
+        refused(Type::RECORD_SIZE_LIMIT, &[0, 63], ILLEGAL);
+        refused(Type::ALPN, &[0, 1, 0], DECODE);
+    }
+
+    #[test]
+    fn two_shares_of_one_group_are_refused() {
+        let share = [0, 0x1D, 0, 1, 7];
+        let two = [&[0, 10][..], &share, &share].concat();
+        refused(ExtensionType::KEY_SHARE, &two, ILLEGAL);
+        let mut many = Vec::new();
+        vector::write16(&mut many, |out| {
+            (0..33_u8).for_each(|group| out.extend_from_slice(&[1, group, 0, 1, 7]));
+        });
+        refused(ExtensionType::KEY_SHARE, &many, DECODE);
+    }
+
+    #[test]
+    fn no_share_at_all_asks_for_a_retry() {
+        let body = one(ExtensionType::KEY_SHARE, &[0, 0]);
+        assert_eq!(parse(&body).unwrap().key_share, Some(List::EMPTY));
+    }
+
+    #[test]
+    fn a_pre_shared_key_stands_last() {
+        let psk = one(ExtensionType::PRE_SHARED_KEY, &[1, 2, 3]);
+        let ems = one(ExtensionType::EXTENDED_MASTER_SECRET, &[]);
+        assert!(parse(&[&ems[..], &psk].concat()).unwrap().extended_master_secret);
+        assert_eq!(parse(&[&psk[..], &ems].concat()), Err(ILLEGAL));
+    }
+
+    #[test]
+    fn what_greases_is_skipped() {
+        let grease = [one(ExtensionType(0x1A1A), &[]), one(ExtensionType(0xEAEA), &[0])].concat();
+        assert_eq!(parse(&grease), Ok(ClientExtensions::default()));
+        let groups = one(ExtensionType::SUPPORTED_GROUPS, &[0, 4, 0x2A, 0x2A, 0, 0x1D]);
+        assert!(parse(&groups).unwrap().supported_groups.unwrap().contains(Group::X25519));
+        let shares = one(ExtensionType::KEY_SHARE, &[0, 5, 0x2A, 0x2A, 0, 1, 0]);
+        assert_eq!(parse(&shares).unwrap().key_share.unwrap().iter().count(), 1);
+    }
+
+    #[test]
+    fn each_extension_is_present_alone() {
+        let hello = ClientExtensions { extended_master_secret: true, cookie: Some(&[1]), ..Default::default() };
+        let set = hello.present();
+        assert!(set.contains(ExtensionType::COOKIE) && set.contains(ExtensionType::EXTENDED_MASTER_SECRET));
+        assert!(!set.contains(ExtensionType::ALPN));
+    }
+}

@@ -70,3 +70,29 @@ impl fmt::Debug for ExtensionType {
         write!(f, "extension {}", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_knows_each_extension_apart() {
+        for kind in ExtensionType::KNOWN {
+            let alone = ExtensionSet::default().with(kind, true);
+            assert_eq!(alone.with(kind, false), alone);
+            for other in ExtensionType::KNOWN {
+                assert_eq!(alone.contains(other), kind == other);
+                assert_eq!(alone.is_subset_of(ExtensionSet::default().with(other, true)), kind == other);
+            }
+        }
+        let all = ExtensionType::KNOWN.iter().fold(ExtensionSet::default(), |set, kind| set.with(*kind, true));
+        assert!(ExtensionSet::default().is_subset_of(all) && !all.is_subset_of(ExtensionSet::default()));
+    }
+
+    #[test]
+    fn an_unknown_extension_is_in_no_set() {
+        let unknown = ExtensionType(0x1A1A);
+        assert!(!unknown.is_known());
+        assert_eq!(ExtensionSet::default().with(unknown, true), ExtensionSet::default());
+    }
+}

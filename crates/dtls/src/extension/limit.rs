@@ -12,3 +12,17 @@ pub(crate) fn parse(body: &[u8]) -> Result<u16, ParseError> {
     }
     Ok(limit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    #[test]
+    fn a_limit_is_at_least_64() {
+        assert_eq!(parse(&[0, 64]), Ok(64));
+        assert_eq!(parse(&[0xFF, 0xFF]), Ok(0xFFFF));
+        assert_eq!(parse(&[0, 63]).unwrap_err().alert, AlertDescription::ILLEGAL_PARAMETER);
+        assert_eq!(parse(&[64]).unwrap_err().alert, AlertDescription::DECODE_ERROR);
+    }
+}

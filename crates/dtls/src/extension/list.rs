@@ -189,3 +189,42 @@ impl Item<'_> for SignatureScheme {
         self.0.write(out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn both_sources_are_the_same_list() {
+        let groups = [Group::X25519, Group(0x1A1A), Group::SECP256R1];
+        let wire = List::<Group>::parse(&[0, 0x1D, 0x1A, 0x1A, 0, 0x17]).unwrap();
+        assert_eq!(wire, List::new(&groups));
+        assert!(wire.contains(Group(0x1A1A)) && !wire.contains(Group::SECP384R1));
+        assert_eq!(wire.first(), Some(Group::X25519));
+        assert_eq!(alloc::format!("{wire:?}"), alloc::format!("{:?}", List::new(&groups)));
+        let mut out = Vec::new();
+        wire.write8(&mut out);
+        List::new(&groups).write16(&mut out);
+        assert_eq!(out, [6, 0, 0x1D, 0x1A, 0x1A, 0, 0x17, 0, 6, 0, 0x1D, 0x1A, 0x1A, 0, 0x17]);
+    }
+
+    #[test]
+    fn a_list_has_whole_items_and_a_bound() {
+        assert_eq!(List::<u16>::parse(&[0; 3]), None);
+        assert_eq!(List::<u16>::parse(&[]), Some(List::EMPTY));
+        assert!(List::<CipherSuite>::parse(&vec![0; 2 * 512]).is_some());
+        assert_eq!(List::<CipherSuite>::parse(&vec![0; 2 * 513]), None);
+        assert!(List::<Group>::parse(&vec![0; 2 * 256]).is_some());
+        assert_eq!(List::<Group>::parse(&vec![0; 2 * 257]), None);
+        assert_eq!(List::<SignatureScheme>::parse(&vec![0; 2 * 257]), None);
+        assert_eq!(List::<u16>::parse(&vec![0; 2 * 257]), None);
+    }
+
+    #[test]
+    fn a_list_with_a_length_is_not_empty() {
+        assert_eq!(List::<u16>::read8(&mut Reader::new(&[0])), None);
+        assert_eq!(List::<u16>::read16(&mut Reader::new(&[0, 0])), None);
+        assert_eq!(List::<u16>::read16(&mut Reader::new(&[0, 2, 0, 9])), Some(List::new(&[9])));
+    }
+}

@@ -149,3 +149,68 @@ impl<'a> ServerExtensions<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    const ILLEGAL: AlertDescription = AlertDescription::ILLEGAL_PARAMETER;
+    const VERSION: (ExtensionType, &[u8]) = (ExtensionType::SUPPORTED_VERSIONS, &[0xFE, 0xFC]);
+    const SHARE: (ExtensionType, &[u8]) = (ExtensionType::KEY_SHARE, &[0, 0x1D, 0, 1, 7]);
+    const COOKIE: (ExtensionType, &[u8]) = (ExtensionType::COOKIE, &[0, 1, 7]);
+    const EMS: (ExtensionType, &[u8]) = (ExtensionType::EXTENDED_MASTER_SECRET, &[]);
+
+    fn alert(retry: bool, list: &[(ExtensionType, &[u8])]) -> Option<AlertDescription> {
+        let mut out = Vec::new();
+        list.iter().for_each(|(kind, body)| block::write(&mut out, *kind, |out| out.extend_from_slice(body)));
+        ServerExtensions::parse(Block::new(&out), retry).err().map(|error| error.alert)
+    }
+
+    #[test]
+    fn an_extension_stands_in_the_hello_of_its_version() {
+        assert_eq!(alert(false, &[SHARE, VERSION]), None);
+        assert_eq!(alert(false, &[EMS]), None);
+        assert_eq!(alert(false, &[]), None);
+        assert_eq!(alert(false, &[VERSION, SHARE, EMS]), Some(ILLEGAL));
+        assert_eq!(alert(false, &[SHARE]), Some(ILLEGAL));
+        assert_eq!(alert(false, &[VERSION, SHARE, COOKIE]), Some(ILLEGAL));
+        assert_eq!(alert(false, &[(ExtensionType::SUPPORTED_GROUPS, &[0, 2, 0, 0x1D])]), Some(ILLEGAL));
+        assert_eq!(alert(false, &[(ExtensionType::SIGNATURE_ALGORITHMS, &[0, 2, 4, 3])]), Some(ILLEGAL));
+        assert_eq!(alert(false, &[(ExtensionType::USE_SRTP, &[0, 2, 0, 7, 0]), VERSION]), Some(ILLEGAL));
+    }
+
+    #[test]
+    fn a_retry_names_a_group_and_a_version() {
+        let group = (ExtensionType::KEY_SHARE, &[0, 0x17][..]);
+        assert_eq!(alert(true, &[VERSION, group, COOKIE]), None);
+        assert_eq!(alert(true, &[VERSION, SHARE]), Some(AlertDescription::DECODE_ERROR));
+        assert_eq!(alert(false, &[VERSION, group]), Some(AlertDescription::DECODE_ERROR));
+        assert_eq!(alert(true, &[group]), Some(AlertDescription::MISSING_EXTENSION));
+    }
+
+    #[test]
+    fn nothing_unknown_was_asked_for() {
+        let ticket = (ExtensionType(35), &[][..]);
+        assert_eq!(alert(false, &[ticket]), Some(AlertDescription::UNSUPPORTED_EXTENSION));
+    }
+
+    #[test]
+    fn a_choice_is_exactly_one() {
+        use ExtensionType as Type;
+        assert_eq!(alert(false, &[(Type::USE_SRTP, &[0, 2, 0, 7, 0])]), None);
+        assert_eq!(alert(false, &[(Type::ALPN, &[0, 2, 1, b'a'])]), None);
+        for two in [(Type::USE_SRTP, &[0, 4, 0, 7, 0, 8, 0][..]), (Type::ALPN, &[0, 4, 1, b'a', 1, b'b'])] {
+            assert_eq!(alert(false, &[two]), Some(AlertDescription::DECODE_ERROR));
+        }
+    }
+
+    #[test]
+    fn an_answer_needs_an_offer() {
+        let answer = ServerExtensions { extended_master_secret: true, cookie: Some(&[1]), ..Default::default() };
+        let offer = ExtensionSet::default().with(ExtensionType::EXTENDED_MASTER_SECRET, true);
+        assert_eq!(answer.check_offered(offer), Ok(()));
+        let refused = answer.check_offered(ExtensionSet::default()).unwrap_err();
+        assert_eq!(refused.alert, AlertDescription::UNSUPPORTED_EXTENSION);
+    }
+}

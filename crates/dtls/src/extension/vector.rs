@@ -58,3 +58,39 @@ fn write<const N: usize>(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) 
     let len = len as u32;
     out[start..start + N].copy_from_slice(&len.to_be_bytes()[4 - N..]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let content = [7; 200];
+        let mut out = Vec::new();
+        write8(&mut out, |out| out.extend_from_slice(&content));
+        write16(&mut out, |out| out.extend_from_slice(&content));
+        write24(&mut out, |out| out.extend_from_slice(&content));
+        assert_eq!(out.len(), 3 * 200 + 1 + 2 + 3);
+        let mut r = Reader::new(&out);
+        assert_eq!([read8(&mut r), read16(&mut r), read24(&mut r)], [Some(&content[..]); 3]);
+        assert!(r.is_empty());
+    }
+
+    #[test]
+    fn a_vector_that_ends_too_early_is_none() {
+        for bytes in [&[][..], &[1], &[0xFF, 0]] {
+            assert_eq!(read8(&mut Reader::new(bytes)), None);
+            assert_eq!(read16(&mut Reader::new(bytes)), None);
+            assert_eq!(read24(&mut Reader::new(bytes)), None);
+        }
+        assert_eq!(read24(&mut Reader::new(&[0xFF; 100])), None);
+    }
+
+    #[test]
+    fn exact_leaves_nothing() {
+        assert_eq!(exact(&[0, 7], "two bytes", |r| r.u16()), Ok(7));
+        for bad in [&[7][..], &[0, 7, 0]] {
+            assert_eq!(exact(bad, "two bytes", |r| r.u16()), Err(ParseError::decode("two bytes")));
+        }
+    }
+}

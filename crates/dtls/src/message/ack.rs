@@ -49,3 +49,31 @@ impl Item<'_> for AckedRecord {
         out.extend_from_slice(&self.sequence.to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ack_has_its_layout() {
+        let records = [AckedRecord { epoch: 2, sequence: 0x0102 }];
+        let mut out = Vec::new();
+        Ack { record_numbers: List::new(&records) }.write(&mut out);
+        assert_eq!(out, [0, 16, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 2]);
+        assert!(Ack::parse(&[0, 0]).unwrap().record_numbers.is_empty());
+        for bad in [&[][..], &out[..17], &[0, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[0, 0, 0]] {
+            assert!(Ack::parse(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn an_ack_names_no_more_than_a_record_holds() {
+        let of = |count: usize| {
+            let mut out = Vec::new();
+            vector::write16(&mut out, |out| out.resize(out.len() + 16 * count, 0));
+            Ack::parse(&out).map(|ack| ack.record_numbers.iter().count()).ok()
+        };
+        assert_eq!(of(1024), Some(1024));
+        assert_eq!(of(1025), None);
+    }
+}

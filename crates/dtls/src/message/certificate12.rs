@@ -48,3 +48,21 @@ impl<'a> Item<'a> for ChainItem<'a> {
         vector::write24(out, |out| out.extend_from_slice(self.0));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_has_bounds() {
+        let parsed = |chain: &[ChainItem<'_>]| {
+            let mut out = Vec::new();
+            Certificate12 { chain: List::new(chain) }.write(&mut out);
+            Certificate12::parse(&out).map(|message| message.chain.iter().count()).ok()
+        };
+        assert_eq!(parsed(&[]), Some(0));
+        assert_eq!(parsed(&[ChainItem(&[1]); 16]), Some(16));
+        assert_eq!(parsed(&[ChainItem(&[1]); 17]), None);
+        assert_eq!(parsed(&[ChainItem(&[])]), None);
+    }
+}

@@ -69,3 +69,29 @@ impl<'a> Item<'a> for CertificateEntry<'a> {
         vector::write16(out, |out| out.extend_from_slice(self.extensions));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    fn parsed(entries: &[CertificateEntry<'_>]) -> Result<usize, AlertDescription> {
+        let mut out = Vec::new();
+        Certificate13 { context: &[], entries: List::new(entries) }.write(&mut out);
+        Certificate13::parse(&out).map(|message| message.entries.iter().count()).map_err(|error| error.alert)
+    }
+
+    #[test]
+    fn a_chain_has_bounds() {
+        assert_eq!(parsed(&[]), Ok(0));
+        assert_eq!(parsed(&[CertificateEntry::new(&[1]); 16]), Ok(16));
+        assert_eq!(parsed(&[CertificateEntry::new(&[1]); 17]), Err(AlertDescription::DECODE_ERROR));
+        assert_eq!(parsed(&[CertificateEntry::new(&[])]), Err(AlertDescription::DECODE_ERROR));
+    }
+
+    #[test]
+    fn a_certificate_has_no_extension_that_was_not_asked_for() {
+        let entry = CertificateEntry { der: &[1], extensions: &[0, 5, 0, 0] };
+        assert_eq!(parsed(&[entry]), Err(AlertDescription::UNSUPPORTED_EXTENSION));
+    }
+}

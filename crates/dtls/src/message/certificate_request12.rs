@@ -40,3 +40,22 @@ impl<'a> CertificateRequest12<'a> {
         vector::write16(out, |_| {});
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_are_skipped() {
+        let named = [1, 64, 0, 2, 4, 3, 0, 5, 0, 3, 0x30, 1, 0];
+        let request = CertificateRequest12::parse(&named).unwrap();
+        assert_eq!(request.types, [ECDSA_SIGN]);
+        let mut out = Vec::new();
+        request.write(&mut out);
+        assert_eq!(out, [1, 64, 0, 2, 4, 3, 0, 0]);
+        for bad in [&[0, 0, 2, 4, 3, 0, 0][..], &[1, 64, 0, 0, 0, 0], &[1, 64, 0, 2, 4, 3], &[1, 64, 0, 2, 4, 3, 0, 1]]
+        {
+            assert!(CertificateRequest12::parse(bad).is_err());
+        }
+    }
+}

@@ -53,3 +53,44 @@ impl<'a> CertificateRequest13<'a> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    const SCHEMES: (u16, &[u8]) = (13, &[0, 2, 4, 3]);
+
+    fn alert(list: &[(u16, &[u8])]) -> Option<AlertDescription> {
+        let mut out = alloc::vec![0];
+        vector::write16(&mut out, |out| {
+            list.iter().for_each(|(kind, body)| {
+                block::write(out, ExtensionType(*kind), |out| out.extend_from_slice(body));
+            });
+        });
+        CertificateRequest13::parse(&out).err().map(|error| error.alert)
+    }
+
+    #[test]
+    fn signature_algorithms_must_be_there() {
+        assert_eq!(alert(&[SCHEMES]), None);
+        assert_eq!(alert(&[]), Some(AlertDescription::MISSING_EXTENSION));
+        assert_eq!(alert(&[(13, &[0, 0])]), Some(AlertDescription::DECODE_ERROR));
+    }
+
+    #[test]
+    fn others_are_skipped_unless_they_belong_elsewhere() {
+        // certificate_authorities (even without any), signature_algorithms_cert, and one that greases.
+        assert_eq!(alert(&[(47, &[0, 0]), SCHEMES, (50, &[0, 2, 4, 3]), (0x1A1A, &[])]), None);
+        assert_eq!(alert(&[SCHEMES, (51, &[])]), Some(AlertDescription::ILLEGAL_PARAMETER));
+        assert_eq!(alert(&[SCHEMES, SCHEMES]), Some(AlertDescription::ILLEGAL_PARAMETER));
+    }
+
+    #[test]
+    fn nothing_but_signature_algorithms_is_written() {
+        let mut out = Vec::new();
+        let schemes = [SignatureScheme::ECDSA_SECP256R1_SHA256];
+        CertificateRequest13 { context: &[], signature_algorithms: List::new(&schemes) }.write(&mut out);
+        assert_eq!(out, [0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
+    }
+}

@@ -68,3 +68,48 @@ impl<'a> ClientHello<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    fn hello(session_id: &[u8], suites: &[u8], compression: &[u8], tail: &[u8]) -> Vec<u8> {
+        let mut out = [&[0xFE, 0xFD][..], &[7; 32]].concat();
+        vector::write8(&mut out, |out| out.extend_from_slice(session_id));
+        vector::write8(&mut out, |_| {});
+        vector::write16(&mut out, |out| out.extend_from_slice(suites));
+        vector::write8(&mut out, |out| out.extend_from_slice(compression));
+        out.extend_from_slice(tail);
+        out
+    }
+
+    fn alert(body: &[u8]) -> Option<AlertDescription> {
+        ClientHello::parse(body).err().map(|error| error.alert)
+    }
+
+    #[test]
+    fn a_hello_may_have_no_extensions_at_all() {
+        let old = hello(&[], &[0xC0, 0x2B], &[0], &[]);
+        assert_eq!(ClientHello::parse(&old).unwrap().extensions, ClientExtensions::default());
+        assert_eq!(alert(&hello(&[], &[0xC0, 0x2B], &[0], &[0, 0])), None);
+        assert_eq!(alert(&hello(&[], &[0xC0, 0x2B], &[0], &[0])), Some(AlertDescription::DECODE_ERROR));
+    }
+
+    #[test]
+    fn every_field_has_its_bounds() {
+        let suites = &[0xC0, 0x2B][..];
+        assert_eq!(alert(&hello(&[1; 32], suites, &[1, 0], &[])), None);
+        for bad in [
+            hello(&[1; 33], suites, &[0], &[]),
+            hello(&[], &[], &[0], &[]),
+            hello(&[], &[0xC0], &[0], &[]),
+            hello(&[], &alloc::vec![0; 2 * 513], &[0], &[]),
+        ] {
+            assert_eq!(alert(&bad), Some(AlertDescription::DECODE_ERROR));
+        }
+        for compressed in [&[][..], &[1], &[64, 1]] {
+            assert_eq!(alert(&hello(&[], suites, compressed, &[])), Some(AlertDescription::ILLEGAL_PARAMETER));
+        }
+    }
+}

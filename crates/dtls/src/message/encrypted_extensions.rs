@@ -85,3 +85,35 @@ impl<'a> EncryptedExtensions<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    fn alert(kind: ExtensionType, body: &[u8]) -> Option<AlertDescription> {
+        let mut out = Vec::new();
+        vector::write16(&mut out, |out| block::write(out, kind, |out| out.extend_from_slice(body)));
+        EncryptedExtensions::parse(&out).err().map(|error| error.alert)
+    }
+
+    #[test]
+    fn only_what_belongs_here_is_taken() {
+        use ExtensionType as Type;
+        assert_eq!(alert(Type::USE_SRTP, &[0, 2, 0, 7, 0]), None);
+        assert_eq!(alert(Type::USE_SRTP, &[0, 4, 0, 7, 0, 8, 0]), Some(AlertDescription::DECODE_ERROR));
+        for kind in [Type::KEY_SHARE, Type::SUPPORTED_VERSIONS, Type::COOKIE, Type::EXTENDED_MASTER_SECRET] {
+            assert_eq!(alert(kind, &[]), Some(AlertDescription::ILLEGAL_PARAMETER));
+        }
+        assert_eq!(alert(ExtensionType(0), &[]), Some(AlertDescription::UNSUPPORTED_EXTENSION));
+        assert_eq!(EncryptedExtensions::parse(&[0, 0]), Ok(EncryptedExtensions::default()));
+    }
+
+    #[test]
+    fn an_answer_needs_an_offer() {
+        let answer = EncryptedExtensions { record_size_limit: Some(16_385), ..EncryptedExtensions::default() };
+        assert_eq!(answer.check_offered(ExtensionSet::default().with(ExtensionType::RECORD_SIZE_LIMIT, true)), Ok(()));
+        let refused = answer.check_offered(ExtensionSet::default()).unwrap_err();
+        assert_eq!(refused.alert, AlertDescription::UNSUPPORTED_EXTENSION);
+    }
+}

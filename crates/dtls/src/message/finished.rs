@@ -23,3 +23,16 @@ impl<'a> Finished<'a> {
         out.extend_from_slice(self.verify_data);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_is_as_long_as_its_mac() {
+        assert!(Finished::parse(&[0; 12], 12).is_ok());
+        for len in [0, 11, 13, 32] {
+            assert!(Finished::parse(&alloc::vec![0; len], 12).is_err());
+        }
+    }
+}

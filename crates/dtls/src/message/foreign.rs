@@ -1,4 +1,4 @@
-//! Messages of other stacks: Chrome 156, Firefox 153 and OpenSSL 3.0, whole and broken.
+//! Messages of other stacks: Chrome 156, Firefox 153, OpenSSL 3.0 and RFC 8448 §5, whole and broken.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -40,6 +40,7 @@ const RECORDED: &[(Form, &[u8])] = &[
     (Form::ServerHello, recorded!("chrome_156_sped_server_hello")),
     (Form::ServerHello, recorded!("firefox_153_server_hello")),
     (Form::ServerHello, recorded!("openssl_3_server_hello")),
+    (Form::ServerHello, recorded!("rfc8448_hello_retry_request")),
     (Form::HelloVerifyRequest, recorded!("openssl_3_hello_verify_request")),
     (Form::EncryptedExtensions, recorded!("firefox_153_server_encrypted_extensions")),
     (Form::CertificateRequest13, recorded!("firefox_153_server_certificate_request")),
@@ -151,6 +152,19 @@ fn server_hellos_of_browsers_choose_the_hybrid_group() {
         hello.write(&mut written);
         assert_eq!(written, bytes);
     }
+}
+
+#[test]
+fn a_published_hello_retry_request_has_its_values() {
+    let hello = ServerHello::parse(recorded!("rfc8448_hello_retry_request")).unwrap();
+    let e = &hello.extensions;
+    assert!(hello.is_hello_retry_request());
+    assert_eq!((e.selected_group, e.key_share), (Some(Group::SECP256R1), None));
+    assert_eq!((e.cookie.map(<[u8]>::len), e.supported_version), (Some(0x72), Some(0x0304)));
+    // A cookie needs no offer, the rest does.
+    let offer = ClientHello::parse(recorded!("chrome_156_client_hello")).unwrap();
+    assert_eq!(e.check_offered(offer.extensions.present()), Ok(()));
+    assert!(e.check_offered(Default::default()).is_err());
 }
 
 #[test]

@@ -98,3 +98,57 @@ impl<'a> Iterator for Fragments<'a> {
         Some(fragment)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_header_has_its_layout() {
+        let body = [7; 3];
+        let fragment = Fragment {
+            kind: HandshakeType::FINISHED,
+            length: 0x010203,
+            message_seq: 0x0405,
+            offset: 0x010200,
+            body: &body,
+        };
+        assert_eq!(fragment.header(), [20, 1, 2, 3, 4, 5, 1, 2, 0, 0, 0, 3]);
+        assert!(!fragment.is_whole());
+        assert!(Fragment::whole(HandshakeType::FINISHED, 1, &body).is_whole());
+        assert!(Fragment::whole(HandshakeType::SERVER_HELLO_DONE, 1, &[]).is_whole());
+    }
+
+    #[test]
+    fn a_fragment_lies_within_its_message() {
+        let read = |offset: u32, length: u32| {
+            let mut out = Vec::new();
+            Fragment { kind: HandshakeType::FINISHED, length, message_seq: 0, offset, body: &[1, 2] }.write(&mut out);
+            Fragment::read(&mut Reader::new(&out)).map(|fragment| fragment.offset)
+        };
+        assert_eq!(read(5, 7), Ok(5));
+        assert!(read(6, 7).is_err());
+        assert!(read(0, 1).is_err());
+        assert!(read(0xFF_FFFF, 0xFF_FFFF).is_err());
+    }
+
+    #[test]
+    fn a_record_ends_at_its_first_malformed_fragment() {
+        let mut record = Vec::new();
+        Fragment::whole(HandshakeType::FINISHED, 0, &[1; 4]).write(&mut record);
+        Fragment::whole(HandshakeType::KEY_UPDATE, 1, &[0]).write(&mut record);
+        let whole = record.len();
+        assert_eq!(Fragments::new(&record).filter(Result::is_ok).count(), 2);
+        for len in 0..whole {
+            let read: Vec<_> = Fragments::new(&record[..len]).map(|fragment| fragment.is_ok()).collect();
+            let expected = match len {
+                0 => vec![],
+                1..16 => vec![false],
+                16 => vec![true],
+                _ => vec![true, false],
+            };
+            assert_eq!(read, expected, "at {len}");
+        }
+    }
+}

@@ -25,3 +25,18 @@ impl KeyUpdate {
         out.push(u8::from(self.requested));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    #[test]
+    fn an_update_is_asked_for_or_not() {
+        let alert = |body: &[u8]| KeyUpdate::parse(body).map(|m| m.requested).map_err(|error| error.alert);
+        assert_eq!((alert(&[0]), alert(&[1])), (Ok(false), Ok(true)));
+        assert_eq!(alert(&[2]), Err(AlertDescription::ILLEGAL_PARAMETER));
+        assert_eq!(alert(&[]), Err(AlertDescription::DECODE_ERROR));
+        assert_eq!(alert(&[0, 0]), Err(AlertDescription::DECODE_ERROR));
+    }
+}

@@ -60,3 +60,14 @@ impl fmt::Debug for HandshakeType {
         write!(f, "{} ({})", self.name(), self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_shown_by_name_and_number() {
+        assert_eq!(alloc::format!("{:?}", HandshakeType::CLIENT_HELLO), "ClientHello (1)");
+        assert_eq!(alloc::format!("{:?}", HandshakeType(99)), "unknown (99)");
+    }
+}

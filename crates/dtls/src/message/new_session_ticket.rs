@@ -26,3 +26,20 @@ impl NewSessionTicket {
         Ok(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_checked_and_forgotten() {
+        let whole = [&[0, 0, 0, 30, 1, 2, 3, 4, 2, 0, 0, 0, 1, 9, 0, 8][..], &[0, 42, 0, 4, 0, 0, 4, 0]].concat();
+        assert_eq!(NewSessionTicket::parse(&whole), Ok(NewSessionTicket));
+        for len in 0..whole.len() {
+            assert!(NewSessionTicket::parse(&whole[..len]).is_err(), "at {len}");
+        }
+        assert!(NewSessionTicket::parse(&[&whole[..], &[0]].concat()).is_err());
+        let empty_ticket = [0, 0, 0, 30, 1, 2, 3, 4, 0, 0, 0, 0, 0];
+        assert!(NewSessionTicket::parse(&empty_ticket).is_err());
+    }
+}

@@ -81,3 +81,44 @@ impl<'a> ServerHello<'a> {
         Some((hello, r.u8()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    fn hello(end_of_random: &[u8; 8]) -> ServerHello<'static> {
+        let mut random = [7; 32];
+        random[24..].copy_from_slice(end_of_random);
+        let extensions = ServerExtensions { extended_master_secret: true, ..ServerExtensions::default() };
+        let cipher_suite = CipherSuite::ECDHE_ECDSA_AES_128_GCM;
+        ServerHello { legacy_version: 0xFEFD, random, session_id: &[], cipher_suite, extensions }
+    }
+
+    #[test]
+    fn a_downgrade_shows_at_the_end_of_the_random() {
+        assert!(hello(&DOWNGRADE_TO_12).is_downgraded());
+        assert!(hello(b"DOWNGRD\x00").is_downgraded());
+        assert!(!hello(b"DOWNGRD\x02").is_downgraded());
+        assert!(!hello(&[0; 8]).is_downgraded());
+    }
+
+    #[test]
+    fn the_random_of_a_retry_is_the_hash_of_its_name() {
+        assert_eq!(peerage_crypto::hash::sha256(b"HelloRetryRequest"), HELLO_RETRY_REQUEST);
+    }
+
+    #[test]
+    fn fields_have_their_bounds() {
+        let mut body = Vec::new();
+        hello(&[0; 8]).write(&mut body);
+        let alert = |body: &[u8]| ServerHello::parse(body).err().map(|error| error.alert);
+        assert_eq!(alert(&body), None);
+        assert_eq!(alert(&body[..38]), None, "without extensions");
+        let compression = 2 + 32 + 1 + 2;
+        body[compression] = 1;
+        assert_eq!(alert(&body), Some(AlertDescription::ILLEGAL_PARAMETER));
+        let long_session = [&[0xFE, 0xFD][..], &[7; 32], &[33], &[0; 36]].concat();
+        assert_eq!(alert(&long_session), Some(AlertDescription::DECODE_ERROR));
+    }
+}

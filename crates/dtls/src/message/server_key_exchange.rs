@@ -71,3 +71,21 @@ impl EcdhParams<'_> {
         signed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::AlertDescription;
+
+    #[test]
+    fn a_curve_has_a_name() {
+        let alert = |body: &[u8]| ServerKeyExchange::parse(body).err().map(|error| error.alert);
+        assert_eq!(alert(&[3, 0, 0x1D, 1, 7, 4, 3, 0, 1, 9]), None);
+        for explicit in [1, 2, 0, 255] {
+            let body = [explicit, 0, 0x1D, 1, 7, 4, 3, 0, 1, 9];
+            assert_eq!(alert(&body), Some(AlertDescription::ILLEGAL_PARAMETER));
+        }
+        assert_eq!(alert(&[3, 0, 0x1D, 0, 4, 3, 0, 1, 9]), Some(AlertDescription::DECODE_ERROR), "an empty share");
+        assert_eq!(alert(&[]), Some(AlertDescription::DECODE_ERROR));
+    }
+}
