@@ -31,6 +31,8 @@ pub const MAX_LOADS: u32 = 8;
 pub const MAX_UNPROVEN: u32 = 48;
 /// Most checks ahead of their turn on one pair.
 pub const MAX_EARLY: u32 = 6;
+/// How many of them ask a lite peer for its packets: it can only answer, and only a check at a time.
+pub const MAX_ASKING: u32 = 4;
 /// How many pairs have such checks.
 pub const LIKELY: usize = 3;
 /// Most received attachments that wait for the owner.

@@ -10,15 +10,15 @@ use peerage_stun::message::Message;
 
 use crate::agent::Agent;
 use crate::attachment::{
-    Attachments, LIKELY, Load, MAX_ACKS, MAX_EARLY, MAX_LOADS, MAX_PACKET, MAX_PACKETS, MAX_RECEIVED, MAX_UNPROVEN,
-    MAX_WAITING, Packet, Received,
+    Attachments, LIKELY, Load, MAX_ACKS, MAX_ASKING, MAX_EARLY, MAX_LOADS, MAX_PACKET, MAX_PACKETS, MAX_RECEIVED,
+    MAX_UNPROVEN, MAX_WAITING, Packet, Received,
 };
 use crate::event::Event;
 use crate::pair::{Pair, PairId};
 use crate::stats::PairState;
 
 /// A packet is not carried on a pair again sooner: one burst is no occasion to repeat what it has just carried.
-const REPEAT: Duration = Duration::from_millis(20);
+const REPEAT: Duration = Duration::from_millis(50);
 
 impl Agent {
     /// Says what checks and answers to them carry from now on; `None`: nothing, and what comes is ignored.
@@ -105,7 +105,7 @@ impl Agent {
         pair.is_some_and(|pair| pair.answered.replace(id) == Some(id))
     }
 
-    /// A check ahead of its turn, if a likely pair has something new to carry.
+    /// A check ahead of its turn, if a likely pair has something new to carry, or a lite peer may have.
     pub(crate) fn send_early(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
         let id = self.early_pair().filter(|_| self.early_at() <= now)?;
         let number = self.current.number;
@@ -129,7 +129,11 @@ impl Agent {
     }
 
     fn early_pair(&self) -> Option<PairId> {
-        let attachments = self.attachments.as_ref().filter(|attachments| !attachments.packets.is_empty())?;
+        let attachments = self.attachments.as_ref()?;
+        let asks = self.remote_lite && attachments.unfinished;
+        if !asks && attachments.packets.is_empty() {
+            return None;
+        }
         self.current.peer.as_ref().filter(|_| !self.config.lite)?;
         // What is proven needs no checks to carry packets, and what was not checked yet will be.
         let waits = |pair: &&Pair| pair.state == PairState::InProgress && pair.valid.is_none() && !pair.is_tcp();
@@ -145,9 +149,12 @@ impl Agent {
                 }
             }
         }
-        let has_news = |pair: &&Pair| attachments.packets.iter().any(|packet| pair.carried_at(packet.tag).is_none());
+        let has_news = |pair: &&Pair| {
+            let news = attachments.packets.iter().any(|packet| pair.carried_at(packet.tag).is_none());
+            news && self.may_load(pair) || asks && pair.early < MAX_ASKING
+        };
         let pairs = likely.iter().flatten().filter_map(|(_, id)| self.current.checklist.get(*id));
-        pairs.filter(has_news).find(|pair| pair.early < MAX_EARLY && self.may_load(pair)).map(|pair| pair.id)
+        pairs.filter(has_news).find(|pair| pair.early < MAX_EARLY).map(|pair| pair.id)
     }
 
     const fn may_load(&self, pair: &Pair) -> bool {

@@ -324,19 +324,25 @@ fn what_is_not_wanted_too_long_or_too_much_is_dropped_and_counted() {
 }
 
 #[test]
-fn a_lite_agent_carries_packets_in_its_answers_and_sends_no_checks() {
+fn a_lite_agent_carries_packets_in_its_answers_to_checks_that_ask_for_them() {
     let mut lite = Config::default();
     lite.lite = true;
     let mut world = hosts(11, Config::default(), lite);
+    world.delay = Duration::from_millis(50);
     world.sides[A].agent.set_remote_lite(true);
     world.sides[A].agent.attach(attachments([1, 2]));
     world.sides[B].agent.attach(attachments([7, 8, 9]));
     begin(&mut world);
     assert!(world.run_until(SECOND, World::is_agreed));
     assert!(sent(&world, B, Class::Request, "192.0.2.1:5000").is_empty());
+    // Its answers are all that the lite agent has: it is asked for more than there is to tell it.
+    let ahead: Vec<_> = sent(&world, A, Class::Request, "192.0.2.2:6000")[..5].to_vec();
+    let loads = [Some(1), Some(2), None, None, None];
+    let expected: Vec<_> = (0..).zip(loads).map(|(number, load)| (FLOOR * number, Some(load))).collect();
+    assert_eq!(ahead, expected);
     let answers: Vec<_> = sent(&world, B, Class::Success, "192.0.2.1:5000").iter().map(|(_, load)| *load).collect();
-    assert_eq!(answers[..2], [Some(Some(7)), Some(Some(8))]);
-    assert!(received(&world, A).iter().any(|r| r.packet == Some(packet(7, MAX_PACKET).bytes)));
+    assert_eq!(answers[..3], [7, 8, 9].map(|tag| Some(Some(tag))));
+    assert!(heard_all(&world, A, &[7, 8, 9]) && heard_all(&world, B, &[1, 2]));
 }
 
 #[test]
