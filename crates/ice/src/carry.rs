@@ -18,7 +18,7 @@ use crate::pair::{Pair, PairId};
 use crate::stats::PairState;
 
 /// A packet is not carried on a pair again sooner: one burst is no occasion to repeat what it has just carried.
-const REPEAT: Duration = Duration::from_millis(50);
+const REPEAT: Duration = Duration::from_millis(20);
 
 impl Agent {
     /// Says what checks and answers to them carry from now on; `None`: nothing, and what comes is ignored.

@@ -337,7 +337,8 @@ fn a_lite_agent_carries_packets_in_its_answers_to_checks_that_ask_for_them() {
     assert!(sent(&world, B, Class::Request, "192.0.2.1:5000").is_empty());
     // Its answers are all that the lite agent has: it is asked for more than there is to tell it.
     let ahead: Vec<_> = sent(&world, A, Class::Request, "192.0.2.2:6000")[..5].to_vec();
-    let loads = [Some(1), Some(2), None, None, None];
+    // The last one comes so late that it may as well carry the first packet again.
+    let loads = [Some(1), Some(2), None, None, Some(1)];
     let expected: Vec<_> = (0..).zip(loads).map(|(number, load)| (FLOOR * number, Some(load))).collect();
     assert_eq!(ahead, expected);
     let answers: Vec<_> = sent(&world, B, Class::Success, "192.0.2.1:5000").iter().map(|(_, load)| *load).collect();
