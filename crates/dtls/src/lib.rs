@@ -17,7 +17,6 @@ extern crate alloc;
 #[cfg(any(test, feature = "fuzz"))]
 extern crate std;
 
-#[allow(dead_code, reason = "not wired yet")]
 pub mod alert;
 pub mod certificate;
 pub mod config;
