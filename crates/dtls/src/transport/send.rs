@@ -177,8 +177,7 @@ impl Transport {
     }
 
     fn write_packet(&mut self, now: Instant, slot: &mut Slot<'_>) -> bool {
-        let is_answered = self.version == Some(Version::Dtls13) && self.flight.as_ref().is_some_and(|f| f.answered);
-        if self.held || is_answered {
+        if self.held {
             return false;
         }
         let room = slot.max();
