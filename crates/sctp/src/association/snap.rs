@@ -7,6 +7,7 @@ use crate::chunk::init::Init;
 use crate::error::ParseError;
 use alloc::vec::Vec;
 use peerage_base::time::Instant;
+use tracing::debug;
 
 impl Association {
     /// The INIT chunk of this end, header included, as `a=sctp-init` carries it in base64. The same at each call.
@@ -26,6 +27,7 @@ impl Association {
     pub fn start_with(&mut self, _now: Instant, remote_init: &[u8]) -> Result<(), ParseError> {
         let peer = remember(&Init::parse_chunk(remote_init)?.init);
         if let State::Idle = self.state {
+            debug!("begins from the descriptions");
             self.adopt(peer);
             self.presumed = true;
             self.establish();
