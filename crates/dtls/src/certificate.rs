@@ -131,6 +131,7 @@ impl fmt::Debug for Certificate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use peerage_crypto::keys::seeded::SEEDED;
     use peerage_crypto::signature::{self, Scheme};
     use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256};
 
@@ -182,6 +183,18 @@ mod tests {
             assert_eq!(key, PublicKey::EcdsaP256(made.signing_key().public_key()));
             signature::verify(Scheme::EcdsaSha256, key, signed, signature).unwrap();
         }
+    }
+
+    #[test]
+    fn a_seeded_certificate_repeats_byte_for_byte() {
+        let make = |seed| Certificate::generate_with(SEEDED, &mut Rng::from_u64(seed), NOW).unwrap();
+        let made = make(8);
+        assert_eq!((made.der(), made.private_key_der()), (make(8).der(), make(8).private_key_der()));
+        assert_ne!(made.der(), make(9).der());
+        let (signed, signature) = parts(made.der());
+        let key = PeerCertificate::parse(made.der()).unwrap().key;
+        signature::verify(Scheme::EcdsaSha256, key, signed, signature).unwrap();
+        Certificate::from_der(made.der().to_vec(), made.private_key_der().to_vec()).unwrap();
     }
 
     #[test]
