@@ -65,12 +65,12 @@ pub enum CloseReason {
     /// The handshake did not complete in time.
     #[error("the handshake timed out")]
     Timeout,
+    /// The keys are worn out and cannot be renewed, or as many forged records came as keys allow (RFC 9147 §4.5.3).
+    #[error("the keys may not be used any longer")]
+    Exhausted,
     /// The peer broke the protocol or no common parameters exist.
     #[error("the handshake failed: {0}")]
     Handshake(String),
-    /// This side failed.
-    #[error("internal error: {0}")]
-    Internal(String),
 }
 
 /// Why a packet could not be sealed. The packet is lost; the connection is not.
@@ -88,6 +88,17 @@ pub enum SealError {
     /// The slot leaves less room around the packet than `overhead` asks for.
     #[error("the slot leaves no room for the record's header and tag")]
     NoRoom,
+}
+
+/// Why no keys could be derived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ExportError {
+    /// The connection is not established, or no longer.
+    #[error("the connection is not established")]
+    NotConnected,
+    /// More was asked for than one export gives.
+    #[error("one export gives at most {} bytes", crate::connection::MAX_EXPORT)]
+    TooLong,
 }
 
 impl fmt::Debug for KeyLogLine {

@@ -9,41 +9,30 @@
 //! Nothing is delivered and nothing can be sealed before the peer has proved that it owns a certificate whose
 //! fingerprint was expected.
 //!
-//! Out of scope: certificate chains, RSA, pre-shared keys, session resumption, early data and renegotiation.
+//! Out of scope: certificate chains, certificates of our own with anything but ECDSA on P-256, pre-shared keys, session
+//! resumption, early data, connection ids and renegotiation.
 #![no_std]
 
 extern crate alloc;
-// The handshake engine keeps its own time as `std::time::Instant`; nothing else here uses std.
+#[cfg(any(test, feature = "fuzz"))]
 extern crate std;
 
-#[allow(dead_code, reason = "not wired yet")]
-mod alert;
+pub mod alert;
 pub mod certificate;
 pub mod config;
 pub mod connection;
-mod engine;
 pub mod event;
-#[allow(dead_code, reason = "not wired yet")]
 mod extension;
 pub mod fingerprint;
-mod first_flight;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
-#[allow(dead_code, reason = "not wired yet")]
 mod handshake;
-mod inbox;
-#[allow(dead_code, reason = "not wired yet")]
-mod protect;
-#[allow(dead_code, reason = "not wired yet")]
 mod message;
-mod record;
-#[allow(dead_code, reason = "not wired yet")]
+mod protect;
 mod schedule;
 pub mod suite;
-#[allow(dead_code, reason = "not wired yet")]
 mod transport;
-#[allow(dead_code, reason = "not wired yet")]
 mod wire;
 
 pub use certificate::Certificate;

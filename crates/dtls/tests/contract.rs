@@ -7,7 +7,7 @@ use peerage_base::rng::Rng;
 use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant};
 use peerage_dtls::connection::Dtls;
-use peerage_dtls::event::{CloseReason, Event};
+use peerage_dtls::event::Event;
 use peerage_dtls::{Config, Role, Versions};
 use peerage_sim::link::Link;
 use peerage_testkit::{Driver, Pair, fixtures};
@@ -111,11 +111,12 @@ fn a_handshake_takes_as_few_round_trips_as_its_version_allows() {
 }
 
 #[test]
-fn a_line_that_swallows_long_packets_ends_in_a_timeout() {
-    let [client, server] = Connection::pair(Versions::Any, 1);
-    let mut pair = Pair::new(1, client, server, Link { mtu: Some(600), ..fixtures::wan() });
-    assert!(pair.drive_until(Duration::from_secs(60), |pair| pair.a().dtls.is_closed()));
-    assert!(matches!(pair.events_of_a(), [(_, Event::Closed(CloseReason::Timeout))]));
+fn a_line_that_swallows_long_packets_gets_shorter_ones() {
+    for versions in VERSIONS {
+        let [client, server] = Connection::pair(versions, 1);
+        let mut pair = Pair::new(1, client, server, Link { mtu: Some(600), ..fixtures::wan() });
+        pair.connect();
+    }
 }
 
 #[test]

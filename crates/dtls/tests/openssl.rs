@@ -194,6 +194,7 @@ fn export_args(profile: SrtpProfile) -> [String; 6] {
         SrtpProfile::Aes128CmSha1_80 => ("SRTP_AES128_CM_SHA1_80", 60),
         SrtpProfile::AeadAes128Gcm => ("SRTP_AEAD_AES_128_GCM", 56),
         SrtpProfile::AeadAes256Gcm => ("SRTP_AEAD_AES_256_GCM", 88),
+        SrtpProfile::Aes128CmSha1_32 => ("SRTP_AES128_CM_SHA1_32", 60),
     };
     ["-use_srtp", name, "-keymatexport", "EXTRACTOR-dtls_srtp", "-keymatexportlen", &len.to_string()].map(String::from)
 }

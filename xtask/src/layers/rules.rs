@@ -68,9 +68,6 @@ const CRYPTO_LIBRARIES: &[&str] = &[
     "chacha20poly1305",
 ];
 
-/// Libraries that one file alone names, so that they can be exchanged.
-const HOMES: &[(&str, &str)] = &[("dimpl", "dtls/src/engine.rs")];
-
 /// Where a rule does not hold, and why.
 const EXCEPTIONS: &[Exception] = &[
     Exception {
@@ -146,7 +143,7 @@ pub fn manifest(krate: &str, manifest: &Manifest, exceptions: &mut Exceptions) -
         if let Some(other) = sibling(dependency).filter(|other| !may_import(krate, other)) {
             breaches.push(format!("{place}: {krate} may not depend on {other}"));
         }
-        if CRYPTO_LIBRARIES.contains(&dependency.as_str()) && !may_name(krate, &place, dependency, exceptions) {
+        if CRYPTO_LIBRARIES.contains(&dependency.as_str()) && !may_name(krate, &place, exceptions) {
             breaches.push(format!("{place}: {krate} may not depend on the crypto library {dependency}"));
         }
     }
@@ -182,11 +179,6 @@ pub fn source(krate: &str, source: &Source, exceptions: &mut Exceptions) -> Vec<
                     .push(format!("{place}:{number}: {path} comes through the root; name the module that defines it"));
             }
         }
-        for (library, home) in HOMES.iter().filter(|(_, home)| home != place) {
-            if begins_path(line, &format!("{library}::")) && krate_of(home) == krate {
-                breaches.push(format!("{place}:{number}: {library} is named outside {home}"));
-            }
-        }
         if reads_clock(krate, source, line) && place != "net/src/clock.rs" && !exceptions.allows(Rule::Clock, place) {
             breaches.push(format!("{place}:{number}: the clock is read; net::clock does that"));
         }
@@ -202,14 +194,9 @@ fn may_import(krate: &str, other: &str) -> bool {
     other == "base" || other == krate || allowed == ANYTHING || allowed.contains(&other)
 }
 
-/// `crypto` holds the primitives. `dtls` holds the handshake engine.
-fn may_name(krate: &str, place: &str, library: &str, exceptions: &mut Exceptions) -> bool {
-    let of_dtls = krate == "dtls" && library == "dimpl";
-    krate == "crypto" || of_dtls || exceptions.allows(Rule::CryptoLibrary, place)
-}
-
-fn krate_of(place: &str) -> &str {
-    place.split('/').next().unwrap_or_default()
+/// `crypto` holds the primitives.
+fn may_name(krate: &str, place: &str, exceptions: &mut Exceptions) -> bool {
+    krate == "crypto" || exceptions.allows(Rule::CryptoLibrary, place)
 }
 
 /// The crate's folder, for a package of ours.

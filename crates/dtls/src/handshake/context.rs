@@ -8,7 +8,7 @@ use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
 use tracing::debug;
 
-use crate::alert::Alert;
+use crate::alert::{Alert, AlertDescription};
 use crate::config::Config;
 use crate::event::KeyLogLine;
 use crate::handshake::failure::Failure;
@@ -47,7 +47,10 @@ impl Context<'_> {
     /// stand in the way of the real one.
     pub(crate) fn refuse(&mut self, failure: Failure) {
         debug!(reason = %failure.reason, "a ClientHello was refused");
-        self.transport.send_alert(Alert { fatal: true, description: failure.alert });
+        // Of bytes that are no ClientHello the peer would hear that its own, still under way, was refused.
+        if !matches!(failure.alert, AlertDescription::DECODE_ERROR | AlertDescription::UNEXPECTED_MESSAGE) {
+            self.transport.send_alert(Alert { fatal: true, description: failure.alert });
+        }
         self.transport.decline();
         *self.refused = Some(failure);
     }

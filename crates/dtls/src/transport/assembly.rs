@@ -120,6 +120,11 @@ impl Assembly {
         self.next
     }
 
+    /// How many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        self.partials.iter().map(|partial| partial.body.len()).sum()
+    }
+
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.partials.capacity()
@@ -143,11 +148,10 @@ impl Assembly {
     /// Makes room for `len` bytes of message `seq`, at the expense of later messages and then of longer versions of it,
     /// which are likelier to be forged. Answers whether there is room.
     fn make_room(&mut self, seq: u32, len: usize) -> bool {
-        let held = |partials: &[Partial]| partials.iter().map(|partial| partial.body.len()).sum::<usize>();
-        if held(&self.partials) + len > MAX_BYTES {
+        if self.held() + len > MAX_BYTES {
             self.partials.retain(|partial| u32::from(partial.seq) >= self.next);
         }
-        while held(&self.partials) + len > MAX_BYTES {
+        while self.held() + len > MAX_BYTES {
             let ranks = self.partials.iter().map(|partial| (u32::from(partial.seq), partial.body.len()));
             match ranks.enumerate().max_by_key(|(_, rank)| *rank).filter(|(_, rank)| *rank > (seq, len)) {
                 Some((i, _)) => drop(self.partials.remove(i)),

@@ -177,7 +177,8 @@ impl Transport {
     }
 
     fn write_packet(&mut self, now: Instant, slot: &mut Slot<'_>) -> bool {
-        if self.held {
+        let is_answered = self.version == Some(Version::Dtls13) && self.flight.as_ref().is_some_and(|f| f.answered);
+        if self.held || is_answered {
             return false;
         }
         let room = slot.max();

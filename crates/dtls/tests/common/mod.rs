@@ -48,12 +48,13 @@ pub struct Side {
     pub info: Option<Info>,
     pub closed: Option<CloseReason>,
     pub received: Vec<Vec<u8>>,
+    pub key_log: Vec<String>,
 }
 
 impl Side {
     pub fn new(config: Config, seed: u64, now: Instant) -> Self {
         let dtls = Dtls::new(config, Rng::from_u64(seed), now);
-        Self { dtls, info: None, closed: None, received: Vec::new() }
+        Self { dtls, info: None, closed: None, received: Vec::new(), key_log: Vec::new() }
     }
 
     pub fn input(&mut self, now: Instant, datagram: &[u8]) {
@@ -67,6 +68,7 @@ impl Side {
             assert!(self.closed.is_none(), "an event after the last one");
             match event {
                 Event::Connected(info) => assert!(self.info.replace(info).is_none(), "connected twice"),
+                Event::KeyLog(line) => self.key_log.push(line.0),
                 Event::Closed(reason) => self.closed = Some(reason),
             }
         }

@@ -1,6 +1,7 @@
 //! Whole handshakes of DTLS 1.2.
 
 mod keys;
+mod openssl;
 mod refusals;
 
 use alloc::boxed::Box;
@@ -11,10 +12,12 @@ use peerage_base::rng::Rng;
 use peerage_base::time::Duration;
 use peerage_crypto::keys::system::SYSTEM;
 
+use crate::alert::{Alert, AlertDescription};
 use crate::config::{Config, Role, Versions};
 use crate::handshake::tests::harness::Pair;
 use crate::message::kind::HandshakeType;
-use crate::suite::{Alpn, CipherSuite, Group, SrtpProfile, Version};
+use crate::suite::{Alpn, CipherSuite, Epoch, Group, SrtpProfile, Version};
+use crate::transport::Expects;
 
 const SUITES: [CipherSuite; 3] = [
     CipherSuite::ECDHE_ECDSA_AES_128_GCM,
@@ -221,4 +224,25 @@ fn loss_duplication_and_disorder_only_cost_time() {
         let mut pair = pair.run();
         assert_eq!(pair.agreed(), Version::Dtls12, "seed {seed}");
     }
+}
+
+/// Has `from` send a message under the keys of the connection, and answers what it hears.
+fn heard_after(from: Role, kind: HandshakeType) -> Vec<Alert> {
+    let mut pair = pair(|_, _| {}).run();
+    assert_eq!(pair.agreed(), Version::Dtls12);
+    let now = pair.now;
+    let transport = &mut pair.side(from).transport;
+    transport.begin_flight();
+    transport.push(Epoch::FINISHED, kind, vec![0; 4]);
+    transport.flush(now, Expects::Nothing);
+    pair.drive();
+    pair.exchange();
+    core::mem::take(&mut pair.side(from).alerts)
+}
+
+#[test]
+fn nobody_begins_anew() {
+    let refusal = Alert { fatal: false, description: AlertDescription::NO_RENEGOTIATION };
+    assert_eq!(heard_after(Role::Client, HandshakeType::CLIENT_HELLO), [refusal]);
+    assert_eq!(heard_after(Role::Server, HandshakeType::HELLO_REQUEST), [refusal]);
 }

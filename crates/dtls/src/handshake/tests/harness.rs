@@ -46,8 +46,6 @@ pub(crate) struct Side {
     pub(crate) alerts: Vec<Alert>,
     pub(crate) data: Vec<Vec<u8>>,
     pub(crate) timed_out: bool,
-    /// The peer said, under keys, that it is over.
-    pub(crate) closed: bool,
     /// Kinds of the messages that came, in order.
     pub(crate) seen: Vec<u8>,
     state: Option<Handshake>,
@@ -91,7 +89,6 @@ impl Side {
             alerts: Vec::new(),
             data: Vec::new(),
             timed_out: false,
-            closed: false,
             seen: Vec::new(),
             state: None,
             inbox: {
@@ -159,7 +156,7 @@ impl Side {
     }
 
     fn is_alive(&self) -> bool {
-        self.failure.is_none() && !self.timed_out && !self.closed
+        self.failure.is_none() && !self.timed_out
     }
 
     fn take(&mut self, now: Instant, input: Input) {
@@ -182,10 +179,7 @@ impl Side {
                     outcome.post.acknowledged(now, &mut self.transport);
                 }
             }
-            Input::Alert { alert, authenticated } => {
-                self.closed |= authenticated && alert.fatal;
-                self.alerts.push(alert);
-            }
+            Input::Alert { alert, .. } => self.alerts.push(alert),
             Input::TimedOut => self.timed_out = true,
             Input::Violation(error) => self.failure = Some(error.into()),
             Input::Spent => panic!("no test forges so much"),

@@ -410,7 +410,7 @@ impl World {
     }
 
     /// Goes on to whatever comes next. `false` if nothing does.
-    fn step(&mut self) -> bool {
+    pub(super) fn step(&mut self) -> bool {
         let wakes = [self.client.transport.poll_timeout(), self.server.transport.poll_timeout()];
         let arrival = self.under_way.front().map(|(at, ..)| *at);
         let Some(next) = earliest(arrival, earliest(wakes[0], wakes[1])) else { return false };

@@ -80,8 +80,8 @@ fn assert_no_answer(pair: Pair, alert: Alert) -> Failure {
     refused
 }
 
-/// A body with its last byte changed.
-fn flip(body: &mut Vec<u8>) {
+/// Changes the last byte of a body.
+fn flip(body: &mut [u8]) {
     *body.last_mut().unwrap() ^= 1;
 }
 
@@ -114,7 +114,8 @@ fn choices_of_a_server_that_were_not_offered() {
 
 #[test]
 fn a_client_that_has_nothing_in_common() {
-    let cases: [(&str, fn(&mut Config, &mut Config)); 3] = [
+    type Change = fn(&mut Config, &mut Config);
+    let cases: [(&str, Change); 3] = [
         ("suite", |client, server| {
             client.cipher_suites = vec![CipherSuite::ECDHE_ECDSA_AES_128_GCM];
             server.cipher_suites = vec![CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305];
@@ -239,9 +240,9 @@ fn a_peer_without_the_key_of_its_certificate() {
 
 #[test]
 fn a_signature_with_a_changed_byte() {
-    let pair = tampered(Role::Client, HandshakeType::SERVER_KEY_EXCHANGE, flip);
+    let pair = tampered(Role::Client, HandshakeType::SERVER_KEY_EXCHANGE, |body| flip(body));
     assert_refused(pair, Role::Client, Alert::DECRYPT_ERROR);
-    let pair = tampered(Role::Server, HandshakeType::CERTIFICATE_VERIFY, flip);
+    let pair = tampered(Role::Server, HandshakeType::CERTIFICATE_VERIFY, |body| flip(body));
     assert_refused(pair, Role::Server, Alert::DECRYPT_ERROR);
 }
 
@@ -340,7 +341,7 @@ fn a_server_that_takes_no_certificate_like_ours() {
 #[test]
 fn a_finished_of_another_handshake() {
     for victim in [Role::Client, Role::Server] {
-        let mut pair = tampered(victim, HandshakeType::FINISHED, flip);
+        let mut pair = tampered(victim, HandshakeType::FINISHED, |body| flip(body));
         pair.drive();
         let failure = pair.side(victim).failure.clone().expect("a failure");
         assert_eq!(failure.alert, Alert::DECRYPT_ERROR);
