@@ -406,7 +406,8 @@ impl Transport {
 
     /// The packets of the flight that may not have arrived, the same bytes until the flight is sent again.
     pub(crate) fn flight(&self) -> impl Iterator<Item = &[u8]> {
-        self.flight.iter().flat_map(|flight| flight.packets()).map(|packet| &packet.bytes[..])
+        let flight = self.flight.iter().filter(|flight| !self.has_arrived(flight));
+        flight.flat_map(|flight| flight.packets()).map(|packet| &packet.bytes[..])
     }
 
     /// Whether a flight was not answered or acknowledged yet. Meanwhile no update of keys may be sent.
@@ -449,6 +450,11 @@ impl Transport {
         if self.phase == Phase::Idle {
             self.phase = Phase::Handshake { deadline: now + self.limits.handshake_timeout };
         }
+    }
+
+    /// Whether an answer acknowledges all of a flight. In DTLS 1.2 it has to come again until the answer is complete.
+    fn has_arrived(&self, flight: &Flight) -> bool {
+        flight.answered && self.version == Some(Version::Dtls13)
     }
 
     fn waits_for_ack(&self) -> bool {

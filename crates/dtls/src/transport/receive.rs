@@ -257,7 +257,10 @@ impl Transport {
             (Some(Version::Dtls13), Epoch::HANDSHAKE) => self.phase != Phase::Released && !is_hello,
             (Some(Version::Dtls13), epoch) => epoch >= Epoch::APPLICATION,
             // What follows the hello of DTLS 1.2 comes in the same datagram.
-            (None, Epoch::PLAIN) => is_hello || !is_server && kind != HandshakeType::FINISHED,
+            (None, Epoch::PLAIN) if is_server => is_hello,
+            (None, Epoch::PLAIN) => {
+                ![HandshakeType::HELLO_REQUEST, HandshakeType::CLIENT_HELLO, HandshakeType::FINISHED].contains(&kind)
+            }
             (Some(Version::Dtls12), Epoch::PLAIN) => kind != HandshakeType::FINISHED && !self.peer_has_keys,
             (Some(Version::Dtls12), Epoch::FINISHED) => {
                 kind == HandshakeType::FINISHED && self.phase != Phase::Released

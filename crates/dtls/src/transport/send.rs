@@ -88,16 +88,15 @@ impl Transport {
     /// The timer expired.
     pub(super) fn expire(&mut self, now: Instant) {
         self.timer.stop();
-        let Some(flight) = &mut self.flight else { return };
+        let has_arrived = self.flight.as_ref().is_some_and(|flight| self.has_arrived(flight));
+        let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_outstanding()) else { return };
         flight.repeats = 0;
-        if !flight.is_outstanding() {
-            return;
-        }
+        let waits = flight.has_waiting();
         self.timer.back_off(now);
-        if flight.answered && self.version == Some(Version::Dtls13) {
+        if has_arrived {
             // The answer is stuck half-way: what the peer must know is what came of it.
             self.acks.at_once();
-        } else if !flight.has_waiting() {
+        } else if !waits {
             debug!(expiries = self.timer.expiries(), "no answer to a flight");
             self.send_again();
         }
@@ -177,8 +176,7 @@ impl Transport {
     }
 
     fn write_packet(&mut self, now: Instant, slot: &mut Slot<'_>) -> bool {
-        let is_answered = self.version == Some(Version::Dtls13) && self.flight.as_ref().is_some_and(|f| f.answered);
-        if self.held || is_answered {
+        if self.held || self.flight.as_ref().is_none_or(|flight| self.has_arrived(flight)) {
             return false;
         }
         let room = slot.max();

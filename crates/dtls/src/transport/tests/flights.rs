@@ -7,9 +7,10 @@ use peerage_base::time::{Duration, Instant};
 
 use super::world::{End, Link, World, millis};
 use crate::config::Role;
-use crate::message::handshake_header::Fragments;
+use crate::message::handshake_header::{Fragment, Fragments};
+use crate::message::kind::HandshakeType;
 use crate::suite::Version;
-use crate::transport::{MIN_MTU, Transport};
+use crate::transport::{Input, MIN_MTU, Transport};
 use crate::wire::datagram::{Header, Records};
 use crate::wire::plaintext;
 
@@ -274,6 +275,60 @@ fn the_peers_flight_again_brings_ours_again_once() {
 }
 
 #[test]
+fn records_of_dtls_13_hold_several_messages_and_those_of_dtls_12_one() {
+    for (version, expected) in [(Version::Dtls13, [0x16, 0x20]), (Version::Dtls12, [0x16, 0x10])] {
+        let mut world = World::new(version, 1200, 0);
+        world.start();
+        world.run(|world| !world.server.received.is_empty());
+        let (.., last) = world.under_way.back_mut().unwrap();
+        let kinds: Vec<_> = Records::new(last).map(|record| record.bytes[0]).collect();
+        assert_eq!(kinds.len(), if version == Version::Dtls13 { 2 } else { 5 }, "{kinds:?}");
+        assert_eq!([kinds[0], kinds[1] & 0xF0], expected);
+    }
+}
+
+#[test]
+fn a_hello_that_was_declined_does_not_stop_the_true_one_or_its_own_retransmission() {
+    let (mut end, _) = client(1200);
+    let forged = |body: &[u8], offset| {
+        let mut content = Vec::new();
+        let kind = HandshakeType::SERVER_HELLO;
+        Fragment { kind, length: 2 * body.len() as u32, message_seq: 0, offset, body }.write(&mut content);
+        let mut packet = vec![22, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, content.len() as u8];
+        packet.extend(content);
+        packet
+    };
+    let mut packets = [forged(b"bad ", 0), forged(b"true", 0), forged(b"hello", 5), forged(b"halo", 4)];
+    for packet in &mut packets {
+        end.transport.handle_datagram(at(10), packet, &mut end.inbox);
+    }
+    let mut bodies = Vec::new();
+    while let Some(Input::Message(message)) = end.transport.next_input(at(10), &mut end.inbox) {
+        bodies.push(message.body);
+        end.transport.decline();
+        if bodies.len() == 2 {
+            break;
+        }
+    }
+    bodies.sort();
+    assert_eq!(bodies, [b"bad halo", b"truehalo"]);
+    end.transport.handle_timeout(at(400));
+    assert_eq!(end.poll_all(at(400)).len(), 2);
+}
+
+#[test]
+fn a_server_of_dtls_12_counts_its_records_from_the_clients_on() {
+    for asks_again in [false, true] {
+        let mut world = World::new(Version::Dtls12, 1200, 0);
+        world.server.asks_again = asks_again;
+        world.start();
+        world.run(|world| !world.server.received.is_empty());
+        let (.., packet) = world.under_way.front().unwrap();
+        assert_eq!(plain(packet)[0].0, 1, "the hello came in records 0 and 1");
+    }
+}
+
+#[test]
 fn the_handshake_gives_up_in_the_end() {
     let (mut end, _) = client(1200);
     let mut now = at(0);
@@ -285,7 +340,7 @@ fn the_handshake_gives_up_in_the_end() {
         end.read(now);
     }
     assert_eq!(now, at(120_000));
-    assert_eq!(end.inputs, [crate::transport::Input::TimedOut]);
+    assert_eq!(end.inputs, [Input::TimedOut]);
     assert!(end.poll(now).is_none() && end.transport.flight().count() == 0);
 }
 
