@@ -33,6 +33,8 @@ use crate::transport::{Expects, Message};
 const FALLBACK: CipherSuite = CipherSuite(0x5600);
 /// Stands for an empty renegotiation_info (RFC 5746 §3.3).
 const NO_RENEGOTIATION_YET: CipherSuite = CipherSuite(0x00FF);
+/// The version of a HelloVerifyRequest, whatever will be negotiated (RFC 6347 §4.2.1).
+const VERIFY_VERSION: u16 = 0xFEFF;
 /// Length of a cookie, in bytes; too many to guess.
 const COOKIE_LEN: usize = 16;
 
@@ -135,7 +137,7 @@ impl WaitSecondHello {
     fn new(hello: &ClientHello<'_>, cx: &mut Context<'_>) -> Self {
         let cookie = cx.rng.bytes();
         let mut body = Vec::new();
-        HelloVerifyRequest { server_version: negotiate::DTLS12, cookie: &cookie }.write(&mut body);
+        HelloVerifyRequest { server_version: VERIFY_VERSION, cookie: &cookie }.write(&mut body);
         cx.transport.begin_flight();
         cx.transport.push(Epoch::PLAIN, HandshakeType::HELLO_VERIFY_REQUEST, body);
         cx.transport.flush(cx.now, Expects::Nothing);

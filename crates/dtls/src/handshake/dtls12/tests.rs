@@ -5,8 +5,10 @@ mod openssl;
 mod refusals;
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use peerage_base::rng::Rng;
 use peerage_base::time::Duration;
@@ -14,10 +16,16 @@ use peerage_crypto::keys::system::SYSTEM;
 
 use crate::alert::{Alert, AlertDescription};
 use crate::config::{Config, Role, Versions};
-use crate::handshake::tests::harness::Pair;
+use crate::extension::client::ClientExtensions;
+use crate::extension::kind::{ExtensionSet, ExtensionType};
+use crate::extension::list::List;
+use crate::handshake::tests::harness::{Link, Pair};
+use crate::message::client_hello::ClientHello;
 use crate::message::kind::HandshakeType;
+use crate::message::server_hello::ServerHello;
+use crate::message::server_key_exchange::ServerKeyExchange;
 use crate::suite::{Alpn, CipherSuite, Epoch, Group, SrtpProfile, Version};
-use crate::transport::Expects;
+use crate::transport::{Expects, Message};
 
 const SUITES: [CipherSuite; 3] = [
     CipherSuite::ECDHE_ECDSA_AES_128_GCM,
@@ -205,22 +213,37 @@ fn any_single_datagram_may_be_lost() {
     }
 }
 
+/// Loses three datagrams in ten, repeats one, and has every fourth overtaken by the next.
+fn bad_link(seed: u64) -> Link {
+    let mut rng = Rng::from_u64(seed);
+    let mut late = [None, None];
+    Box::new(move |from, _, datagram| {
+        let mut arrivals = Vec::new();
+        let late = &mut late[usize::from(from == Role::Server)];
+        match rng.below(100) {
+            0..30 => {}
+            30..40 => arrivals.extend([datagram.clone(), datagram]),
+            40..65 if late.is_none() => *late = Some(datagram),
+            _ => arrivals.push(datagram),
+        }
+        if !arrivals.is_empty() {
+            arrivals.extend(late.take());
+        }
+        arrivals
+    })
+}
+
 #[test]
 fn loss_duplication_and_disorder_only_cost_time() {
-    for seed in 0..20 {
+    for seed in 0..30 {
         let mut pair = pair(|client, server| {
             client.mtu = 400;
             server.mtu = 300;
             server.cookie = seed % 2 == 0;
-            server.handshake_timeout = Duration::from_secs(300);
-            client.handshake_timeout = Duration::from_secs(300);
+            client.handshake_timeout = Duration::from_secs(600);
+            server.handshake_timeout = Duration::from_secs(600);
         });
-        let mut rng = Rng::from_u64(seed);
-        pair.link = Box::new(move |_, _, datagram| match rng.below(10) {
-            0..3 => Vec::new(),
-            3 => vec![datagram.clone(), datagram],
-            _ => vec![datagram],
-        });
+        pair.link = bad_link(seed);
         let mut pair = pair.run();
         assert_eq!(pair.agreed(), Version::Dtls12, "seed {seed}");
     }
@@ -245,4 +268,82 @@ fn nobody_begins_anew() {
     let refusal = Alert { fatal: false, description: AlertDescription::NO_RENEGOTIATION };
     assert_eq!(heard_after(Role::Client, HandshakeType::CLIENT_HELLO), [refusal]);
     assert_eq!(heard_after(Role::Server, HandshakeType::HELLO_REQUEST), [refusal]);
+}
+
+/// The extensions of the ServerHello that answers a changed ClientHello.
+fn answer_to(change: impl Fn(&mut ClientHello<'_>) + 'static) -> ExtensionSet {
+    let mut pair = pair(|_, _| {});
+    pair.server.tamper = Some(refusals::client_hello(change));
+    let answer = Rc::new(Cell::new(ExtensionSet::default()));
+    let seen = Rc::clone(&answer);
+    pair.client.tamper = Some(Box::new(move |message: &mut Message| {
+        if message.kind == HandshakeType::SERVER_HELLO {
+            seen.set(ServerHello::parse(&message.body).unwrap().extensions.present());
+        }
+    }));
+    pair.drive();
+    answer.get()
+}
+
+#[test]
+fn only_what_the_client_named_is_answered() {
+    type Type = ExtensionType;
+    let whole = answer_to(|_| {});
+    for kind in
+        [Type::EXTENDED_MASTER_SECRET, Type::USE_SRTP, Type::ALPN, Type::RECORD_SIZE_LIMIT, Type::EC_POINT_FORMATS]
+    {
+        assert!(whole.contains(kind), "{kind:?}");
+    }
+    assert!(whole.contains(Type::RENEGOTIATION_INFO));
+
+    let least = answer_to(|hello| {
+        let ClientExtensions { supported_groups, signature_algorithms, .. } = hello.extensions;
+        hello.extensions = ClientExtensions {
+            supported_groups,
+            signature_algorithms,
+            extended_master_secret: true,
+            ..ClientExtensions::default()
+        };
+    });
+    assert_eq!(least, ExtensionSet::default().with(Type::EXTENDED_MASTER_SECRET, true));
+
+    // The suite that stands for the extension (RFC 5746 §3.6).
+    let by_suite = answer_to(|hello| {
+        hello.extensions.renegotiation_info = false;
+        hello.cipher_suites = List::new(&[CipherSuite::ECDHE_ECDSA_AES_128_GCM, CipherSuite(0x00FF)]);
+    });
+    assert!(by_suite.contains(Type::RENEGOTIATION_INFO));
+}
+
+#[test]
+fn a_client_that_names_no_groups_gets_p_256() {
+    let mut pair = pair(|_, _| {});
+    pair.server.tamper = Some(refusals::client_hello(|hello| hello.extensions.supported_groups = None));
+    let group = Rc::new(Cell::new(None));
+    let seen = Rc::clone(&group);
+    pair.client.tamper = Some(Box::new(move |message: &mut Message| {
+        if message.kind == HandshakeType::SERVER_KEY_EXCHANGE {
+            seen.set(Some(ServerKeyExchange::parse(&message.body).unwrap().params.group));
+        }
+    }));
+    pair.drive();
+    assert_eq!(group.get(), Some(Group::SECP256R1));
+}
+
+#[test]
+fn a_server_without_renegotiation_info_is_taken() {
+    let mut pair = pair(|_, _| {});
+    pair.client.tamper = Some(Box::new(|message: &mut Message| {
+        if message.kind == HandshakeType::SERVER_HELLO {
+            let old = message.body.clone();
+            let mut hello = ServerHello::parse(&old).unwrap();
+            hello.extensions.renegotiation_info = false;
+            message.body.clear();
+            hello.write(&mut message.body);
+        }
+    }));
+    pair.drive();
+    // It went on to the end, where the server sees that somebody changed its hello.
+    assert_eq!(pair.client.failure, None);
+    assert_eq!(pair.server.failure.unwrap().alert, AlertDescription::DECRYPT_ERROR);
 }

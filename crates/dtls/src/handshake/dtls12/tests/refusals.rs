@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use peerage_base::rng::Rng;
+
 use super::keys::{Impostor, Powerless};
 use super::{GROUPS, pair};
 use crate::alert::AlertDescription;
@@ -46,7 +48,7 @@ fn server_hello(change: impl Fn(&mut ServerHello<'_>) + 'static) -> Pair {
 }
 
 /// Rewrites the ClientHello that the server sees.
-fn client_hello(change: impl Fn(&mut ClientHello<'_>) + 'static) -> Tamper {
+pub(super) fn client_hello(change: impl Fn(&mut ClientHello<'_>) + 'static) -> Tamper {
     Box::new(move |message: &mut Message| {
         if message.kind == HandshakeType::CLIENT_HELLO {
             let old = message.body.clone();
@@ -346,6 +348,9 @@ fn a_finished_of_another_handshake() {
         let failure = pair.side(victim).failure.clone().expect("a failure");
         assert_eq!(failure.alert, Alert::DECRYPT_ERROR);
         assert!(pair.side(victim).outcome.is_none());
+        // The client's alert comes under keys, which the server has by then.
+        let other = if victim == Role::Client { Role::Server } else { Role::Client };
+        assert_eq!(pair.side(other).alerts, [crate::alert::Alert::fatal(Alert::DECRYPT_ERROR)]);
     }
     for len in [11, 13] {
         let pair = tampered(Role::Server, HandshakeType::FINISHED, move |body| body.resize(len, 0));
@@ -419,5 +424,54 @@ fn a_message_cut_short_in_every_state() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn no_changed_byte_goes_unnoticed() {
+    let mut rng = Rng::from_u64(5);
+    for (victim, count) in MESSAGES {
+        for position in 0..count {
+            for _ in 0..12 {
+                let (place, change) = (rng.u64(), rng.below(255) as u8 + 1);
+                let mut pair = pair(|_, _| {});
+                let mut seen = 0;
+                pair.side(victim).tamper = Some(Box::new(move |message: &mut Message| {
+                    // Every hello, because one that was refused comes again.
+                    if seen == position || position == 0 && message.kind == HandshakeType::CLIENT_HELLO {
+                        let place = place % message.body.len().max(1) as u64;
+                        match message.body.get_mut(place as usize) {
+                            Some(byte) => *byte ^= change,
+                            None => message.body.push(change),
+                        }
+                    }
+                    seen += 1;
+                }));
+                pair.drive();
+                assert!(pair.side(victim).outcome.is_none(), "{victim:?} {position}: byte {place} by {change}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hello_request_in_the_middle_means_nothing() {
+    for position in 1..6 {
+        let mut pair = pair(|_, _| {});
+        let mut seen = 0;
+        pair.client.tamper = Some(Box::new(move |message: &mut Message| {
+            if seen == position {
+                message.kind = HandshakeType::HELLO_REQUEST;
+                message.body.clear();
+            }
+            seen += 1;
+        }));
+        pair.drive();
+        // What it took the place of is still awaited when the next message comes.
+        match pair.client.failure {
+            Some(failure) => assert!(failure.reason.contains("in place of") || position == 3, "{failure:?}"),
+            None => assert!(pair.client.timed_out, "{position}"),
+        }
+        assert!(pair.client.outcome.is_none());
     }
 }
