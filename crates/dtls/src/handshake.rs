@@ -69,15 +69,15 @@ impl Handshake {
         match self {
             Self::Client(state) => Ok(match state.handle(message, cx)? {
                 Answered::Again(state) => Self::Client(state),
-                Answered::Dtls12(state) => Self::Client12(Box::new(state)),
-                Answered::Dtls13(state) => Self::Client13(Box::new(state)),
+                Answered::Dtls12(state) => Self::Client12(state),
+                Answered::Dtls13(state) => Self::Client13(state),
             }),
             Self::Client12(state) => Ok(after(state.handle(message, cx)?, |next| Self::Client12(Box::new(next)))),
             Self::Client13(state) => Ok(after(state.handle(message, cx)?, |next| Self::Client13(Box::new(next)))),
             Self::Server(state) => Ok(match state.handle(message, cx) {
                 Chosen::Neither => Self::Server(state),
-                Chosen::Dtls12(state) => Self::Server12(Box::new(state)),
-                Chosen::Dtls13(state) => Self::Server13(Box::new(state)),
+                Chosen::Dtls12(state) => Self::Server12(state),
+                Chosen::Dtls13(state) => Self::Server13(state),
             }),
             Self::Server12(state) => Ok(after(state.handle(message, cx)?, |next| Self::Server12(Box::new(next)))),
             Self::Server13(state) => Ok(after(state.handle(message, cx)?, |next| Self::Server13(Box::new(next)))),

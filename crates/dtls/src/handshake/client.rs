@@ -45,9 +45,9 @@ pub(crate) enum Answered {
     /// The hello was sent once more.
     Again(Box<WaitServerHello>),
     /// DTLS 1.2.
-    Dtls12(Client12),
+    Dtls12(Box<Client12>),
     /// DTLS 1.3.
-    Dtls13(Client13),
+    Dtls13(Box<Client13>),
 }
 
 impl WaitServerHello {
@@ -62,7 +62,7 @@ impl WaitServerHello {
     }
 
     /// Takes the answer.
-    pub(crate) fn handle(self: Box<Self>, message: &Message, cx: &mut Context<'_>) -> Result<Answered, Failure> {
+    pub(crate) fn handle(self, message: &Message, cx: &mut Context<'_>) -> Result<Answered, Failure> {
         match message.kind {
             HandshakeType::HELLO_VERIFY_REQUEST => self.verify(message, cx),
             HandshakeType::SERVER_HELLO => {
@@ -79,7 +79,7 @@ impl WaitServerHello {
     }
 
     /// A server of DTLS 1.2 wants its cookie back. Its version field means nothing (RFC 6347 §4.2.1).
-    fn verify(mut self: Box<Self>, message: &Message, cx: &mut Context<'_>) -> Result<Answered, Failure> {
+    fn verify(mut self, message: &Message, cx: &mut Context<'_>) -> Result<Answered, Failure> {
         let request = HelloVerifyRequest::parse(&message.body)?;
         if self.asked != Asked::No || !negotiate::speaks(cx.config, Version::Dtls12) {
             return Err(Failure::unexpected(message.kind, "ServerHello"));
@@ -89,16 +89,11 @@ impl WaitServerHello {
         self.offer.set_legacy_cookie(request.cookie);
         self.transcript.clear();
         self.send(cx);
-        Ok(Answered::Again(self))
+        Ok(Answered::Again(Box::new(self)))
     }
 
     /// A server of DTLS 1.3 wants a share of another group, its cookie back, or both (RFC 8446 §4.1.4).
-    fn retry(
-        mut self: Box<Self>,
-        hello: &ServerHello<'_>,
-        message: &Message,
-        cx: &mut Context<'_>,
-    ) -> Result<Answered, Failure> {
+    fn retry(mut self, hello: &ServerHello<'_>, message: &Message, cx: &mut Context<'_>) -> Result<Answered, Failure> {
         if self.asked != Asked::No {
             return Err(Failure::new(AlertDescription::UNEXPECTED_MESSAGE, "a second HelloRetryRequest"));
         }
@@ -122,12 +117,12 @@ impl WaitServerHello {
         self.transcript.add(message.kind, message.seq, &message.body);
         self.asked = Asked::ByRetry(suite);
         self.send(cx);
-        Ok(Answered::Again(self))
+        Ok(Answered::Again(Box::new(self)))
     }
 
     /// The server has chosen.
     fn answered(
-        mut self: Box<Self>,
+        mut self,
         hello: &ServerHello<'_>,
         message: &Message,
         cx: &mut Context<'_>,
@@ -148,12 +143,12 @@ impl WaitServerHello {
             return Err(Failure::illegal("the server was made to choose DTLS 1.2"));
         }
         self.transcript.add(message.kind, message.seq, &message.body);
-        let Self { offer, transcript, .. } = *self;
-        Ok(Answered::Dtls12(Client12::new(hello, &offer, transcript, cx)?))
+        let Self { offer, transcript, .. } = self;
+        Ok(Answered::Dtls12(Box::new(Client12::new(hello, &offer, transcript, cx)?)))
     }
 
     fn answered13(
-        mut self: Box<Self>,
+        mut self,
         hello: &ServerHello<'_>,
         message: &Message,
         cx: &mut Context<'_>,
@@ -169,11 +164,11 @@ impl WaitServerHello {
             share.ok_or(Failure::new(AlertDescription::MISSING_EXTENSION, "the ServerHello has no key_share"))?;
         let hash = self.select13(suite, cx)?;
         self.transcript.add(message.kind, message.seq, &message.body);
-        let Self { offer, transcript, .. } = *self;
+        let Self { offer, transcript, .. } = self;
         let (client_random, offered) = (*offer.random(), offer.extensions);
         let secret = offer.agree(share)?;
         let hellos = Hellos { role: Role::Client, suite, hash, group: share.group, client_random, transcript };
-        Ok(Answered::Dtls13(Client13::new(Session::new(hellos, &secret, cx), offered)))
+        Ok(Answered::Dtls13(Box::new(Client13::new(Session::new(hellos, &secret, cx), offered))))
     }
 
     /// What a ServerHello and a HelloRetryRequest of DTLS 1.3 have to hold alike (RFC 8446 §4.1.3); the suite.

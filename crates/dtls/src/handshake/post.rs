@@ -127,8 +127,11 @@ impl Rekeying {
     }
 
     fn update(&mut self, now: Instant, transport: &mut Transport) {
-        self.owed = true;
-        self.pay(now, transport);
+        // New ones are on their way already.
+        if self.awaited != Awaited::KeyUpdate {
+            self.owed = true;
+            self.pay(now, transport);
+        }
     }
 
     /// Sends a KeyUpdate if one is due and may go. One is never answered by a request for another: each side renews

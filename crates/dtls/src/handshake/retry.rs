@@ -9,6 +9,9 @@ use peerage_crypto::hash;
 /// early_data, cookie, key_share.
 const CHANGING: [u16; 5] = [21, 41, 42, 44, 51];
 
+/// An extension's number and body.
+type Extension<'a> = (u16, &'a [u8]);
+
 /// A digest of what may not change from the first ClientHello to the second, by the bodies of both. The order of
 /// extensions does not count.
 pub(crate) fn unchanging(hello: &[u8]) -> [u8; hash::SHA256_LEN] {
@@ -26,7 +29,7 @@ pub(crate) fn unchanging(hello: &[u8]) -> [u8; hash::SHA256_LEN] {
 }
 
 /// The fields before the extensions, and the extensions; `None` if this is no ClientHello.
-fn split(hello: &[u8]) -> Option<(&[u8], Vec<(u16, &[u8])>)> {
+fn split(hello: &[u8]) -> Option<(&[u8], Vec<Extension<'_>>)> {
     let mut reader = Reader::new(hello);
     reader.bytes(2 + 32)?;
     for _ in ["session id", "cookie"] {

@@ -1,5 +1,7 @@
 //! A server before it has chosen a version.
 
+use alloc::boxed::Box;
+
 use crate::alert::AlertDescription;
 use crate::config::Config;
 use crate::handshake::context::Context;
@@ -20,9 +22,9 @@ pub(crate) enum Chosen {
     /// It was refused.
     Neither,
     /// DTLS 1.2.
-    Dtls12(Server12),
+    Dtls12(Box<Server12>),
     /// DTLS 1.3.
-    Dtls13(Server13),
+    Dtls13(Box<Server13>),
 }
 
 impl WaitClientHello {
@@ -45,8 +47,8 @@ fn answer(message: &Message, cx: &mut Context<'_>) -> Result<Chosen, Failure> {
     }
     let hello = ClientHello::parse(&message.body)?;
     match choose_version(&hello, cx.config)? {
-        Version::Dtls12 => Ok(Chosen::Dtls12(Server12::new(&hello, message, cx)?)),
-        Version::Dtls13 => Ok(Chosen::Dtls13(Server13::new(&hello, message, cx)?)),
+        Version::Dtls12 => Ok(Chosen::Dtls12(Box::new(Server12::new(&hello, message, cx)?))),
+        Version::Dtls13 => Ok(Chosen::Dtls13(Box::new(Server13::new(&hello, message, cx)?))),
     }
 }
 

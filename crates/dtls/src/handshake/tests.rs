@@ -2,5 +2,3 @@
 
 mod dtls13;
 pub(crate) mod harness;
-mod refusals;
-mod retry;

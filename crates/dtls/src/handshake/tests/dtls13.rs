@@ -12,8 +12,7 @@ use crate::message::kind::HandshakeType;
 use crate::suite::{Alpn, CipherSuite, Epoch, Group, SrtpProfile, Version};
 use crate::transport::Expects;
 
-const SUITES: [CipherSuite; 3] =
-    [CipherSuite::AES_128_GCM, CipherSuite::AES_256_GCM, CipherSuite::CHACHA20_POLY1305];
+const SUITES: [CipherSuite; 3] = [CipherSuite::AES_128_GCM, CipherSuite::AES_256_GCM, CipherSuite::CHACHA20_POLY1305];
 
 /// Defaults with DTLS 1.3 alone.
 fn only_13(client: &mut Config, server: &mut Config) {
@@ -106,7 +105,8 @@ fn the_server_prefers_by_its_own_order() {
 
 #[test]
 fn a_better_group_is_not_worth_a_round_trip() {
-    let mut pair = Pair::with(|client, _| client.groups = vec![Group::SECP256R1, Group::SECP384R1, Group::X25519]).run();
+    let mut pair =
+        Pair::with(|client, _| client.groups = vec![Group::SECP256R1, Group::SECP384R1, Group::X25519]).run();
     pair.agreed();
     assert_eq!(pair.client.outcome().group, Group::SECP256R1);
     assert_eq!(pair.client.seen[..2], [HandshakeType::SERVER_HELLO.0, HandshakeType::ENCRYPTED_EXTENSIONS.0]);

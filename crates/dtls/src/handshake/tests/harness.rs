@@ -46,6 +46,8 @@ pub(crate) struct Side {
     pub(crate) alerts: Vec<Alert>,
     pub(crate) data: Vec<Vec<u8>>,
     pub(crate) timed_out: bool,
+    /// The peer said, under keys, that it is over.
+    pub(crate) closed: bool,
     /// Kinds of the messages that came, in order.
     pub(crate) seen: Vec<u8>,
     state: Option<Handshake>,
@@ -89,6 +91,7 @@ impl Side {
             alerts: Vec::new(),
             data: Vec::new(),
             timed_out: false,
+            closed: false,
             seen: Vec::new(),
             state: None,
             inbox: {
@@ -156,7 +159,7 @@ impl Side {
     }
 
     fn is_alive(&self) -> bool {
-        self.failure.is_none() && !self.timed_out
+        self.failure.is_none() && !self.timed_out && !self.closed
     }
 
     fn take(&mut self, now: Instant, input: Input) {
@@ -179,7 +182,10 @@ impl Side {
                     outcome.post.acknowledged(now, &mut self.transport);
                 }
             }
-            Input::Alert { alert, .. } => self.alerts.push(alert),
+            Input::Alert { alert, authenticated } => {
+                self.closed |= authenticated && alert.fatal;
+                self.alerts.push(alert);
+            }
             Input::TimedOut => self.timed_out = true,
             Input::Violation(error) => self.failure = Some(error.into()),
             Input::Spent => panic!("no test forges so much"),
