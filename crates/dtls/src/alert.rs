@@ -122,9 +122,11 @@ impl Alert {
     /// Length on the wire, in bytes.
     pub(crate) const LEN: usize = 2;
     /// What ends a connection without a fault.
+    #[cfg(test)]
     pub(crate) const CLOSE: Self = Self { fatal: false, description: AlertDescription::CLOSE_NOTIFY };
 
     /// What ends a connection over a fault.
+    #[cfg(test)]
     pub(crate) const fn fatal(description: AlertDescription) -> Self {
         Self { fatal: true, description }
     }

@@ -2,7 +2,6 @@
 
 mod der;
 mod encode;
-#[allow(dead_code, reason = "not wired yet")]
 pub(crate) mod peer;
 mod time;
 
@@ -28,9 +27,8 @@ const VALIDITY: u64 = 365 * 24 * 3600;
 /// Clocks of peers may run behind: a certificate begins this many seconds before it was made, as libwebrtc's do.
 const BACKDATE: u64 = 24 * 3600;
 
-/// Longest certificate to show, in bytes. Generated ones have about 300. The engine panics if a flight of DTLS 1.3 has
-/// more than twelve fragments; the six messages of a server's stay below in datagrams of
-/// [`MIN_MTU`](crate::config::MIN_MTU).
+/// Longest certificate to show, in bytes. Generated ones have about 300. A longer one means a
+/// longer flight, of which a bad path loses some part more often.
 pub const MAX_DER: usize = 1536;
 
 /// A certificate and its private key.
@@ -116,7 +114,6 @@ impl Certificate {
     }
 
     /// The private key, to sign handshakes with.
-    #[allow(dead_code, reason = "not wired yet")]
     pub(crate) fn signing_key(&self) -> &SigningKey {
         &self.key
     }

@@ -1,4 +1,4 @@
-//! Every parser behind one door, for tests and fuzzing.
+//! Every parser behind one door, for tests.
 
 use alloc::vec::Vec;
 

@@ -63,11 +63,6 @@ impl<'a> Fragment<'a> {
         out.extend_from_slice(self.body);
     }
 
-    /// Whether this is a message in one piece.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.offset == 0 && self.body.len() as u32 == self.length
-    }
-
     fn read_fields(r: &mut Reader<'a>) -> Option<Self> {
         let kind = HandshakeType(r.u8()?);
         let length = r.u24()?;
@@ -115,9 +110,8 @@ mod tests {
             body: &body,
         };
         assert_eq!(fragment.header(), [20, 1, 2, 3, 4, 5, 1, 2, 0, 0, 0, 3]);
-        assert!(!fragment.is_whole());
-        assert!(Fragment::whole(HandshakeType::FINISHED, 1, &body).is_whole());
-        assert!(Fragment::whole(HandshakeType::SERVER_HELLO_DONE, 1, &[]).is_whole());
+        let whole = Fragment::whole(HandshakeType::FINISHED, 0x0405, &body);
+        assert_eq!(whole.header(), [20, 0, 0, 3, 4, 5, 0, 0, 0, 0, 0, 3]);
     }
 
     #[test]
