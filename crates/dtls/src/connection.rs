@@ -14,7 +14,7 @@ use peerage_base::slot::Slot;
 use peerage_base::time::Instant;
 
 use crate::config::{Config, Role};
-use crate::event::{CloseReason, Event, ExportError, SealError};
+use crate::event::{CloseReason, Event, ExportError, MAX_EXPORT, SealError};
 use crate::fingerprint::Fingerprint;
 use crate::handshake::Handshake;
 use crate::handshake::failure::Failure;
@@ -27,8 +27,6 @@ use crate::transport::inbox::Inbox;
 use crate::transport::{Limits, Transport};
 use crate::wire::datagram::plausible;
 
-/// Most bytes that one export gives: 255 digests of the smaller hash (RFC 5869 §2.3).
-pub const MAX_EXPORT: usize = 255 * 32;
 /// Longest plaintext of a record, in bytes (RFC 9147 §4).
 pub const MAX_PLAINTEXT: usize = crate::wire::MAX_CONTENT;
 

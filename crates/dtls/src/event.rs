@@ -9,6 +9,9 @@ use thiserror::Error;
 use crate::fingerprint::{Fingerprint, Verified};
 use crate::suite::{Alpn, CipherSuite, Group, SrtpKeys, Version};
 
+/// Most bytes that one export gives: 255 digests of the smaller hash (RFC 5869 §2.3).
+pub const MAX_EXPORT: usize = 255 * 32;
+
 /// A fact about the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -97,7 +100,7 @@ pub enum ExportError {
     #[error("the connection is not established")]
     NotConnected,
     /// More was asked for than one export gives.
-    #[error("one export gives at most {} bytes", crate::connection::MAX_EXPORT)]
+    #[error("one export gives at most {} bytes", MAX_EXPORT)]
     TooLong,
 }
 

@@ -91,6 +91,29 @@ fn a_bad_network_delays_the_handshake_and_no_more() {
 }
 
 #[test]
+fn a_third_lost_reordered_and_doubled_in_small_datagrams_every_handshake_completes() {
+    let weather = Weather { loss: 0.3, duplication: 0.2, jitter: Duration::from_millis(120) };
+    for versions in EVERY {
+        for (seed, cookie) in (0..20).map(|seed| (seed, seed % 4 == 3)) {
+            let (a, b) = (certificate(1), certificate(2));
+            let mut client = Config::new(a.clone(), Role::Client);
+            let mut server = Config::new(b.clone(), Role::Server);
+            (client.expected, server.expected) = (vec![fingerprint(&b)], vec![fingerprint(&a)]);
+            [client.versions, server.versions] = versions;
+            for config in [&mut client, &mut server] {
+                (config.mtu, config.cookie, config.rtt) = (600, cookie, Some(Duration::from_millis(40)));
+            }
+            println!("seed {seed}, {versions:?}, cookie {cookie}");
+            let mut pair = Pair::new(client, server, weather, seed);
+            pair.connect();
+            assert!(pair.sent.iter().all(|(_, datagram)| datagram.len() <= 600));
+            exchange(&mut pair, 0, b"to the server");
+            exchange(&mut pair, 1, b"to the client");
+        }
+    }
+}
+
+#[test]
 fn a_silent_peer_times_out() {
     let mut pair = Pair::trusting(EVERY[0], Weather { loss: 1.0, ..CALM }, 3);
     let start = pair.now;

@@ -77,11 +77,6 @@ const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Clock,
-        place: "dtls/src/engine.rs",
-        reason: "the engine counts in the system's instants, from an origin that it is given once",
-    },
-    Exception {
-        rule: Rule::Clock,
         place: "cli/src/clock.rs",
         reason: "how old a remembered transfer is; no machine sees it",
     },
