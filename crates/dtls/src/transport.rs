@@ -432,6 +432,7 @@ impl Transport {
     }
 
     /// The highest epoch with keys for sending.
+    #[cfg(test)]
     pub(crate) fn sending_epoch(&self) -> Epoch {
         self.epochs.sending()
     }

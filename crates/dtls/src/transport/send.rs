@@ -27,6 +27,9 @@ const MAX_PAUSE: Duration = Duration::from_millis(50);
 /// 9147 §4.4), and those that IPv4 has to carry are tried.
 const FULL_SIZE_TRIES: u32 = 3;
 const SAFE_MTU: usize = 576 - 28;
+/// Times that the timer of a flight expires after the handshake. Nobody is there, which is for ICE to find out; should
+/// the peer come back, its own flight brings ours.
+const MAX_TRIES: u32 = 32;
 /// Length of a record number in an ACK, and of the length of their list.
 const NUMBER: usize = 16;
 const LIST: usize = 2;
@@ -92,6 +95,9 @@ impl Transport {
         let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_outstanding()) else { return };
         flight.repeats = 0;
         let waits = flight.has_waiting();
+        if self.phase == Phase::Released && self.timer.expiries() == MAX_TRIES {
+            return debug!("gave up waiting for an ACK");
+        }
         self.timer.back_off(now);
         if has_arrived {
             // The answer is stuck half-way: what the peer must know is what came of it.

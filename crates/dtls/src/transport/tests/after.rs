@@ -238,3 +238,16 @@ fn little_is_left_after_the_handshake() {
         }
     }
 }
+
+#[test]
+fn a_peer_that_never_acknowledges_is_not_bothered_for_ever() {
+    let mut world = connected(Version::Dtls13);
+    world.link.loss = 1000;
+    update_keys(&mut world, Epoch::APPLICATION);
+    let before = world.now;
+    world.run_to_end();
+    assert_eq!(world.client.transport.counters().resent, 32);
+    assert!(world.now > before + Duration::from_secs(25));
+    assert!(world.client.transport.is_flight_outstanding(), "and no other update may be sent");
+    assert!(world.client.inputs.is_empty());
+}
