@@ -126,6 +126,45 @@ fn updates_that_cross_are_both_acknowledged() {
 }
 
 #[test]
+fn an_update_of_the_peers_is_acknowledged_whatever_this_side_waits_for() {
+    let mut world = connected(Version::Dtls13);
+    let now = world.now;
+    update_keys(&mut world, Epoch::APPLICATION);
+    let mut update = world.client.poll_all(now);
+    world.server.handle(now, &mut update[0]);
+    // The answer is an update too, made before the ACK could leave.
+    let transport = &mut world.server.transport;
+    transport.begin_flight();
+    transport.push(Epoch::APPLICATION, HandshakeType::KEY_UPDATE, alloc::vec![0]);
+    transport.flush(now, Expects::Ack);
+    assert_eq!(world.server.poll_all(now).len(), 2);
+    // Both are lost, and the client's comes again.
+    let later = world.client.transport.poll_timeout().unwrap();
+    world.client.transport.handle_timeout(later);
+    let mut again = world.client.poll_all(later);
+    world.server.handle(later, &mut again[0]);
+    let mut acks = world.server.poll_all(later);
+    assert_eq!((acks.len(), world.server.transport.counters().resent), (1, 0), "an ACK, and not the update");
+    world.client.handle(later, &mut acks[0]);
+    assert_eq!(world.client.inputs, [Input::Acknowledged]);
+    world.now = later;
+    world.run_to_end();
+    assert_eq!(world.server.inputs, [Input::Acknowledged]);
+}
+
+#[test]
+fn of_the_epochs_that_a_record_may_mean_the_latest_counts() {
+    let mut world = connected(Version::Dtls13);
+    for epoch in [4, 5, 6, 7].map(Epoch) {
+        world.server.transport.install_opener(epoch, opener(Version::Dtls13, Role::Client, epoch));
+    }
+    let last = Epoch(7);
+    world.client.transport.install_sealer(last, sealer(Version::Dtls13, Role::Client, last));
+    let (packet, now) = (world.client.seal(b"seven"), world.now);
+    assert_eq!(open(&mut world.server, now, &packet).unwrap(), b"seven");
+}
+
+#[test]
 fn an_update_before_the_last_flight_is_acknowledged_does_not_displace_it() {
     let mut world = World::new(Version::Dtls13, 1200, 0);
     world.start();

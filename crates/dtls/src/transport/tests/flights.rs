@@ -9,7 +9,7 @@ use super::world::{End, Link, World, millis};
 use crate::config::Role;
 use crate::message::handshake_header::{Fragment, Fragments};
 use crate::message::kind::HandshakeType;
-use crate::suite::Version;
+use crate::suite::{Epoch, Version};
 use crate::transport::{Input, MIN_MTU, Transport};
 use crate::wire::datagram::{Header, Records};
 use crate::wire::plaintext;
@@ -209,6 +209,29 @@ fn a_lost_datagram_in_mid_flight_is_all_that_is_sent_again() {
     assert_eq!(world.left[0], good.left[0] + 1, "the ACK that asked for it");
     // The client measured 50 ms, so its timeout is 100: an eighth of it, and there and back.
     assert_eq!(world.now.since(good.now), Duration::from_micros(12_500 + 50_000));
+}
+
+#[test]
+fn a_part_of_an_answer_under_keys_keeps_the_flight_from_being_sent_again() {
+    let mut world = World::new(Version::Dtls13, 400, 0);
+    world.client.certificate = 3000;
+    world.start();
+    world.run(|world| world.client.transport.sending_epoch() == Epoch::APPLICATION);
+    let now = world.now;
+    assert!(world.server.transport.flight().count() > 0);
+    let mut part = world.client.transport.flight().nth(3).unwrap().to_vec();
+    world.server.handle(now, &mut part);
+    assert_eq!(world.server.transport.flight().count(), 0);
+    // An eighth of the timeout later it asks for the rest, and so it goes on.
+    for _ in 0..3 {
+        let at = world.server.transport.poll_timeout().unwrap();
+        world.server.transport.handle_timeout(at);
+        let packets = world.server.poll_all(at);
+        assert!(packets.len() == 1 && packets[0].len() < 60, "an ACK");
+    }
+    assert_eq!(world.server.transport.counters().resent, 0);
+    world.run(World::is_complete);
+    assert!(world.is_complete());
 }
 
 #[test]
