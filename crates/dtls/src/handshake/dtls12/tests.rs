@@ -1,7 +1,6 @@
 //! Whole handshakes of DTLS 1.2.
 
 mod keys;
-mod openssl;
 mod refusals;
 
 use alloc::boxed::Box;
