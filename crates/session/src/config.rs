@@ -38,6 +38,9 @@ pub struct Config {
     /// Whether the association of the data channels begins from the descriptions, with peers that do the same
     /// (draft-hancke-tsvwg-snap-00), which saves its two round trips. Default: yes.
     pub snap: bool,
+    /// Whether the DTLS handshake goes along with ICE's checks, if the peer takes that too (draft-hancke-webrtc-sped-00),
+    /// which saves a round trip. Default: yes.
+    pub sped: bool,
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
     pub ufrag_prefix: String,
     /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
@@ -64,6 +67,7 @@ impl Default for Config {
             dtls: DtlsOptions::default(),
             key_log: false,
             snap: true,
+            sped: true,
             ufrag_prefix: String::new(),
             max_datagram: 1200,
             receive_window: 4 << 20,

@@ -3,7 +3,7 @@
 //! The shape of a connection can be read from the modules: [`demux`] tells protocols apart, `gather` brings in local
 //! addresses and servers, `relaying` makes local ends of allocations on relays, `negotiate` turns descriptions into
 //! credentials, roles and limits, [`path`] knows the pair that carries packets, `wrap` seals SCTP into DTLS, DTLS into
-//! datagrams and those into what a relay or a stream wants, `data` has the channels, [`explain`] the reasons, [`stats`] the
+//! datagrams and those into what a relay or a stream wants, `embedding` lets checks carry the handshake, `data` has the channels, [`explain`] the reasons, [`stats`] the
 //! figures.
 //!
 //! The owner feeds [`Session`](session::Session) datagrams and time, and after each batch of input drains
@@ -32,11 +32,11 @@ pub mod session;
 pub mod stats;
 
 mod data;
+mod embedding;
 mod gather;
 mod memory;
 mod negotiate;
 mod relaying;
-#[allow(dead_code, reason = "not wired yet")]
 mod sped;
 mod states;
 mod wrap;

@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::error::SessionError;
 use crate::event::{Event, IceCandidate};
 use crate::session::Session;
+use crate::sped::OPTIONS as SPED;
 
 /// A later nomination overrides an earlier one (draft-thatcher-ice-renomination-01 §3).
 const RENOMINATION: &str = "renomination";
@@ -228,7 +229,8 @@ impl Session {
 
     fn ice_options(&self) -> Vec<String> {
         let punches = self.config.predict_ports || self.config.birthday_probing;
-        [Some(RENOMINATION), punches.then_some(PUNCH)].into_iter().flatten().map(String::from).collect()
+        let usual = [Some(RENOMINATION), punches.then_some(PUNCH)].into_iter().flatten();
+        usual.chain(SPED.into_iter().filter(|_| self.config.sped)).map(String::from).collect()
     }
 
     /// Carries a plan out.
@@ -283,6 +285,7 @@ impl Session {
         let has = |option: &str| plan.remote_ice_options.iter().any(|known| known == option);
         self.ice.set_remote_renomination(has(RENOMINATION));
         self.ice.set_remote_punch(has(PUNCH));
+        self.peer_embeds(now, SPED.into_iter().any(has));
         if !self.has_fresh_credentials() {
             self.apply_peer(now, plan);
         }
@@ -328,7 +331,12 @@ impl Session {
         };
         let mut config = DtlsConfig::new(self.certificate.clone(), role);
         config.expected = expected;
-        config.mtu = self.path.max_datagram();
+        if self.dtls.is_some() {
+            // The association that checks had something to do with is gone.
+            self.end_embedding(now);
+        }
+        config.mtu = self.handshake_mtu();
+        config.handshake_timeout += self.handshake_delay();
         config.rtt = self.path.rtt();
         let options = &self.config.dtls;
         config.versions = options.versions;

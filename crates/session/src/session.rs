@@ -31,12 +31,13 @@ use crate::event::{CloseReason, Event, SelectedPair};
 use crate::memory::{Gather, Pending, States};
 use crate::path::PathState;
 use crate::relay::Relay;
+use crate::sped::Sped;
 
 /// Most paths over which packets of the peer are accepted: the pairs of two generations. Two NATs that map by address and
 /// port and filter nothing show each other a new path with every check.
 const MAX_CLAIMED: usize = 200;
 /// Most DTLS datagrams kept until the peer's description tells which side we are.
-const MAX_EARLY: usize = 4;
+pub(crate) const MAX_EARLY: usize = 4;
 /// Longest of them, in bytes.
 const MAX_EARLY_LEN: usize = 1500;
 
@@ -51,6 +52,8 @@ pub struct Session {
     pub(crate) gather: Gather,
     pub(crate) relays: Vec<Relay>,
     pub(crate) dtls: Option<Box<Dtls>>,
+    /// The handshake inside checks, as long as it is there.
+    pub(crate) sped: Option<Box<Sped>>,
     /// What DTLS agreed on, once it has.
     pub(crate) secure: Option<Info>,
     /// DTLS datagrams that came before our role was known.
@@ -82,7 +85,7 @@ pub struct Session {
 impl Session {
     /// A session that does nothing yet.
     pub fn new(config: Config, certificate: Arc<Certificate>, rng: Rng, now: Instant) -> Self {
-        Self {
+        let mut session = Self {
             ice: agent(&config, rng.split("ice"), now),
             negotiation: Self::negotiation(&config, &rng),
             pending: Pending::default(),
@@ -93,6 +96,7 @@ impl Session {
             certificate,
             rng,
             dtls: None,
+            sped: None,
             secure: None,
             early: Vec::new(),
             association: None,
@@ -108,7 +112,9 @@ impl Session {
             close_reason: None,
             drops: Drops::default(),
             traffic: Traffic::default(),
-        }
+        };
+        session.begin_embedding();
+        session
     }
 
     /// Closes the session and every channel: tells the peer by what `poll_transmit` still hands out. What was received can
@@ -149,7 +155,9 @@ impl Session {
         self.relays_timeout(now);
         self.ice.handle_timeout(now);
         self.after_ice(now);
-        if let Some(dtls) = &mut self.dtls {
+        self.embedding_timeout(now);
+        let is_pathless = self.is_pathless();
+        if let Some(dtls) = self.dtls.as_mut().filter(|_| !is_pathless) {
             dtls.handle_timeout(now);
             self.after_dtls(now, Ecn::NotEct, &mut []);
         }
@@ -199,8 +207,9 @@ impl Session {
         if self.close_reason.is_some() {
             return None;
         }
-        let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
+        let dtls = self.dtls.as_ref().filter(|_| !self.is_pathless()).and_then(|dtls| dtls.poll_timeout());
         let sctp = self.association.as_ref().and_then(|association| association.poll_timeout());
+        let dtls = earliest(dtls, self.embedding_deadline());
         earliest(earliest(self.ice.poll_timeout(), self.relays_deadline()), earliest(dtls, sctp))
     }
 
@@ -237,12 +246,18 @@ impl Session {
         let Some(dtls) = &mut self.dtls else {
             // The answerer's first flight often overtakes its answer.
             if self.early.len() < MAX_EARLY && datagram.payload.len() <= MAX_EARLY_LEN {
+                if let Some(sped) = &mut self.sped {
+                    sped.arrived(datagram.payload);
+                }
                 self.early.push(datagram.payload.to_vec());
             } else {
                 self.drops.early += 1;
             }
             return;
         };
+        if let Some(sped) = &mut self.sped {
+            sped.arrived(datagram.payload);
+        }
         dtls.handle_datagram(now, datagram.payload);
         self.after_dtls(now, datagram.ecn, datagram.payload);
     }
@@ -250,12 +265,17 @@ impl Session {
     /// Takes over ICE's news.
     pub(crate) fn after_ice(&mut self, now: Instant) {
         while let Some(event) = self.ice.poll_event() {
+            if self.close_reason.is_some() {
+                // What a check carried ended it.
+                return;
+            }
             match event {
                 IceEvent::LocalCandidate(candidate) => self.local_candidate(&candidate),
                 IceEvent::GatheringState(state) => self.gathering_state(state),
                 IceEvent::State(IceState::Disconnected) => self.doubt_relays(now),
                 IceEvent::State(_) | IceEvent::RoleChanged(_) => {}
                 IceEvent::Selected(selected) => self.selected(now, selected),
+                IceEvent::Attachment(received) => self.handle_attachment(now, received),
                 IceEvent::Claimed(path) => self.claim(now, path),
                 IceEvent::Released(path) => {
                     self.claimed.retain(|p| *p != path);
@@ -272,6 +292,7 @@ impl Session {
                 _ => {}
             }
         }
+        self.update_embedding(now);
         self.update_states();
     }
 
@@ -298,6 +319,9 @@ impl Session {
         };
         while let Some(packet) = dtls.poll_data(payload) {
             association.handle_packet(now, ecn, packet);
+            if let Some(sped) = &mut self.sped {
+                sped.heard_data();
+            }
         }
         self.after_sctp(now);
         self.dtls_closed(now, closed);
@@ -313,6 +337,7 @@ impl Session {
             };
             self.end(now, reason);
         }
+        self.update_embedding(now);
         self.update_states();
     }
 
@@ -350,6 +375,9 @@ impl Session {
         let moved = self.path.select(Some(selected.path), selected.rtt);
         if moved && let Some(association) = &mut self.association {
             association.path_changed(now);
+        }
+        if let Some(sped) = &mut self.sped {
+            sped.select(now, selected.rtt);
         }
         self.prefer_channel(now, selected.path);
         self.events.push_back(Event::SelectedPair(self.described(selected)));
@@ -399,6 +427,7 @@ impl Session {
         }
         // A label of its own, or the credentials would come again.
         self.ice = agent(&self.config, self.rng.split(self.local_ufrag()), now);
+        self.begin_embedding();
         self.pending.forget_transport();
         self.events.push_back(Event::LocalUfrags);
         self.gather_again(now);
@@ -410,6 +439,7 @@ impl Session {
             return;
         }
         self.farewell(now);
+        self.end_embedding(now);
         self.early = Vec::new();
         // The last words leave as the local ends of streams want it, and no name is given twice.
         let Gather { locals, next_local, next_need, .. } = core::mem::take(&mut self.gather);

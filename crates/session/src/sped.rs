@@ -84,21 +84,17 @@ impl Sped {
 
     /// Takes over what DTLS has under way: the packets of its flight that the peer may not have, and whether its handshake
     /// is complete.
-    pub(crate) fn set_flight<'a>(
-        &mut self,
-        now: Instant,
-        flight: impl Iterator<Item = &'a [u8]> + Clone,
-        is_complete: bool,
-    ) {
+    pub(crate) fn set_flight(&mut self, now: Instant, flight: &[&[u8]], is_complete: bool) {
         if is_complete && self.completed_at.is_none() {
             (self.completed_at, self.is_stale) = (Some(now), true);
         }
-        if flight.clone().eq(self.flight.iter().map(|piece| &piece.bytes[..])) {
+        let flight = flight.get(..MAX_PACKETS).unwrap_or(flight);
+        if flight.iter().copied().eq(self.flight.iter().map(|piece| &piece.bytes[..])) {
             return;
         }
         let before = core::mem::take(&mut self.flight);
-        for bytes in flight.take(MAX_PACKETS) {
-            let known = before.iter().find(|piece| piece.bytes == bytes);
+        for bytes in flight {
+            let known = before.iter().find(|piece| piece.bytes == *bytes);
             self.flight.push(Piece {
                 tag: crc32(bytes),
                 bytes: bytes.to_vec(),
@@ -286,7 +282,7 @@ mod tests {
     }
 
     fn set(sped: &mut Sped, now: Instant, flight: &[Vec<u8>], is_complete: bool) {
-        sped.set_flight(now, flight.iter().map(|bytes| &bytes[..]), is_complete);
+        sped.set_flight(now, &flight.iter().map(|bytes| &bytes[..]).collect::<Vec<_>>(), is_complete);
     }
 
     fn carried(sped: &mut Sped) -> Attachments {

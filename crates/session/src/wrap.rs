@@ -67,6 +67,7 @@ impl Session {
         }
         let path = self.path.selected().filter(|path| self.ice.may_send(*path))?;
         if let Some((path, len)) = self.write_handshake(now, path, buf) {
+            self.update_embedding(now);
             return Some(Transmit::single(path, len));
         }
         let run = self.write_run(now, path, buf);
@@ -146,6 +147,9 @@ impl Session {
         if let Some(words) = self.last_words.take() {
             slot.room().get_mut(..words.len())?.copy_from_slice(&words);
             slot.fill(words.len());
+        } else if let Some(packet) = self.poll_bare(now) {
+            slot.room().get_mut(..packet.len())?.copy_from_slice(packet);
+            slot.fill(packet.len());
         } else if !self.dtls.as_mut()?.poll_transmit(now, &mut slot) {
             return None;
         }

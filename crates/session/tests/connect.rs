@@ -220,7 +220,7 @@ fn the_answerers_handshake_may_overtake_its_answer() {
     duo.run(100 * MS);
     assert_eq!(duo.peer(A).session.signaling_state(), SignalingState::HaveLocalOffer);
     let received = duo.peer(A).session.stats().traffic.packets_received;
-    assert!(received >= 2, "a check and a hello: {received}");
+    assert!(received >= 1, "a check with a hello in it");
     duo.connect();
     // What came early was kept: nobody had to wait for the hello to be repeated.
     let connected = duo.now().since(Instant::ORIGIN);

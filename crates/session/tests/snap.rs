@@ -144,7 +144,7 @@ fn loss_from_the_first_packet_on_loses_nothing() {
         duo.offer(A);
         assert!(duo.until(60 * SEC, |duo| duo.peer(B).channels.len() == 1), "seed {seed}");
         let other = duo.incoming(B);
-        duo.expect(B, other, &sent, 60 * SEC);
+        duo.expect(B, other, &sent, 120 * SEC);
     }
 }
 

@@ -11,6 +11,7 @@ use peerage_base::path::LocalId;
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant};
 use peerage_session::config::{Config, LocalAddress};
+use peerage_session::demux::{Kind as Protocol, classify};
 use peerage_session::error::SessionError;
 use peerage_session::event::{CloseReason, ConnectionState, Event, IceCandidate, IceConnectionState, Need};
 use peerage_session::face::{
@@ -54,6 +55,8 @@ pub struct Peer {
     pub inbox: BTreeMap<ChannelId, Vec<Bytes>>,
     pub to_send: VecDeque<(ChannelId, Bytes)>,
     pub outbox: Vec<Signal>,
+    /// Checks and answers that left.
+    pub checks: Vec<(Instant, Vec<u8>)>,
 }
 
 impl Peer {
@@ -68,6 +71,7 @@ impl Peer {
             inbox: BTreeMap::new(),
             to_send: VecDeque::new(),
             outbox: Vec::new(),
+            checks: Vec::new(),
         }
     }
 
@@ -154,6 +158,11 @@ impl Node for Peer {
     fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         loop {
             let transmit = self.session.poll_transmit(now, buf);
+            if let Some(sent) = &transmit
+                && classify(&buf[..sent.len]) == Protocol::Stun
+            {
+                self.checks.push((now, buf[..sent.len].to_vec()));
+            }
             if !self.pump(now) || transmit.is_some() {
                 return transmit;
             }
@@ -197,6 +206,8 @@ pub struct Setup {
     pub lite: [bool; 2],
     /// Which sides may begin their association from the descriptions.
     pub snap: [bool; 2],
+    /// Which sides take the handshake inside checks.
+    pub sped: [bool; 2],
     /// Addresses of each side.
     pub hosts: [Vec<LocalAddress>; 2],
 }
@@ -208,7 +219,7 @@ pub fn local(address: SocketAddr) -> LocalAddress {
 impl Setup {
     pub fn new(seed: u64, link: Link) -> Self {
         let hosts = [vec![local(fixtures::v4(1, 5000))], vec![local(fixtures::v4(2, 6000))]];
-        Self { seed, link, config: Config::default(), lite: [false; 2], snap: [true; 2], hosts }
+        Self { seed, link, config: Config::default(), lite: [false; 2], snap: [true; 2], sped: [true; 2], hosts }
     }
 
     pub fn build(self) -> Duo {
@@ -219,6 +230,7 @@ impl Setup {
             let mut config = self.config.clone();
             config.ice_lite = self.lite[side];
             config.snap = self.snap[side];
+            config.sped = self.sped[side];
             let peer = Peer::new(config, self.seed * 2 + side as u64 + 100, locals.clone());
             let mut host = Host::new(Checked::new(peer));
             let mut addresses = Vec::new();
