@@ -173,3 +173,21 @@ fn signed_content(signer: Role, transcript: &Digest) -> Vec<u8> {
     };
     [&[b' '; 64], context, transcript.as_ref()].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_signed_is_what_rfc_8446_shows() {
+        let digest = Hash::Sha256.digest(b"messages");
+        let content = signed_content(Role::Server, &digest);
+        assert_eq!(content[..64], [0x20; 64]);
+        assert_eq!(content[64..97], *b"TLS 1.3, server CertificateVerify");
+        assert_eq!(content[97], 0);
+        assert_eq!(content[98..], *digest.as_ref());
+        let content = signed_content(Role::Client, &digest);
+        assert_eq!(content[64..98], *b"TLS 1.3, client CertificateVerify\0");
+        assert_eq!(content.len(), 130);
+    }
+}

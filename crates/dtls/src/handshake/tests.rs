@@ -2,3 +2,5 @@
 
 mod dtls13;
 pub(crate) mod harness;
+mod refusals;
+mod retry;

@@ -20,6 +20,9 @@ use crate::handshake::context::Context;
 use crate::handshake::failure::Failure;
 use crate::handshake::outcome::Outcome;
 use crate::handshake::peer::Peer;
+use crate::message::client_hello::ClientHello;
+use crate::message::kind::HandshakeType;
+use crate::message::server_hello::ServerHello;
 use crate::suite::Version;
 use crate::transport::inbox::Inbox;
 use crate::transport::{Input, Limits, Message, Transport};
@@ -73,6 +76,41 @@ pub(crate) fn config(role: Role, seed: u64) -> Config {
     config.key_log = true;
     config.keys = SEEDED;
     config
+}
+
+/// Changes the body of the `nth` message of this kind, counted from 0.
+pub(crate) fn edit(kind: HandshakeType, nth: usize, change: impl Fn(&mut Vec<u8>) + 'static) -> Option<Tamper> {
+    let mut count = 0;
+    Some(Box::new(move |message| {
+        if message.kind == kind {
+            if count == nth {
+                change(&mut message.body);
+            }
+            count += 1;
+        }
+    }))
+}
+
+/// As [`edit`], for the fields of a ClientHello.
+pub(crate) fn edit_client_hello(nth: usize, change: fn(&mut ClientHello<'_>)) -> Option<Tamper> {
+    edit(HandshakeType::CLIENT_HELLO, nth, move |body| {
+        let old = body.clone();
+        let mut hello = ClientHello::parse(&old).unwrap();
+        change(&mut hello);
+        body.clear();
+        hello.write(body);
+    })
+}
+
+/// As [`edit`], for the fields of a ServerHello or HelloRetryRequest.
+pub(crate) fn edit_server_hello(nth: usize, change: fn(&mut ServerHello<'_>)) -> Option<Tamper> {
+    edit(HandshakeType::SERVER_HELLO, nth, move |body| {
+        let old = body.clone();
+        let mut hello = ServerHello::parse(&old).unwrap();
+        change(&mut hello);
+        body.clear();
+        hello.write(body);
+    })
 }
 
 impl Side {
@@ -255,7 +293,15 @@ impl Pair {
 
     /// As [`run`](Self::run), for more than once.
     pub(crate) fn drive(&mut self) {
+        self.drive_until(|_| false);
+    }
+
+    /// As [`drive`](Self::drive), until something holds.
+    pub(crate) fn drive_until(&mut self, holds: impl Fn(&Self) -> bool) {
         for _ in 0..10_000 {
+            if holds(self) {
+                return;
+            }
             self.transmit();
             let arrival = self.in_flight.iter().map(|(at, ..)| *at).min();
             let timeout = [&self.client, &self.server]
@@ -272,6 +318,23 @@ impl Pair {
             }
         }
         panic!("the pair never comes to rest");
+    }
+
+    /// Runs a pair in which one side must fail, and answers with which alert.
+    pub(crate) fn fails(mut self, role: Role, tamper: Option<Tamper>) -> Failure {
+        self.side(role).tamper = tamper;
+        self.drive();
+        let side = self.side(role);
+        assert!(side.outcome.is_none(), "the handshake is complete");
+        side.failure.take().expect("the handshake ends")
+    }
+
+    /// Runs a pair in which the server must refuse a hello, then connect over the real one, and answers why it did.
+    pub(crate) fn refuses(mut self, tamper: Option<Tamper>) -> Failure {
+        self.server.tamper = tamper;
+        self.drive();
+        self.agreed();
+        self.server.refused.take().expect("a hello was refused")
     }
 
     /// Puts a datagram in front of a side.
