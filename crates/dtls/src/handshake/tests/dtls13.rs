@@ -1,12 +1,15 @@
 //! DTLS 1.3, when all is well but the path.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use peerage_base::rng::Rng;
 use peerage_crypto::keys::system::SYSTEM;
 
 use crate::alert::AlertDescription;
 use crate::config::{Config, Role, Versions};
+use crate::fingerprint::HashAlgorithm;
 use crate::handshake::tests::harness::{Pair, config};
 use crate::message::kind::HandshakeType;
 use crate::suite::{Alpn, CipherSuite, Epoch, Group, SrtpProfile, Version};
@@ -192,7 +195,7 @@ fn any_datagram_may_be_lost_or_come_twice() {
         for copies in [0, 2] {
             let mut pair = Pair::with(only_13);
             let mut count = 0;
-            pair.link = alloc::boxed::Box::new(move |_, _, datagram| {
+            pair.link = Box::new(move |_, _, datagram| {
                 count += 1;
                 vec![datagram; if count == nth + 1 { copies } else { 1 }]
             });
@@ -209,14 +212,14 @@ fn small_datagrams_with_heavy_loss_still_make_a_connection() {
             client.mtu = 300;
             server.mtu = 512;
         });
-        let mut rng = peerage_base::rng::Rng::from_u64(seed);
-        pair.link = alloc::boxed::Box::new(move |_, _, datagram| match rng.below(10) {
+        let mut rng = Rng::from_u64(seed);
+        pair.link = Box::new(move |_, _, datagram| match rng.below(10) {
             0..3 => Vec::new(),
             3 => vec![datagram.clone(), datagram],
             _ => vec![datagram],
         });
         pair.drive();
-        pair.link = alloc::boxed::Box::new(|_, _, datagram| vec![datagram]);
+        pair.link = Box::new(|_, _, datagram| vec![datagram]);
         assert_eq!(pair.agreed(), Version::Dtls13, "seed {seed}");
     }
 }
@@ -228,10 +231,10 @@ fn without_an_expectation_any_certificate_does_for_the_moment() {
     pair.drive();
     pair.agreed();
     assert!(pair.client.peer.verified().is_none());
-    let expected = vec![pair.server.config.certificate.fingerprint(crate::fingerprint::HashAlgorithm::Sha256)];
+    let expected = vec![pair.server.config.certificate.fingerprint(HashAlgorithm::Sha256)];
     pair.client.peer.set_expected(expected).unwrap();
     assert!(pair.client.peer.verified().is_some());
-    let expected = vec![pair.client.config.certificate.fingerprint(crate::fingerprint::HashAlgorithm::Sha256)];
+    let expected = vec![pair.client.config.certificate.fingerprint(HashAlgorithm::Sha256)];
     assert!(pair.client.peer.set_expected(expected).is_err());
 }
 
@@ -239,7 +242,7 @@ fn without_an_expectation_any_certificate_does_for_the_moment() {
 fn a_certificate_that_is_not_expected_ends_the_handshake() {
     for stranger in [Role::Client, Role::Server] {
         let mut pair = Pair::with(only_13);
-        let other = config(stranger, 99).certificate.fingerprint(crate::fingerprint::HashAlgorithm::Sha256);
+        let other = config(stranger, 99).certificate.fingerprint(HashAlgorithm::Sha256);
         let wary = if stranger == Role::Client { Role::Server } else { Role::Client };
         pair.side(wary).peer.set_expected(vec![other]).unwrap();
         pair.drive();
@@ -295,7 +298,7 @@ fn new_keys_wait_until_the_last_flight_of_the_handshake_is_acknowledged() {
     pair.server.transport.flush(now, Expects::Ack);
     // The acknowledgement is lost, the request for new keys behind it is not.
     let mut is_first = true;
-    pair.link = alloc::boxed::Box::new(move |role, _, datagram| {
+    pair.link = Box::new(move |role, _, datagram| {
         let is_lost = role == Role::Server && core::mem::take(&mut is_first);
         if is_lost { Vec::new() } else { vec![datagram] }
     });

@@ -1,6 +1,10 @@
 //! What each side of DTLS 1.3 refuses, and with which alert.
 
+use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
+
+use peerage_base::rng::Rng;
 
 use crate::alert::AlertDescription as Alert;
 use crate::config::{Config, Role, Versions};
@@ -8,8 +12,9 @@ use crate::extension::alpn::ProtocolName;
 use crate::extension::key_share::KeyShare;
 use crate::extension::list::List;
 use crate::extension::use_srtp::SelectedSrtp;
+use crate::fingerprint::HashAlgorithm;
 use crate::handshake::failure::Failure;
-use crate::handshake::tests::harness::{Pair, config, edit, edit_client_hello, edit_server_hello};
+use crate::handshake::tests::harness::{Pair, Tamper, config, edit, edit_client_hello, edit_server_hello};
 use crate::message::certificate_request13::CertificateRequest13;
 use crate::message::certificate13::{Certificate13, CertificateEntry};
 use crate::message::client_hello::ClientHello;
@@ -24,12 +29,12 @@ fn only_13(client: &mut Config, server: &mut Config) {
 }
 
 /// How a client ends over a message of the server.
-fn client_fails(kind: Type, change: impl Fn(&mut alloc::vec::Vec<u8>) + 'static) -> Failure {
+fn client_fails(kind: Type, change: impl Fn(&mut Vec<u8>) + 'static) -> Failure {
     Pair::with(only_13).fails(Role::Client, edit(kind, 0, change))
 }
 
 /// How a server ends over a message of the client.
-fn server_fails(kind: Type, change: impl Fn(&mut alloc::vec::Vec<u8>) + 'static) -> Failure {
+fn server_fails(kind: Type, change: impl Fn(&mut Vec<u8>) + 'static) -> Failure {
     Pair::with(only_13).fails(Role::Server, edit(kind, 0, change))
 }
 
@@ -94,7 +99,7 @@ fn a_downgrade_shows_in_the_random() {
 
 #[test]
 fn encrypted_extensions_may_only_choose_from_what_was_offered() {
-    let write = |extensions: EncryptedExtensions<'_>, body: &mut alloc::vec::Vec<u8>| {
+    let write = |extensions: EncryptedExtensions<'_>, body: &mut Vec<u8>| {
         body.clear();
         extensions.write(body);
     };
@@ -138,7 +143,7 @@ fn a_certificate_request_that_cannot_be_met_ends_the_handshake() {
 #[test]
 fn a_server_that_does_not_want_to_know_us_is_refused() {
     let mut pair = Pair::with(only_13);
-    pair.client.tamper = Some(alloc::boxed::Box::new(|message| {
+    pair.client.tamper = Some(Box::new(|message| {
         if message.kind == Type::CERTIFICATE_REQUEST {
             message.kind = Type::CERTIFICATE;
         }
@@ -150,7 +155,7 @@ fn a_server_that_does_not_want_to_know_us_is_refused() {
 
 #[test]
 fn nobody_goes_without_a_certificate() {
-    let empty = |body: &mut alloc::vec::Vec<u8>| *body = vec![0, 0, 0, 0];
+    let empty = |body: &mut Vec<u8>| *body = vec![0, 0, 0, 0];
     assert_eq!(client_fails(Type::CERTIFICATE, empty).alert, Alert::DECODE_ERROR);
     assert_eq!(server_fails(Type::CERTIFICATE, empty).alert, Alert::CERTIFICATE_REQUIRED);
 }
@@ -170,7 +175,7 @@ fn a_certificate_has_no_context_within_the_handshake() {
 fn another_ones_certificate_proves_nothing() {
     for role in [Role::Client, Role::Server] {
         let other = config(role, 77).certificate;
-        let fingerprint = other.fingerprint(crate::fingerprint::HashAlgorithm::Sha256);
+        let fingerprint = other.fingerprint(HashAlgorithm::Sha256);
         let mut pair = Pair::with(only_13);
         // Even if its fingerprint is expected: the key is missing.
         pair.side(role).peer.set_expected(vec![fingerprint]).unwrap();
@@ -238,7 +243,7 @@ fn every_message_out_of_turn_ends_the_handshake() {
             }
             for wrong in [Type::SERVER_HELLO_DONE, Type::KEY_UPDATE, Type::CLIENT_HELLO, Type::FINISHED] {
                 let mut count = 0;
-                let tamper: crate::handshake::tests::harness::Tamper = alloc::boxed::Box::new(move |message| {
+                let tamper: Tamper = Box::new(move |message| {
                     if count == nth && message.kind != wrong {
                         message.kind = wrong;
                     } else if count == nth {
@@ -339,7 +344,7 @@ fn a_client_with_nothing_to_offer_does_not_start() {
 
 #[test]
 fn a_message_damaged_anywhere_never_leads_to_different_views() {
-    let mut rng = peerage_base::rng::Rng::from_u64(5);
+    let mut rng = Rng::from_u64(5);
     let mut broken = 0;
     for round in 0..150 {
         let role = if round % 2 == 0 { Role::Client } else { Role::Server };
@@ -351,7 +356,7 @@ fn a_message_damaged_anywhere_never_leads_to_different_views() {
             // Some of them with a retry.
             server.cookie = round % 3 == 0;
         });
-        pair.side(role).tamper = Some(alloc::boxed::Box::new(move |message| {
+        pair.side(role).tamper = Some(Box::new(move |message| {
             if count == nth && !message.body.is_empty() {
                 let at = at % message.body.len();
                 message.body[at] ^= 1 << bit;
