@@ -119,6 +119,13 @@ impl Session {
         Ok(())
     }
 
+    /// Keeps to the peer's record size limit from now on, in the handshake too (RFC 8449 §4).
+    pub(crate) fn limit_records(agreed: &Agreed, cx: &mut Context<'_>) {
+        if let Some(limit) = agreed.record_limit {
+            cx.transport.set_record_limit(usize::from(limit));
+        }
+    }
+
     /// Adds a message of the peer to the transcript.
     pub(crate) fn take(&mut self, message: &Message) {
         self.hellos.transcript.add(message.kind, message.seq, &message.body);
@@ -140,9 +147,6 @@ impl Session {
         let (own, peer) = by_side(role, client, server);
         cx.transport.install_sealer(Epoch::APPLICATION, Sealer::new13(suite, &own, Epoch::APPLICATION));
         cx.transport.install_opener(Epoch::APPLICATION, Opener::new13(suite, &peer, Epoch::APPLICATION));
-        if let Some(limit) = agreed.record_limit {
-            cx.transport.set_record_limit(usize::from(limit));
-        }
         debug!(?suite, ?group, "the handshake is complete");
         let post = Post::Dtls13(Box::new(Rekeying::new(role, suite, own, peer)));
         Box::new(Outcome { version: Version::Dtls13, suite, group, agreed, exporter, post })

@@ -266,6 +266,7 @@ impl Answer {
     fn send(self, mut transcript: Transcript, cx: &mut Context<'_>) -> Flight {
         let Self { suite, hash, group, client_random, share, secret, agreed, limits } = self;
         cx.transport.set_version(Version::Dtls13);
+        Session::limit_records(&agreed, cx);
         cx.transport.begin_flight();
         let mut body = Vec::new();
         let extensions = ServerExtensions {

@@ -1,6 +1,7 @@
 //! Whole handshakes, client against server, over transports joined in memory.
 
 mod dtls13;
+mod foreign;
 pub(crate) mod harness;
 mod refusals;
 mod retry;

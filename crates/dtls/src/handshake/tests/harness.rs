@@ -200,7 +200,8 @@ impl Side {
         self.failure.is_none() && !self.timed_out && !self.closed
     }
 
-    fn take(&mut self, now: Instant, input: Input) {
+    /// Takes what the transport brings up.
+    pub(crate) fn take(&mut self, now: Instant, input: Input) {
         match input {
             Input::Message(mut message) => {
                 self.seen.push(message.kind.0);
@@ -230,7 +231,8 @@ impl Side {
         }
     }
 
-    fn transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// The next datagram.
+    pub(crate) fn transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         let mut buffer = [0; 2048];
         let mut slot = Slot::new(&mut buffer, 0, 0, 2048);
         self.transport.poll_transmit(now, &mut slot).then(|| slot.packet().to_vec())
