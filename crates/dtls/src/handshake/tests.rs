@@ -3,5 +3,6 @@
 mod dtls13;
 mod foreign;
 pub(crate) mod harness;
+mod offer;
 mod refusals;
 mod retry;
