@@ -99,7 +99,8 @@ impl Server12 {
     /// Takes the next message.
     pub(crate) fn handle(self, message: &Message, cx: &mut Context<'_>) -> Result<Step<Self>, Failure> {
         Ok(Step::Next(match (self, message.kind) {
-            (Self::SecondHello(state), HandshakeType::CLIENT_HELLO) => match state.handle(message, cx) {
+            // All of it is in the clear, where anyone can forge.
+            (Self::SecondHello(state), _) => match state.handle(message, cx) {
                 Ok(next) => Self::Certificate(next),
                 Err(failure) => {
                     cx.refuse(failure);
@@ -144,7 +145,11 @@ impl WaitSecondHello {
         Self { cookie, first: unchanging(hello) }
     }
 
+    /// Either answers the second ClientHello or changes nothing.
     fn handle(&self, message: &Message, cx: &mut Context<'_>) -> Result<WaitCertificate, Failure> {
+        if message.kind != HandshakeType::CLIENT_HELLO {
+            return Err(Failure::unexpected(message.kind, "ClientHello"));
+        }
         let hello = ClientHello::parse(&message.body)?;
         if !constant_time::equal(hello.cookie, &self.cookie) {
             return Err(Failure::illegal("the client sends another cookie than it was given"));

@@ -179,6 +179,23 @@ fn a_refused_hello_does_not_stand_in_the_way_of_the_next() {
 }
 
 #[test]
+fn nor_does_what_came_in_place_of_the_hello_with_the_cookie() {
+    let mut pair = pair(|_, server| server.cookie = true);
+    let mut seen = 0;
+    pair.server.tamper = Some(Box::new(move |message: &mut Message| {
+        match seen {
+            1 => message.kind = HandshakeType::CERTIFICATE,
+            2 => message.body.truncate(40),
+            _ => {}
+        }
+        seen += 1;
+    }));
+    let mut pair = pair.run();
+    assert_eq!(pair.server.refused.as_ref().map(|failure| failure.alert), Some(Alert::DECODE_ERROR));
+    assert_eq!(pair.agreed(), Version::Dtls12);
+}
+
+#[test]
 fn a_version_that_somebody_took_out_of_the_hello() {
     let mut pair = pair(|client, _| client.versions = Versions::Any);
     pair.server.tamper = Some(client_hello(|hello| hello.extensions.supported_versions = None));
@@ -271,6 +288,13 @@ fn a_scheme_that_was_not_offered_or_does_not_fit() {
         });
         assert_refused(pair, Role::Server, Alert::ILLEGAL_PARAMETER);
     }
+}
+
+#[test]
+fn a_signature_of_another_kind_than_the_suite_says() {
+    let pair = server_hello(|hello| hello.cipher_suite = CipherSuite::ECDHE_RSA_AES_128_GCM);
+    let failure = assert_refused(pair, Role::Client, Alert::ILLEGAL_PARAMETER);
+    assert!(failure.reason.contains("kind of key"));
 }
 
 #[test]
