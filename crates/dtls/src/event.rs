@@ -85,7 +85,7 @@ pub enum SealError {
     /// There is nothing in the slot.
     #[error("there is no plaintext to seal")]
     Empty,
-    /// The plaintext is longer than a record may be, 16384 bytes (RFC 9147 §4).
+    /// The plaintext is longer than a record may be, 16384 bytes (RFC 9147 §4) or what the peer takes (RFC 8449 §4).
     #[error("the plaintext is longer than a record may be")]
     TooLarge,
     /// The slot leaves less room around the packet than `overhead` asks for.

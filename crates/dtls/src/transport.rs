@@ -371,6 +371,9 @@ impl Transport {
     /// [`SealError`]; without keys it is [`SealError::Exhausted`].
     #[inline]
     pub(crate) fn seal(&mut self, slot: &mut Slot<'_>) -> Result<(), SealError> {
+        if slot.len() > self.record_limit {
+            return Err(SealError::TooLong);
+        }
         let sealer = self.epochs.sealer().ok_or(SealError::Exhausted)?;
         sealer.seal(ContentType::APPLICATION_DATA, slot)?;
         self.counters.sealed += 1;

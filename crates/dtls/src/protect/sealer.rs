@@ -47,7 +47,7 @@ pub(crate) enum SealError {
     /// The key has protected as many records as it may.
     #[error("the key is used up")]
     Exhausted,
-    /// The content is longer than [`MAX_CONTENT`].
+    /// The content is longer than [`MAX_CONTENT`], or than the peer takes.
     #[error("the content is too long for a record")]
     TooLong,
     /// The slot has less head or tail room than [`Sealer::overhead`] asks for. What it holds is spoilt.

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use peerage_base::rng::Rng;
+use peerage_base::slot::Slot;
 use peerage_base::time::Duration;
 use peerage_crypto::keys::system::SYSTEM;
 
@@ -23,6 +24,7 @@ use crate::message::client_hello::ClientHello;
 use crate::message::kind::HandshakeType;
 use crate::message::server_hello::ServerHello;
 use crate::message::server_key_exchange::ServerKeyExchange;
+use crate::protect::sealer::SealError;
 use crate::suite::{Alpn, CipherSuite, Epoch, Group, SrtpProfile, Version};
 use crate::transport::{Expects, Message};
 
@@ -128,6 +130,27 @@ fn what_is_not_common_or_not_offered_is_left_out() {
     // Limits are each side's own.
     assert_eq!(pair.client.outcome().agreed.record_limit, Some(500));
     assert_eq!(pair.server.outcome().agreed.record_limit, Some(1 << 14));
+}
+
+#[test]
+fn no_record_is_longer_than_the_peer_takes() {
+    // DTLS 1.3 counts the inner content type, so that what is left is the same.
+    for versions in [Versions::Dtls12, Versions::Any] {
+        let mut pair = pair(|client, server| {
+            client.versions = versions;
+            server.record_size_limit = 500;
+        })
+        .run();
+        let mut seal = |from, len| {
+            let mut buf = [0; 1500];
+            let mut slot = Slot::new(&mut buf, 100, 100, 1300);
+            slot.fill(len);
+            pair.side(from).transport.seal(&mut slot)
+        };
+        assert_eq!(seal(Role::Client, 500), Ok(()));
+        assert_eq!(seal(Role::Client, 501), Err(SealError::TooLong));
+        assert_eq!(seal(Role::Server, 1200), Ok(()));
+    }
 }
 
 #[test]

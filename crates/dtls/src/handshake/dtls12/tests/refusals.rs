@@ -491,9 +491,9 @@ fn a_hello_request_in_the_middle_means_nothing() {
             seen += 1;
         }));
         pair.drive();
-        // What it took the place of is still awaited when the next message comes.
+        // What it took the place of is still awaited when the next message comes, if one does.
         match pair.client.failure {
-            Some(failure) => assert!(failure.reason.contains("in place of") || position == 3, "{failure:?}"),
+            Some(failure) => assert!(!failure.reason.contains("HelloRequest"), "{failure:?}"),
             None => assert!(pair.client.timed_out, "{position}"),
         }
         assert!(pair.client.outcome.is_none());
