@@ -119,6 +119,7 @@ impl Opener {
     }
 
     /// How many records failed to authenticate.
+    #[cfg(test)]
     pub(crate) const fn forged(&self) -> u64 {
         self.forged
     }

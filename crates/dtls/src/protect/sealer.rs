@@ -111,6 +111,7 @@ impl Sealer {
     }
 
     /// How many records there were.
+    #[cfg(test)]
     pub(crate) const fn sealed(&self) -> u64 {
         self.next
     }
