@@ -13,7 +13,8 @@ use peerage_base::time::{Instant, earliest};
 use peerage_session::config::{AddressKind, Config, LocalAddress};
 use peerage_session::event::{ConnectionState, Event, IceCandidate, Need, Protocol as Transport, SelectedPair};
 use peerage_session::face::{
-    CandidateKind, Certificate, ChannelId, ChannelInit, Kind, OfferOptions, SdpType, SendError, SessionDescription,
+    CandidateKind, Certificate, ChannelId, ChannelInit, Kind, OfferOptions, SEEDED, SdpType, SendError,
+    SessionDescription,
 };
 use peerage_session::session::Session;
 use peerage_sim::element::{Element, Interface, Outgoing};
@@ -69,8 +70,10 @@ struct Socket {
 
 impl Peer {
     /// A machine with these addresses.
-    pub fn new(config: Config, addresses: Vec<IpAddr>, tcp: bool, rng: Rng, now: Instant) -> Self {
-        let certificate = Certificate::generate(&mut rng.split("certificate"), 1_800_000_000)
+    pub fn new(mut config: Config, addresses: Vec<IpAddr>, tcp: bool, rng: Rng, now: Instant) -> Self {
+        // A run repeats byte for byte.
+        config.keys = SEEDED;
+        let certificate = Certificate::generate_with(SEEDED, &mut rng.split("certificate"), 1_800_000_000)
             .expect("a certificate can be made from any randomness");
         Self {
             session: Session::new(config, Arc::new(certificate), rng, now),

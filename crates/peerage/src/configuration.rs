@@ -67,6 +67,9 @@ pub struct Settings {
     pub tcp: Tcp,
     /// What DTLS offers and accepts. Default: version 1.3, then 1.2, with all that they have.
     pub dtls: DtlsOptions,
+    /// Whether SCTP begins from INIT chunks in the descriptions where the peer does the same
+    /// (draft-hancke-tsvwg-snap-00), which saves its two round trips. Default: true.
+    pub snap: bool,
     /// A file that what decrypts every connection of the endpoint is appended to, in the format that Wireshark and NSS
     /// share. Default: none. Who reads it reads everything.
     pub key_log: Option<PathBuf>,
@@ -117,6 +120,7 @@ impl Default for Settings {
             nat_1to1: Vec::new(),
             tcp: Tcp::Active,
             dtls: DtlsOptions::default(),
+            snap: true,
             key_log: None,
             tls: TlsOptions::default(),
             port_mapping: true,

@@ -289,6 +289,7 @@ impl Endpoint {
         config.birthday_probing = shared.settings.birthday_probing;
         config.probe_anywhere = shared.settings.probe_anywhere;
         config.dtls = shared.settings.dtls.clone();
+        config.snap = shared.settings.snap;
         config.key_log = shared.settings.key_log.is_some();
         config.max_datagram = shared.settings.max_datagram.clamp(576, 9000);
         config.receive_window = shared.settings.receive_window;

@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use peerage_crypto::keys::Keys;
+use peerage_crypto::keys::system::SYSTEM;
 use peerage_dtls::config::Versions;
 use peerage_dtls::suite::{CipherSuite, Group};
 
@@ -33,6 +35,9 @@ pub struct Config {
     pub probe_anywhere: bool,
     /// What DTLS offers and accepts. Default: all it has.
     pub dtls: DtlsOptions,
+    /// Where keys, encapsulations and signatures come from. Default: the operating system. Runs of simulations repeat byte
+    /// for byte with `SEEDED`, behind the feature `seeded`; nothing else may use it.
+    pub keys: &'static dyn Keys,
     /// Whether what decrypts the connection comes out as [`Event::KeyLog`](crate::event::Event::KeyLog). Default: no.
     pub key_log: bool,
     /// Whether the association of the data channels begins from the descriptions, with peers that do the same
@@ -65,6 +70,7 @@ impl Default for Config {
             birthday_probing: true,
             probe_anywhere: false,
             dtls: DtlsOptions::default(),
+            keys: SYSTEM,
             key_log: false,
             snap: true,
             sped: true,

@@ -1,5 +1,9 @@
 //! What of the rooms below appears in the session's own interface, so that owners need import no other crate.
 
+pub use peerage_crypto::keys::Keys;
+#[cfg(feature = "seeded")]
+pub use peerage_crypto::keys::seeded::SEEDED;
+pub use peerage_crypto::keys::system::SYSTEM;
 pub use peerage_crypto::random::seed;
 pub use peerage_dtls::certificate::{Certificate, CertificateError};
 pub use peerage_dtls::config::Versions as DtlsVersions;

@@ -342,6 +342,7 @@ impl Session {
         config.versions = options.versions;
         config.cipher_suites.clone_from(&options.cipher_suites);
         config.groups.clone_from(&options.groups);
+        config.keys = self.config.keys;
         config.key_log = self.config.key_log;
         self.secure = None;
         let mut dtls = Box::new(Dtls::new(config, self.rng.split("dtls"), now));

@@ -10,6 +10,7 @@ use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::path::LocalId;
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant};
+use peerage_crypto::hash::Sha256;
 use peerage_session::config::{Config, LocalAddress};
 use peerage_session::demux::{Kind as Protocol, classify};
 use peerage_session::error::SessionError;
@@ -57,13 +58,16 @@ pub struct Peer {
     pub outbox: Vec<Signal>,
     /// Checks and answers that left.
     pub checks: Vec<(Instant, Vec<u8>)>,
+    /// Of everything that was sent.
+    pub digest: Sha256,
 }
 
 impl Peer {
     pub fn new(config: Config, seed: u64, locals: Vec<LocalAddress>) -> Self {
         let rng = Rng::from_u64(seed);
+        let made = Certificate::generate_with(config.keys, &mut Rng::from_u64(seed), fixtures::UNIX_TIME);
         Self {
-            session: Session::new(config, certificate(seed), rng, Instant::ORIGIN),
+            session: Session::new(config, Arc::new(made.unwrap()), rng, Instant::ORIGIN),
             locals,
             names: BTreeMap::new(),
             log: Vec::new(),
@@ -72,6 +76,7 @@ impl Peer {
             to_send: VecDeque::new(),
             outbox: Vec::new(),
             checks: Vec::new(),
+            digest: Sha256::new(),
         }
     }
 
@@ -164,6 +169,7 @@ impl Node for Peer {
                 self.checks.push((now, buf[..sent.len].to_vec()));
             }
             if !self.pump(now) || transmit.is_some() {
+                self.digest.update(transmit.map_or(&[], |transmit| &buf[..transmit.len]));
                 return transmit;
             }
         }
