@@ -70,6 +70,9 @@ pub struct Settings {
     /// Whether SCTP begins from INIT chunks in the descriptions where the peer does the same
     /// (draft-hancke-tsvwg-snap-00), which saves its two round trips. Default: true.
     pub snap: bool,
+    /// Whether the DTLS handshake goes along with ICE's checks where the peer takes that too
+    /// (draft-hancke-webrtc-sped), which saves its round trips. Default: true.
+    pub sped: bool,
     /// A file that what decrypts every connection of the endpoint is appended to, in the format that Wireshark and NSS
     /// share. Default: none. Who reads it reads everything.
     pub key_log: Option<PathBuf>,
@@ -121,6 +124,7 @@ impl Default for Settings {
             tcp: Tcp::Active,
             dtls: DtlsOptions::default(),
             snap: true,
+            sped: true,
             key_log: None,
             tls: TlsOptions::default(),
             port_mapping: true,

@@ -290,6 +290,7 @@ impl Endpoint {
         config.probe_anywhere = shared.settings.probe_anywhere;
         config.dtls = shared.settings.dtls.clone();
         config.snap = shared.settings.snap;
+        config.sped = shared.settings.sped;
         config.key_log = shared.settings.key_log.is_some();
         config.max_datagram = shared.settings.max_datagram.clamp(576, 9000);
         config.receive_window = shared.settings.receive_window;
