@@ -164,15 +164,13 @@ fn dtls_cost() -> f64 {
 }
 
 #[test]
-fn a_packet_costs_hardly_more_than_what_the_dtls_engine_allocates() {
-    let engine = dtls_cost();
+fn a_packet_costs_hardly_an_allocation_and_none_for_its_protection() {
+    let protection = dtls_cost();
+    assert!(protection == 0.0, "{protection} for sealing and opening");
     for len in [1000, 50_000] {
         let cost = session_cost(len);
-        println!(
-            "{len} bytes a message: {cost:.3} allocations per packet, {engine:.3} of them for sealing and opening"
-        );
-        // Sealing is the engine's to improve; what stands above it is ours: arenas, growing messages, acknowledgements.
-        assert!(cost - engine < 0.35, "{cost} of which {engine} for sealing and opening");
+        println!("{len} bytes a message: {cost:.3} allocations per packet");
+        // Arenas, growing messages, acknowledgements.
+        assert!(cost < 0.35, "{cost}");
     }
-    assert!(engine < 10.0, "{engine}");
 }
