@@ -239,3 +239,28 @@ fn without_a_pair_the_handshake_waits_as_long_as_ice_does() {
     duo.send(A, id, &b"late"[..]);
     assert!(duo.until(5 * SEC, |duo| duo.peer(B).received() == 4));
 }
+
+#[test]
+fn small_datagrams_carry_small_packets() {
+    for seed in 0..10 {
+        let link = Link { loss: Loss::Random(if seed == 0 { 0.0 } else { 0.1 }), ..Link::with_delay(20 * MS) };
+        let mut setup = Setup::new(200 + seed, link);
+        setup.config.max_datagram = 548;
+        let mut duo = duo(setup);
+        let id = duo.open(A, "first");
+        duo.offer(A);
+        duo.connect();
+        for side in [A, B] {
+            let checks = &duo.peer(side).checks;
+            assert!(checks.iter().all(|(_, bytes)| bytes.len() <= 548));
+            // The client has something to carry from its first check on.
+            assert!(side == A || checks.iter().any(|(_, bytes)| says(bytes).0 > Some(300)), "seed {seed}");
+        }
+        if seed == 0 {
+            let took = duo.now().since(Instant::ORIGIN);
+            assert!(took <= 2 * 40 * MS, "within two round trips all the same: {took:?}");
+        }
+        duo.send(A, id, &b"small"[..]);
+        assert!(duo.until(30 * SEC, |duo| duo.peer(B).received() == 5));
+    }
+}
