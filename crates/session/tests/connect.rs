@@ -4,8 +4,9 @@ mod common;
 
 use common::{A, B, Duo, MS, SEC, Setup, Signal, local, messages};
 use peerage_base::time::{Duration, Instant};
+use peerage_crypto::keys::seeded::SEEDED;
 use peerage_session::event::{ConnectionState, Event, IceConnectionState, IceGatheringState};
-use peerage_session::face::{SEEDED, SdpType, SessionDescription, SignalingState};
+use peerage_session::face::{SdpType, SessionDescription, SignalingState};
 use peerage_sim::link::Link;
 use peerage_testkit::fixtures;
 
