@@ -31,10 +31,10 @@ const A_ROUTER: &str = "set -e
     unshare -n sleep 60 >/dev/null 2>&1 &
     router=$!
     trap 'kill $router $serving' EXIT
-    until nsenter -t $router -n ip link show right >/dev/null 2>&1; do
-        ip link set right netns $router 2>/dev/null || true
+    until [ $(readlink /proc/$router/ns/net) != $(readlink /proc/$$/ns/net) ]; do
         sleep 0.02
     done
+    ip link set right netns $router
     nsenter -t $router -n ip addr add 10.0.0.1/24 dev right
     nsenter -t $router -n ip link set right up
     ip addr add 10.0.0.2/24 dev left
