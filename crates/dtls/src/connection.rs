@@ -206,7 +206,7 @@ impl Dtls {
     }
 
     /// Whether something else carries the flights: [`poll_transmit`](Self::poll_transmit) then gives none of them and their
-    /// timer rests. A client that is held begins its handshake. Let go, it sends what the peer is not known to have.
+    /// timer and the handshake's deadline rest. A client that is held begins its handshake. Let go, it sends what the peer is not known to have.
     pub fn hold(&mut self, now: Instant, held: bool) {
         self.now = self.now.max(now);
         self.transport.hold(self.now, held);

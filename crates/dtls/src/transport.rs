@@ -347,6 +347,10 @@ impl Transport {
             return;
         }
         self.held = held;
+        if let Phase::Handshake { deadline } = &mut self.phase {
+            // How long something else took to carry flights is not the peer's fault.
+            *deadline = now + self.limits.handshake_timeout;
+        }
         let Some(flight) = self.flight.as_mut().filter(|_| !held) else { return };
         flight.send_again();
         if flight.is_outstanding() {
@@ -383,6 +387,7 @@ impl Transport {
     /// Acts on deadlines that passed.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if let Phase::Handshake { deadline } = self.phase
+            && !self.held
             && deadline <= now
         {
             self.stop();
@@ -400,7 +405,7 @@ impl Transport {
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let handshake = match self.phase {
-            Phase::Handshake { deadline } => Some(deadline),
+            Phase::Handshake { deadline } => Some(deadline).filter(|_| !self.held),
             Phase::Idle | Phase::Released | Phase::Stopped => None,
         };
         let flight = if self.held { None } else { earliest(self.timer.deadline(), self.resume_at) };

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use peerage_base::ecn::Ecn;
 use peerage_base::path::Path;
-use peerage_base::time::{Duration, Instant};
+use peerage_base::time::Instant;
 use peerage_ice::agent::Agent;
 use peerage_ice::attachment::{MAX_PACKET, Received};
 
@@ -16,9 +16,6 @@ use crate::sped::Sped;
 /// Most of a check beside the packet and the user name, in bytes: header, role, USE-CANDIDATE, PRIORITY, NOMINATION,
 /// acknowledgements, the header of the packet, MESSAGE-INTEGRITY, FINGERPRINT.
 const CHECK: usize = 20 + 12 + 4 + 8 + 8 + 20 + 4 + 24 + 8;
-/// Longest that ICE may look for a pair while the handshake, begun with the first check, waits for one: its patience, and
-/// what is tried beyond plain ICE.
-const LONGEST_SEARCH: Duration = Duration::from_secs(90);
 /// Shortest packets that DTLS is asked for.
 const LEAST_PACKET: usize = 256;
 
@@ -90,11 +87,6 @@ impl Session {
         }
     }
 
-    /// Whether the handshake has only checks to go by: how long it may take is ICE's affair then.
-    pub(crate) fn is_pathless(&self) -> bool {
-        self.sped.is_some() && self.path.selected().is_none()
-    }
-
     /// Acts on time.
     pub(crate) fn embedding_timeout(&mut self, now: Instant) {
         let Some(sped) = &mut self.sped else { return };
@@ -110,11 +102,6 @@ impl Session {
     /// A packet of the handshake that no check carried on the selected path.
     pub(crate) fn poll_bare(&mut self, now: Instant) -> Option<&[u8]> {
         self.sped.as_mut()?.poll_bare(now, carried(&self.ice, self.path.selected()))
-    }
-
-    /// How much earlier than on a path the handshake may begin.
-    pub(crate) fn handshake_delay(&self) -> Duration {
-        if self.is_pathless() { LONGEST_SEARCH } else { Duration::ZERO }
     }
 
     /// Longest packet that DTLS may make, in bytes: one that a check can carry, as long as checks do.

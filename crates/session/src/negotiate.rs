@@ -336,7 +336,6 @@ impl Session {
             self.end_embedding(now);
         }
         config.mtu = self.handshake_mtu();
-        config.handshake_timeout += self.handshake_delay();
         config.rtt = self.path.rtt();
         let options = &self.config.dtls;
         config.versions = options.versions;

@@ -156,8 +156,7 @@ impl Session {
         self.ice.handle_timeout(now);
         self.after_ice(now);
         self.embedding_timeout(now);
-        let is_pathless = self.is_pathless();
-        if let Some(dtls) = self.dtls.as_mut().filter(|_| !is_pathless) {
+        if let Some(dtls) = &mut self.dtls {
             dtls.handle_timeout(now);
             self.after_dtls(now, Ecn::NotEct, &mut []);
         }
@@ -207,7 +206,7 @@ impl Session {
         if self.close_reason.is_some() {
             return None;
         }
-        let dtls = self.dtls.as_ref().filter(|_| !self.is_pathless()).and_then(|dtls| dtls.poll_timeout());
+        let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
         let sctp = self.association.as_ref().and_then(|association| association.poll_timeout());
         let dtls = earliest(dtls, self.embedding_deadline());
         earliest(earliest(self.ice.poll_timeout(), self.relays_deadline()), earliest(dtls, sctp))
