@@ -34,6 +34,8 @@ pub struct Options {
     pub hide_addresses: bool,
     /// An authority (PEM) that is believed, also for relays.
     pub authority: Option<PathBuf>,
+    /// Field trials that Chromium takes part in, as `Name/Group/` one after the other.
+    pub trials: &'static str,
 }
 
 /// A running browser with one tab.
@@ -190,6 +192,9 @@ async fn chromium(options: Options) -> Result<(Group, TempDir, Bidi)> {
     if !options.hide_addresses {
         args.push("--disable-features=WebRtcHideLocalIpsWithMdns".into());
         args.push("--allow-loopback-in-peer-connection".into());
+    }
+    if !options.trials.is_empty() {
+        args.push(format!("--force-fieldtrials={}", options.trials));
     }
     if options.authority.is_some() {
         args.push("--ignore-certificate-errors".into());

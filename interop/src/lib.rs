@@ -5,6 +5,7 @@
 pub mod bidi;
 pub mod browser;
 pub mod coturn;
+pub mod delay;
 pub mod expect;
 pub mod foreign;
 pub mod intruder;
