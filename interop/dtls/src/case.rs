@@ -65,7 +65,9 @@ impl Case {
             let over = n.ours.closed.is_some() || n.theirs.end().is_some();
             over || n.ours.info.is_some() && n.theirs.facts().is_some()
         })?;
-        if let (Some(_), _) | (_, Some(_)) = (&network.ours.closed, network.theirs.end()) {
+        if network.ours.closed.is_some() || network.theirs.end().is_some() {
+            // Whoever ended it says so to the other.
+            network.settle()?;
             return Err(format!("this side: {:?}, the other: {:?}", network.ours.closed, network.theirs.end()));
         }
         let longest = network.longest();
@@ -73,10 +75,7 @@ impl Case {
         compare(&mut network, &self.wanted)?;
         talk(&mut network)?;
         if let Some((times, both)) = self.updates {
-            for _ in 0..times {
-                network.theirs.update_keys(network.now, both)?;
-                talk(&mut network)?;
-            }
+            update_keys(&mut network, times, both)?;
         }
         part(&mut network, self.parting)?;
         Ok(longest)
@@ -145,6 +144,18 @@ fn talk(network: &mut Network) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Every update takes effect before the next one, in the other side's own count.
+fn update_keys(network: &mut Network, times: usize, both: bool) -> Result<(), String> {
+    let before = network.theirs.epochs().ok_or("the other side does not count its keys")?;
+    for _ in 0..times {
+        network.theirs.update_keys(network.now, both)?;
+        talk(network)?;
+    }
+    let [read, write] = before.map(usize::from);
+    let wanted = [if both { read + times } else { read }, write + times];
+    same("epochs", &network.theirs.epochs().map(|after| after.map(usize::from)), &Some(wanted))
 }
 
 fn part(network: &mut Network, parting: Parting) -> Result<(), String> {

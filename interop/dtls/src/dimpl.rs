@@ -68,8 +68,12 @@ impl Dimpl {
     /// # Errors
     /// The options make no sense to dimpl.
     pub fn boxed(options: &Options) -> Result<Box<dyn Foreign>, String> {
-        let mut builder =
-            dimpl::Config::builder().mtu(options.mtu).use_server_cookie(options.cookie).flight_retries(12);
+        // Neither its retries nor its patience end before ours.
+        let mut builder = dimpl::Config::builder()
+            .mtu(options.mtu)
+            .use_server_cookie(options.cookie)
+            .flight_retries(12)
+            .handshake_timeout(Duration::from_secs(100));
         if !options.suites12.is_empty() {
             builder = builder.dtls12_cipher_suites(&options.suites12);
         }

@@ -4,7 +4,18 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Failures that are known: table, case, reason. One whose case passes, or is no longer there, fails the run.
-const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[];
+const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
+    (
+        "openssl certs",
+        "Client Ed25519",
+        "a server of OpenSSL 3.0 has suites for Ed25519 in TLS 1.2 and not in DTLS 1.2",
+    ),
+    (
+        "dimpl weather",
+        "Client DTLS 1.2 a ClientHello in other pieces the second time",
+        "a server of dimpl does not join pieces that overlap those of before",
+    ),
+];
 
 /// A table whose cases all run before it is judged.
 #[derive(Debug)]

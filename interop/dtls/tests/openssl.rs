@@ -45,6 +45,9 @@ impl Meeting<'_> {
         let certificate = self.kind.identity().certificate.to_der().map_err(|e| e.to_string())?;
         let mut config = ours::config(self.role, &certificate);
         config.srtp_profiles = PROFILES.map(|(profile, _)| profile).to_vec();
+        if let Some((group, _)) = self.group {
+            config.groups = vec![group, Group::SECP256R1];
+        }
         let (mut live, mut openssl) = match self.role {
             Role::Client => {
                 let port = free_port()?;
@@ -69,7 +72,12 @@ impl Meeting<'_> {
         let mut args = [first, &["-dtls1_2", "-cert", "cert.pem", "-key", "key.pem", "-mtu", "1200"]].concat();
         args.extend(["-use_srtp", self.profile.1, "-keymatexport", "EXTRACTOR-dtls_srtp", "-keymatexportlen", &length]);
         args.extend(self.suite.iter().flat_map(|(_, word)| ["-cipher", word]));
-        args.extend(self.group.iter().flat_map(|(_, word)| ["-groups", word]));
+        // Groups are also the curves on which a certificate is taken (RFC 8422 §5.1.1), and ours is on P-256.
+        let groups = self.group.map(|(group, word)| match group {
+            Group::SECP256R1 => word.to_owned(),
+            _ => format!("{word}:P-256"),
+        });
+        args.extend(groups.iter().flat_map(|words| ["-groups", words]));
         args.extend(&self.extra);
         let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
         Program::start("openssl", &args, self.kind)
