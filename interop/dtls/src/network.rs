@@ -38,6 +38,8 @@ pub struct Network {
     flying: Vec<(Instant, bool, Vec<u8>)>,
     /// Longest datagrams sent by this side and by the other.
     longest: [usize; 2],
+    /// When somebody wants to look again, whatever happens.
+    alarm: Option<Instant>,
 }
 
 impl Network {
@@ -46,7 +48,7 @@ impl Network {
         let now = Instant::from_millis(1000 + seed % 1000);
         let rng = Rng::from_u64(seed).split("weather");
         let ours = Ours::new(config, seed, now);
-        Self { ours, theirs, now, weather, rng, flying: Vec::new(), longest: [0; 2] }
+        Self { ours, theirs, now, weather, rng, flying: Vec::new(), longest: [0; 2], alarm: None }
     }
 
     /// Longest datagrams so far: of this side, of the other.
@@ -66,7 +68,8 @@ impl Network {
                 return Ok(());
             }
             let deadline = earliest(self.ours.dtls.poll_timeout(), self.theirs.deadline(self.now));
-            let next = earliest(self.flying.iter().map(|(at, ..)| *at).min(), deadline);
+            let arrival = self.flying.iter().map(|(at, ..)| *at).min();
+            let next = earliest(earliest(arrival, self.alarm), deadline);
             let Some(next) = next.filter(|next| *next <= end) else {
                 let (closed, end) = (&self.ours.closed, self.theirs.end());
                 return Err(format!("waited in vain for {what}; this side: {closed:?}, the other: {end:?}"));
@@ -82,6 +85,18 @@ impl Network {
     /// As of [`until`](Self::until).
     pub fn settle(&mut self) -> Result<(), String> {
         self.until("quiet", |network| network.flying.is_empty())
+    }
+
+    /// Lets so much time pass.
+    ///
+    /// # Errors
+    /// As of [`until`](Self::until).
+    pub fn pause(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.now + time;
+        self.alarm = Some(end);
+        let outcome = self.until("a while", |network| network.now >= end);
+        self.alarm = None;
+        outcome
     }
 
     /// Puts a datagram of this side on the path.
