@@ -304,6 +304,16 @@ impl Dtls {
     }
 }
 
+#[cfg(any(test, feature = "fuzz"))]
+impl Dtls {
+    /// Renews the keys that this side sends with, as if they were worn.
+    pub(crate) fn update_keys(&mut self) {
+        if let State::Connected(_, post) = &mut self.state {
+            post.update(self.now, &mut self.transport);
+        }
+    }
+}
+
 impl fmt::Debug for Dtls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {

@@ -11,8 +11,8 @@ pub(crate) mod certificate_verify;
 pub(crate) mod client_hello;
 pub(crate) mod client_key_exchange;
 pub(crate) mod encrypted_extensions;
-#[cfg(test)]
-mod exercise;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod exercise;
 pub(crate) mod finished;
 #[cfg(test)]
 mod foreign;

@@ -167,6 +167,23 @@ pub(crate) struct Transport {
     outbox: VecDeque<Vec<u8>>,
     /// When something that lingers is dropped.
     drop_at: Option<Instant>,
+    /// Makes this side one that does not keep to the protocol.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) meddler: Option<Box<dyn Meddle>>,
+}
+
+/// Decides over what a handshake wants to send.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) trait Meddle: core::fmt::Debug + Send + Sync {
+    /// Pushes what it likes, and adds to the transcript what it likes.
+    fn send(
+        &mut self,
+        transport: &mut Transport,
+        transcript: &mut crate::schedule::transcript::Transcript,
+        epoch: Epoch,
+        kind: HandshakeType,
+        body: Vec<u8>,
+    );
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,6 +226,8 @@ impl Transport {
             resume_at: None,
             outbox: VecDeque::new(),
             drop_at: None,
+            #[cfg(any(test, feature = "fuzz"))]
+            meddler: None,
         }
     }
 
@@ -440,7 +459,7 @@ impl Transport {
     }
 
     /// The highest epoch with keys for sending.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(crate) fn sending_epoch(&self) -> Epoch {
         self.epochs.sending()
     }
@@ -448,6 +467,12 @@ impl Transport {
     /// The highest epoch with keys for receiving.
     pub(crate) fn receiving_epoch(&self) -> Epoch {
         self.epochs.receiving()
+    }
+
+    /// How many bytes of the peer are held.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn held(&self) -> usize {
+        self.assembly.held() + self.early.held()
     }
 
     pub(crate) fn counters(&self) -> Counters {

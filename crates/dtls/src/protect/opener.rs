@@ -119,7 +119,7 @@ impl Opener {
     }
 
     /// How many records failed to authenticate.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(crate) const fn forged(&self) -> u64 {
         self.forged
     }

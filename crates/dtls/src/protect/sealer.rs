@@ -111,7 +111,7 @@ impl Sealer {
     }
 
     /// How many records there were.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(crate) const fn sealed(&self) -> u64 {
         self.next
     }
@@ -161,7 +161,7 @@ impl Sealer {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 impl Sealer {
     /// Lets records up to `sequence` be as good as sealed.
     pub(crate) fn skip_to(&mut self, sequence: u64) {

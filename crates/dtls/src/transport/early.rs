@@ -40,6 +40,12 @@ impl Early {
         self.records.iter().any(|(header, _)| matches!(header, Header::Unified(_)))
     }
 
+    /// How many bytes are held.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn held(&self) -> usize {
+        self.bytes
+    }
+
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.records.capacity()
