@@ -36,6 +36,8 @@ pub struct Options {
     pub authority: Option<PathBuf>,
     /// Field trials that Chromium takes part in, as `Name/Group/` one after the other.
     pub trials: &'static str,
+    /// Preferences of Firefox, with values as its `user.js` has them.
+    pub preferences: &'static [(&'static str, &'static str)],
 }
 
 /// A running browser with one tab.
@@ -229,7 +231,8 @@ async fn firefox(options: Options) -> Result<(Group, TempDir, Bidi)> {
         ("services.settings.server", "\"data:,#remote-settings-dummy/v1\""),
         ("browser.safebrowsing.update.enabled", "false"),
     ];
-    let text: String = prefs.iter().map(|(k, v)| format!("user_pref(\"{k}\", {v});\n")).collect();
+    let text: String =
+        prefs.iter().chain(options.preferences).map(|(k, v)| format!("user_pref(\"{k}\", {v});\n")).collect();
     std::fs::write(profile.path().join("user.js"), text).map_err(|e| e.to_string())?;
     if let Some(authority) = &options.authority {
         believe(authority, profile.path()).await?;

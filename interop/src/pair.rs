@@ -48,6 +48,8 @@ pub struct Setup {
     pub offerer: Offerer,
     /// How the browser is started.
     pub options: Options,
+    /// The expression that makes the browser's connection.
+    pub start: &'static str,
     /// How the library is set.
     pub settings: Settings,
     /// How the library's connection is configured.
@@ -70,6 +72,7 @@ impl Setup {
             kind,
             offerer,
             options,
+            start: "start({})",
             settings,
             configuration: Configuration::default(),
             carry: Carry::Both,
@@ -144,7 +147,7 @@ impl Attempt {
         let mut browser = Browser::start_with(setup.kind, setup.options).await?;
         browser.open(&page::blank().await?).await?;
         browser.run(&format!("(() => {{ {} }})()", page::SCRIPT)).await?;
-        browser.run("start({})").await?;
+        browser.run(setup.start).await?;
         let endpoint = Endpoint::new(setup.settings).map_err(words)?;
         let pc = endpoint.peer_connection(setup.configuration).map_err(words)?;
         let local = "pc.setLocalDescription().then(() => pc.localDescription.toJSON())";
