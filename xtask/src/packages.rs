@@ -24,6 +24,16 @@ pub const BUILD: &[Tool] = &[
     Tool { programs: &["turnserver"], package: "coturn" },
 ];
 
+/// What the other stacks of DTLS are built with, and those that are programs.
+pub const DTLS: &[Tool] = &[
+    Tool { programs: &["cmake"], package: "cmake" },
+    Tool { programs: &["make"], package: "make" },
+    Tool { programs: &["g++", "c++"], package: "g++" },
+    // Reads BoringSSL's headers, through the library that comes with it.
+    Tool { programs: &["clang"], package: "clang" },
+    Tool { programs: &["gnutls-serv"], package: "gnutls-bin" },
+];
+
 /// What the browser tests drive.
 pub const BROWSERS: &[Tool] = &[
     Tool { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" },

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::Failure;
-use crate::packages::{self, BROWSERS, BUILD, NODE, Tool};
+use crate::packages::{self, BROWSERS, BUILD, DTLS, NODE, Tool};
 use crate::process::{self, Counts, cargo};
 use crate::tree;
 
@@ -52,15 +52,24 @@ fn interop(all: bool) -> Result<Counts, String> {
     if !manifest.is_file() {
         return Ok(Counts::default());
     }
-    if let Some(skipped) = unless(BROWSERS, "the tests with browsers")? {
-        return Ok(skipped);
+    let parts = [
+        ("tests with other stacks of DTLS", "peerage-interop-dtls", DTLS),
+        ("tests with browsers", "peerage-interop", BROWSERS),
+    ];
+    let mut counts = Counts::default();
+    for (what, package, tools) in parts {
+        if let Some(skipped) = unless(tools, &format!("the {what}"))? {
+            counts += skipped;
+            continue;
+        }
+        let mut command = cargo(&["test", "--no-fail-fast", "--package", package, "--manifest-path"]);
+        command.arg(&manifest).env("CARGO_TARGET_DIR", tree::target());
+        if all {
+            command.args(["--", "--include-ignored"]);
+        }
+        counts += process::count(what, &mut command, process::libtest)?;
     }
-    let mut command = cargo(&["test", "--no-fail-fast", "--manifest-path"]);
-    command.arg(manifest).env("CARGO_TARGET_DIR", tree::target());
-    if all {
-        command.args(["--", "--include-ignored"]);
-    }
-    process::count("tests with browsers", &mut command, process::libtest)
+    Ok(counts)
 }
 
 /// Without its tools a runner is skipped, which counts as one, but in CI it is a failure.
