@@ -194,7 +194,9 @@ impl Pair {
 
     fn expect(&mut self, side: usize) {
         let fingerprint = certificates()[1 - side].fingerprint(HashAlgorithm::Sha256);
-        self.sides[side].dtls.set_expected(self.now, vec![fingerprint]);
+        let Side { dtls, received } = &mut self.sides[side];
+        dtls.set_expected(self.now, vec![fingerprint]);
+        take(dtls, &mut [], received);
     }
 
     /// Something else brings the flight over, as checks of ICE do.
@@ -297,6 +299,10 @@ pub(super) fn seal(dtls: &mut Dtls) -> Option<Vec<u8>> {
 /// Hands a datagram over and takes out what it brought.
 pub(super) fn hear(dtls: &mut Dtls, now: Instant, datagram: &mut [u8], received: &mut Vec<Vec<u8>>) {
     dtls.handle_datagram(now, datagram);
+    take(dtls, datagram, received);
+}
+
+fn take(dtls: &mut Dtls, datagram: &mut [u8], received: &mut Vec<Vec<u8>>) {
     while let Some(data) = dtls.poll_data(datagram) {
         assert!(data.len() <= MAX_PLAINTEXT);
         received.push(data.to_vec());

@@ -152,7 +152,6 @@ impl Meddle for Meddler {
         let mut is_consistent = false;
         for act in self.acts.iter().filter(|act| act.index == index) {
             is_consistent |= act.is_consistent;
-            let before = (sent.epoch, sent.kind, sent.times, sent.is_swapped);
             if let What::Insert(kind, body) = &act.what {
                 let seq = transport.push(epoch, *kind, body.clone());
                 if act.is_consistent {
@@ -162,10 +161,12 @@ impl Meddle for Meddler {
                 record.is_broken |= is_before && !is_nothing(*kind);
             }
             sent.apply(&act.what, transport);
-            if before != (sent.epoch, sent.kind, sent.times, sent.is_swapped) {
-                let only_again = kind == HandshakeType::FINISHED && sent.times > 1 && sent.kind == kind;
-                (record.is_touched, record.is_broken) = (true, record.is_broken | (is_before && !only_again));
-            }
+        }
+        // Two changes may undo each other.
+        if (sent.epoch, sent.kind, sent.times, sent.is_swapped) != (epoch, kind, 1, false) {
+            let only_again = kind == HandshakeType::FINISHED && sent.times > 1 && sent.kind == kind;
+            record.is_touched = true;
+            record.is_broken |= is_before && !only_again;
         }
         if sent.body != body {
             record.is_touched = true;
