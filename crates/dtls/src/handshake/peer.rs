@@ -103,3 +103,43 @@ fn fits(version: Version, scheme: SignatureScheme, key: PublicKey<'_>) -> bool {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8446 §4.2.3, RFC 8422 §5.1.1, RFC 5246 §7.4.3.
+    #[test]
+    fn a_key_signs_with_the_schemes_that_are_its_own() {
+        use SignatureScheme as S;
+        const P256: u8 = 0;
+        const P384: u8 = 1;
+        const ED25519: u8 = 2;
+        const RSA: u8 = 3;
+        let key = |kind| match kind {
+            P256 => PublicKey::EcdsaP256(&[]),
+            P384 => PublicKey::EcdsaP384(&[]),
+            ED25519 => PublicKey::Ed25519(&[0; 32]),
+            _ => PublicKey::Rsa(&[]),
+        };
+        // In both versions; in DTLS 1.2 alone.
+        let table = [
+            (P256, &[S::ECDSA_SECP256R1_SHA256][..], &[S::ECDSA_SECP384R1_SHA384][..]),
+            (P384, &[S::ECDSA_SECP384R1_SHA384], &[S::ECDSA_SECP256R1_SHA256]),
+            (ED25519, &[S::ED25519], &[]),
+            (
+                RSA,
+                &[S::RSA_PSS_RSAE_SHA256, S::RSA_PSS_RSAE_SHA384, S::RSA_PSS_RSAE_SHA512],
+                &[S::RSA_PKCS1_SHA256, S::RSA_PKCS1_SHA384, S::RSA_PKCS1_SHA512],
+            ),
+        ];
+        let unknown = [S(0x0201), S(0x0203), S(0x0603), S(0x0808), S(0x0809), S(0)];
+        for (kind, both, older) in table {
+            for scheme in S::ALL.into_iter().chain(unknown) {
+                let (is_both, is_older) = (both.contains(&scheme), older.contains(&scheme));
+                assert_eq!(fits(Version::Dtls13, scheme, key(kind)), is_both, "key {kind}, {scheme:?}");
+                assert_eq!(fits(Version::Dtls12, scheme, key(kind)), is_both || is_older, "key {kind}, {scheme:?}");
+            }
+        }
+    }
+}

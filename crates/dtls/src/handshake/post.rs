@@ -177,3 +177,76 @@ fn refuse_renegotiation(message: &Message, transport: &mut Transport) -> Result<
         _ => Err(Failure::new(AlertDescription::UNEXPECTED_MESSAGE, "a handshake message behind the handshake")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use peerage_crypto::hash::Hash;
+    use peerage_crypto::secret::Secret;
+
+    use crate::schedule::dtls13::HandshakeSecrets;
+    use crate::transport::Limits;
+
+    fn at_the_end() -> (Rekeying, Transport) {
+        let secrets = HandshakeSecrets::new(Hash::Sha256, &Secret::zero(32), &Hash::Sha256.digest(b"hellos"));
+        let mut rekeying =
+            Rekeying::new(Role::Server, CipherSuite::AES_128_GCM, secrets.server.next(), secrets.client.next());
+        (rekeying.own.epoch, rekeying.peer.epoch) = (LAST_EPOCH, LAST_EPOCH);
+        let timeout = core::time::Duration::from_secs(30);
+        let limits = Limits { role: Role::Server, mtu: 1200, rtt: None, handshake_timeout: timeout };
+        (rekeying, Transport::new(limits))
+    }
+
+    fn key_update(requested: bool) -> Message {
+        let mut body = Vec::new();
+        KeyUpdate { requested }.write(&mut body);
+        Message { kind: HandshakeType::KEY_UPDATE, seq: 9, epoch: LAST_EPOCH, body }
+    }
+
+    #[test]
+    fn epochs_do_not_wrap() {
+        let (mut rekeying, mut transport) = at_the_end();
+        rekeying.update(Instant::ORIGIN, &mut transport);
+        assert!(rekeying.awaited == Awaited::Nothing && transport.flight().count() == 0, "no update can follow");
+        let failure = rekeying.handle(Instant::ORIGIN, &key_update(false), &mut transport).unwrap_err();
+        assert_eq!(failure.alert, AlertDescription::UNEXPECTED_MESSAGE);
+    }
+
+    #[test]
+    fn the_last_update_of_the_peer_is_not_answered_by_one_too_many() {
+        let (mut rekeying, mut transport) = at_the_end();
+        rekeying.peer.epoch = Epoch(LAST_EPOCH.0 - 1);
+        rekeying.handle(Instant::ORIGIN, &key_update(true), &mut transport).unwrap();
+        assert_eq!(rekeying.peer.epoch, LAST_EPOCH);
+        assert_eq!(transport.flight().count(), 0);
+    }
+
+    #[test]
+    fn one_update_is_under_way_at_a_time_and_none_before_the_handshake_is_acknowledged() {
+        let (_, mut transport) = at_the_end();
+        let secrets = HandshakeSecrets::new(Hash::Sha256, &Secret::zero(32), &Hash::Sha256.digest(b"hellos"));
+        let mut client =
+            Rekeying::new(Role::Client, CipherSuite::AES_128_GCM, secrets.client.next(), secrets.server.next());
+        transport.set_version(crate::suite::Version::Dtls13);
+        transport.install_sealer(Epoch(3), Sealer::new13(CipherSuite::AES_128_GCM, &client.own.secret, Epoch(3)));
+        client.update(Instant::ORIGIN, &mut transport);
+        assert_eq!(transport.flight().count(), 0, "the server may not know the client's keys yet");
+        client.acknowledged(Instant::ORIGIN, &mut transport);
+        assert_eq!(transport.flight().count(), 1);
+        client.update(Instant::ORIGIN, &mut transport);
+        client.handle(Instant::ORIGIN, &key_update(true), &mut transport).unwrap();
+        assert_eq!((transport.flight().count(), transport.sending_epoch()), (1, Epoch(3)));
+        client.acknowledged(Instant::ORIGIN, &mut transport);
+        assert_eq!(transport.sending_epoch(), Epoch(4), "new keys behind the acknowledgement");
+    }
+
+    #[test]
+    fn a_malformed_ticket_is_refused() {
+        let (mut rekeying, mut transport) = at_the_end();
+        rekeying.role = Role::Client;
+        let ticket = Message { kind: HandshakeType::NEW_SESSION_TICKET, body: vec![0; 9], ..key_update(false) };
+        let failure = rekeying.handle(Instant::ORIGIN, &ticket, &mut transport).unwrap_err();
+        assert_eq!(failure.alert, AlertDescription::DECODE_ERROR);
+    }
+}

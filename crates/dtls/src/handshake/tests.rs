@@ -3,6 +3,7 @@
 mod dtls13;
 mod foreign;
 pub(crate) mod harness;
+mod musts;
 mod offer;
 mod refusals;
 mod retry;

@@ -4,4 +4,5 @@ mod after;
 mod flights;
 mod hostile;
 mod lossy;
+mod musts;
 mod world;
