@@ -51,12 +51,7 @@ impl Figures {
 /// The median of each figure by itself; `None` of no runs.
 pub fn median(runs: &[Figures]) -> Option<Figures> {
     let first = runs.first()?;
-    let middle = |figure: fn(&Figures) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(figure).collect();
-        values.sort_by(f64::total_cmp);
-        let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-        f64::midpoint(low, high)
-    };
+    let middle = |figure: fn(&Figures) -> f64| middle(runs.iter().map(figure)).unwrap_or_default();
     Some(Figures {
         bytes: first.bytes,
         wall: middle(|f| f.wall),
@@ -64,6 +59,14 @@ pub fn median(runs: &[Figures]) -> Option<Figures> {
         connect: middle(|f| f.connect),
         rss: middle(|f| f.rss as f64) as u64,
     })
+}
+
+/// The median of values; `None` of no values.
+pub fn middle(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
+    Some(f64::midpoint(*low, *high))
 }
 
 #[cfg(test)]

@@ -6,5 +6,6 @@
 pub mod figures;
 pub mod meter;
 pub mod options;
+pub mod package;
 pub mod pattern;
 pub mod table;

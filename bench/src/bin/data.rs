@@ -1,12 +1,12 @@
 //! Scenario `data`: one reliable, ordered channel over loopback, one way, as fast as it goes; on every stack in turn.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use peerage_bench::figures::{Figures, median};
 use peerage_bench::options::Driver;
-use peerage_bench::table;
+use peerage_bench::{package, table};
 use serde_json::json;
 
 /// Name of a stack and of its package.
@@ -48,7 +48,7 @@ fn run(driver: &Driver) -> Result<(), String> {
     let chosen = |name: &str| driver.stacks.is_empty() || driver.stacks.iter().any(|s| s == name);
     let mut stacks = Vec::new();
     for (name, package) in STACKS.into_iter().filter(|(name, _)| chosen(name)) {
-        stacks.push((name, build(package, driver.debug)?, Vec::new()));
+        stacks.push((name, package::build(package, driver.debug)?, Vec::new()));
     }
     // In turn rather than one after the other, so that what else the machine does falls on all alike.
     for _ in 0..driver.runs {
@@ -68,31 +68,6 @@ fn run(driver: &Driver) -> Result<(), String> {
         print!("{}", table::write(&rows, "peerage"));
     }
     Ok(())
-}
-
-/// Builds one stack and no other; says where its program is.
-fn build(package: &str, debug: bool) -> Result<PathBuf, String> {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .args(["build", "--quiet", "--package", package, "--manifest-path"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-    if !debug {
-        command.arg("--release");
-    }
-    let target = target()?;
-    command.env("CARGO_TARGET_DIR", &target).stdout(Stdio::null());
-    let status = command.status().map_err(|e| format!("cargo does not start: {e}"))?;
-    if !status.success() {
-        return Err(format!("{package} does not build"));
-    }
-    Ok(target.join(if debug { "debug" } else { "release" }).join(format!("{package}{}", env::consts::EXE_SUFFIX)))
-}
-
-/// The folder that this program was built into, which has the profile's folder in it.
-fn target() -> Result<PathBuf, String> {
-    let program = env::current_exe().map_err(|e| format!("where this program is: {e}"))?;
-    let target = program.parent().and_then(Path::parent);
-    target.map(Path::to_owned).ok_or_else(|| "this program is in no target folder".into())
 }
 
 /// One run in a process of its own.
