@@ -7,6 +7,7 @@ mod client;
 mod client12;
 mod client13;
 pub(crate) mod context;
+mod cookie;
 mod dtls12;
 mod dtls13;
 pub(crate) mod failure;
@@ -60,8 +61,8 @@ impl Handshake {
     }
 
     /// A server, which waits for a ClientHello.
-    pub(crate) const fn server() -> Self {
-        Self::Server(WaitClientHello)
+    pub(crate) fn server() -> Self {
+        Self::Server(WaitClientHello::default())
     }
 
     /// Takes the next message. After a failure the alert is the caller's to send.
@@ -74,7 +75,7 @@ impl Handshake {
             }),
             Self::Client12(state) => Ok(after(state.handle(message, cx)?, |next| Self::Client12(Box::new(next)))),
             Self::Client13(state) => Ok(after(state.handle(message, cx)?, |next| Self::Client13(Box::new(next)))),
-            Self::Server(state) => Ok(match state.handle(message, cx) {
+            Self::Server(mut state) => Ok(match state.handle(message, cx) {
                 Chosen::Neither => Self::Server(state),
                 Chosen::Dtls12(state) => Self::Server12(state),
                 Chosen::Dtls13(state) => Self::Server13(state),

@@ -4,6 +4,7 @@
 pub(crate) mod dtls12;
 pub(crate) mod dtls13;
 pub(crate) mod exporter;
+pub(crate) mod iv;
 mod kdf;
 pub(crate) mod transcript;
 

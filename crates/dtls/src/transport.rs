@@ -45,6 +45,8 @@ use crate::wire::{ContentType, MAX_CONTENT};
 
 /// Smallest datagrams there are, in bytes: room for a record of any version and a piece of a message worth sending.
 pub(crate) const MIN_MTU: usize = 128;
+/// Least content of a record that a peer may ask for: 64 bytes, with the inner content type of DTLS 1.3 (RFC 8449 §4).
+const MIN_CONTENT: usize = 63;
 /// How long what only answers a retransmission is kept after the handshake: twice the lifetime of a segment, two minutes
 /// (RFC 9147 §5.8.1).
 const LINGER: Duration = Duration::from_secs(240);
@@ -242,7 +244,13 @@ impl Transport {
     /// The largest content of a protected record that the peer takes, in bytes (RFC 8449); the inner content type of
     /// DTLS 1.3 not counted.
     pub(crate) fn set_record_limit(&mut self, limit: usize) {
-        self.record_limit = limit.clamp(MIN_MTU / 2, MAX_CONTENT);
+        self.record_limit = limit.clamp(MIN_CONTENT, MAX_CONTENT);
+    }
+
+    /// The largest protected record that this side said it takes, in bytes (RFC 8449); in DTLS 1.3 the inner content type
+    /// and padding counted. Longer ones are dropped from now on.
+    pub(crate) fn set_own_record_limit(&mut self, limit: u16) {
+        self.epochs.limit_openers(limit);
     }
 
     /// Gives keys for sending. Application data, acknowledgements and alerts take those of the highest epoch.
@@ -266,6 +274,7 @@ impl Transport {
 
     /// Begins a flight. The one before counts as received, unless it waits for an ACK.
     pub(crate) fn begin_flight(&mut self) {
+        self.assembly.close();
         self.answered_to = self.assembly.next();
         self.timer.reset();
         self.resume_at = None;
@@ -275,6 +284,15 @@ impl Transport {
         if !self.waits_for_ack() {
             self.flight = None;
         }
+    }
+
+    /// Server: begins a flight that asks for another ClientHello, and keeps nothing of the one that came. The next may be
+    /// its successor or another first one, which this flight's own number answers again, until a flight is begun
+    /// otherwise.
+    pub(crate) fn begin_request(&mut self) {
+        self.begin_flight();
+        self.assembly.reopen();
+        self.next_seq = 0;
     }
 
     /// Adds a message to the flight. Answers its message_seq, which the transcript of DTLS 1.2 covers.
@@ -370,7 +388,11 @@ impl Transport {
             // How long something else took to carry flights is not the peer's fault.
             *deadline = now + self.limits.handshake_timeout;
         }
-        let Some(flight) = self.flight.as_mut().filter(|_| !held) else { return };
+        let Some(flight) = &mut self.flight else { return };
+        flight.doubt();
+        if held {
+            return;
+        }
         flight.send_again();
         if flight.is_outstanding() {
             self.timer.start(now);

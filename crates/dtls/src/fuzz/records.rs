@@ -238,7 +238,7 @@ impl Hand {
         let algorithm = suite.aead().expect("the suite is known");
         let keys = secret.keys(algorithm);
         let mask = HeaderKey::new(algorithm, keys.number.as_ref());
-        Self { aead: Aead::new(algorithm, keys.key.as_ref()), mask, iv: keys.iv }
+        Self { aead: Aead::new(algorithm, keys.key.as_ref()), mask, iv: *keys.iv }
     }
 
     /// `form` has the bits of the header that say how long the number is and whether a length follows.

@@ -584,7 +584,7 @@ fn secret13(role: Role, epoch: Epoch) -> TrafficSecret {
 
 fn keys12(role: Role) -> TrafficKeys {
     let byte = role as u8;
-    TrafficKeys { algorithm: Algorithm::Aes128Gcm, key: Secret::from_slice(&[byte; 16]), iv: [byte; 12] }
+    TrafficKeys { algorithm: Algorithm::Aes128Gcm, key: Secret::from_slice(&[byte; 16]), iv: [byte; 12].into() }
 }
 
 #[cfg(test)]

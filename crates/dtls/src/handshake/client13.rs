@@ -94,7 +94,7 @@ impl WaitEncryptedExtensions {
         extensions.check_offered(self.offered)?;
         let EncryptedExtensions { use_srtp, alpn, record_size_limit, .. } = extensions;
         let agreed = negotiate::accept(cx.config, Version::Dtls13, use_srtp, alpn, record_size_limit)?;
-        Session::limit_records(&agreed, cx);
+        cx.limit_records(Version::Dtls13, &agreed);
         self.session.take(message);
         Ok(WaitCertificateRequest { session: self.session, agreed })
     }

@@ -12,10 +12,12 @@ use crate::alert::{Alert, AlertDescription};
 use crate::config::Config;
 use crate::event::KeyLogLine;
 use crate::handshake::failure::Failure;
+use crate::handshake::negotiate;
+use crate::handshake::outcome::Agreed;
 use crate::handshake::peer::Peer;
 use crate::message::kind::HandshakeType;
 use crate::schedule::transcript::Transcript;
-use crate::suite::Epoch;
+use crate::suite::{Epoch, Version};
 use crate::transport::Transport;
 
 /// The surroundings of a handshake, lent to it for one step.
@@ -47,6 +49,14 @@ impl Context<'_> {
         }
         let seq = self.transport.push(epoch, kind, body.clone());
         transcript.add(kind, seq, &body);
+    }
+
+    /// Keeps to both sides' record_size_limit from now on, in the handshake too (RFC 8449 §4).
+    pub(crate) fn limit_records(&mut self, version: Version, agreed: &Agreed) {
+        if let Some(limit) = agreed.record_limit {
+            self.transport.set_record_limit(usize::from(limit));
+            self.transport.set_own_record_limit(negotiate::own_record_limit(self.config, version));
+        }
     }
 
     /// Server: refuses a hello that came in the clear, as if it had never come. Anyone can forge one, so it must not

@@ -142,9 +142,7 @@ impl Session {
     /// The end, behind the last flush, with the keys in the transport.
     pub(crate) fn complete(self, cx: &mut Context<'_>) -> Box<Outcome> {
         let Hellos { suite, client_random, server_random, agreed, .. } = self.hellos;
-        if let Some(limit) = agreed.record_limit {
-            cx.transport.set_record_limit(usize::from(limit));
-        }
+        cx.limit_records(Version::Dtls12, &agreed);
         cx.transport.release(cx.now);
         let group = self.group;
         debug!(?suite, ?group, "the handshake is complete");

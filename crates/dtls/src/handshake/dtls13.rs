@@ -119,13 +119,6 @@ impl Session {
         Ok(())
     }
 
-    /// Keeps to the peer's record size limit from now on, in the handshake too (RFC 8449 §4).
-    pub(crate) fn limit_records(agreed: &Agreed, cx: &mut Context<'_>) {
-        if let Some(limit) = agreed.record_limit {
-            cx.transport.set_record_limit(usize::from(limit));
-        }
-    }
-
     /// Adds a message of the peer to the transcript.
     pub(crate) fn take(&mut self, message: &Message) {
         self.hellos.transcript.add(message.kind, message.seq, &message.body);

@@ -107,6 +107,11 @@ impl Rekeying {
 
     fn peer_updates(&mut self, now: Instant, message: &Message, transport: &mut Transport) -> Result<(), Failure> {
         let requested = KeyUpdate::parse(&message.body)?.requested;
+        if message.epoch != self.peer.epoch {
+            // The one before had to be acknowledged first, and what is sent then has the keys that it brought (RFC 9147
+            // §8). Otherwise a peer could pile up keys here that it never uses.
+            return Err(Failure::new(AlertDescription::UNEXPECTED_MESSAGE, "an update of keys under replaced keys"));
+        }
         self.peer.advance()?;
         debug!(epoch = self.peer.epoch.0, requested, "the peer updates its keys");
         transport.install_opener(self.peer.epoch, Opener::new13(self.suite, &self.peer.secret, self.peer.epoch));
@@ -198,10 +203,10 @@ mod tests {
         (rekeying, Transport::new(limits))
     }
 
-    fn key_update(requested: bool) -> Message {
+    fn key_update(epoch: Epoch, requested: bool) -> Message {
         let mut body = Vec::new();
         KeyUpdate { requested }.write(&mut body);
-        Message { kind: HandshakeType::KEY_UPDATE, seq: 9, epoch: LAST_EPOCH, body }
+        Message { kind: HandshakeType::KEY_UPDATE, seq: 9, epoch, body }
     }
 
     #[test]
@@ -209,15 +214,16 @@ mod tests {
         let (mut rekeying, mut transport) = at_the_end();
         rekeying.update(Instant::ORIGIN, &mut transport);
         assert!(rekeying.awaited == Awaited::Nothing && transport.flight().count() == 0, "no update can follow");
-        let failure = rekeying.handle(Instant::ORIGIN, &key_update(false), &mut transport).unwrap_err();
+        let failure = rekeying.handle(Instant::ORIGIN, &key_update(LAST_EPOCH, false), &mut transport).unwrap_err();
         assert_eq!(failure.alert, AlertDescription::UNEXPECTED_MESSAGE);
     }
 
     #[test]
     fn the_last_update_of_the_peer_is_not_answered_by_one_too_many() {
         let (mut rekeying, mut transport) = at_the_end();
-        rekeying.peer.epoch = Epoch(LAST_EPOCH.0 - 1);
-        rekeying.handle(Instant::ORIGIN, &key_update(true), &mut transport).unwrap();
+        let before = Epoch(LAST_EPOCH.0 - 1);
+        rekeying.peer.epoch = before;
+        rekeying.handle(Instant::ORIGIN, &key_update(before, true), &mut transport).unwrap();
         assert_eq!(rekeying.peer.epoch, LAST_EPOCH);
         assert_eq!(transport.flight().count(), 0);
     }
@@ -235,7 +241,7 @@ mod tests {
         client.acknowledged(Instant::ORIGIN, &mut transport);
         assert_eq!(transport.flight().count(), 1);
         client.update(Instant::ORIGIN, &mut transport);
-        client.handle(Instant::ORIGIN, &key_update(true), &mut transport).unwrap();
+        client.handle(Instant::ORIGIN, &key_update(Epoch::APPLICATION, true), &mut transport).unwrap();
         assert_eq!((transport.flight().count(), transport.sending_epoch()), (1, Epoch(3)));
         client.acknowledged(Instant::ORIGIN, &mut transport);
         assert_eq!(transport.sending_epoch(), Epoch(4), "new keys behind the acknowledgement");
@@ -245,7 +251,8 @@ mod tests {
     fn a_malformed_ticket_is_refused() {
         let (mut rekeying, mut transport) = at_the_end();
         rekeying.role = Role::Client;
-        let ticket = Message { kind: HandshakeType::NEW_SESSION_TICKET, body: vec![0; 9], ..key_update(false) };
+        let ticket =
+            Message { kind: HandshakeType::NEW_SESSION_TICKET, body: vec![0; 9], ..key_update(LAST_EPOCH, false) };
         let failure = rekeying.handle(Instant::ORIGIN, &ticket, &mut transport).unwrap_err();
         assert_eq!(failure.alert, AlertDescription::DECODE_ERROR);
     }

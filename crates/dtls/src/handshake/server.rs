@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use crate::alert::AlertDescription;
 use crate::config::Config;
 use crate::handshake::context::Context;
+use crate::handshake::cookie::CookieKey;
 use crate::handshake::failure::Failure;
 use crate::handshake::negotiate;
 use crate::handshake::server12::Server12;
@@ -14,12 +15,16 @@ use crate::message::kind::HandshakeType;
 use crate::suite::Version;
 use crate::transport::Message;
 
-/// Nothing has come yet that could be answered.
-pub(crate) struct WaitClientHello;
+/// Nothing has come yet that could be answered, or that was sent back with its cookie.
+#[derive(Default)]
+pub(crate) struct WaitClientHello {
+    /// Made when a cookie is.
+    cookies: Option<CookieKey>,
+}
 
 /// What a ClientHello leads to.
 pub(crate) enum Chosen {
-    /// It was refused.
+    /// Nothing yet: it was refused, or is to come again with a cookie.
     Neither,
     /// DTLS 1.2.
     Dtls12(Box<Server12>),
@@ -29,8 +34,8 @@ pub(crate) enum Chosen {
 
 impl WaitClientHello {
     /// Takes a message, which a refused one leaves no trace of but its alert.
-    pub(crate) fn handle(&self, message: &Message, cx: &mut Context<'_>) -> Chosen {
-        match answer(message, cx) {
+    pub(crate) fn handle(&mut self, message: &Message, cx: &mut Context<'_>) -> Chosen {
+        match self.answer(message, cx) {
             Ok(chosen) => chosen,
             Err(failure) => {
                 cx.refuse(failure);
@@ -38,17 +43,29 @@ impl WaitClientHello {
             }
         }
     }
-}
 
-/// Either answers a ClientHello or changes nothing.
-fn answer(message: &Message, cx: &mut Context<'_>) -> Result<Chosen, Failure> {
-    if message.kind != HandshakeType::CLIENT_HELLO {
-        return Err(Failure::unexpected(message.kind, "ClientHello"));
-    }
-    let hello = ClientHello::parse(&message.body)?;
-    match choose_version(&hello, cx.config)? {
-        Version::Dtls12 => Ok(Chosen::Dtls12(Box::new(Server12::new(&hello, message, cx)?))),
-        Version::Dtls13 => Ok(Chosen::Dtls13(Box::new(Server13::new(&hello, message, cx)?))),
+    /// Either answers a ClientHello or changes nothing.
+    fn answer(&mut self, message: &Message, cx: &mut Context<'_>) -> Result<Chosen, Failure> {
+        if message.kind != HandshakeType::CLIENT_HELLO {
+            return Err(Failure::unexpected(message.kind, "ClientHello"));
+        }
+        let hello = ClientHello::parse(&message.body)?;
+        let version = choose_version(&hello, cx.config)?;
+        let (server12, server13) = if cx.config.cookie {
+            let cookies = self.cookies.get_or_insert_with(|| CookieKey::new(cx.rng));
+            match version {
+                Version::Dtls12 => (Server12::behind_cookie(&hello, message, cookies, cx)?, None),
+                Version::Dtls13 => (None, Server13::behind_cookie(&hello, message, cookies, cx)?),
+            }
+        } else {
+            match version {
+                Version::Dtls12 => (Some(Server12::new(&hello, message, cx)?), None),
+                Version::Dtls13 => (None, Some(Server13::new(&hello, message, cx)?)),
+            }
+        };
+        let server12 = server12.map(|state| Chosen::Dtls12(Box::new(state)));
+        let server13 = server13.map(|state| Chosen::Dtls13(Box::new(state)));
+        Ok(server12.or(server13).unwrap_or(Chosen::Neither))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::extension::list::List;
 use crate::extension::server::ServerExtensions;
 use crate::extension::use_srtp::SelectedSrtp;
 use crate::handshake::context::Context;
+use crate::handshake::cookie::CookieKey;
 use crate::handshake::dtls12::{self, Hellos, Session};
 use crate::handshake::failure::Failure;
 use crate::handshake::negotiate;
@@ -35,23 +36,13 @@ const FALLBACK: CipherSuite = CipherSuite(0x5600);
 const NO_RENEGOTIATION_YET: CipherSuite = CipherSuite(0x00FF);
 /// The version of a HelloVerifyRequest, whatever will be negotiated (RFC 6347 §4.2.1).
 const VERIFY_VERSION: u16 = 0xFEFF;
-/// Length of a cookie, in bytes; too many to guess.
-const COOKIE_LEN: usize = 16;
 
 /// What the server waits for.
 pub(crate) enum Server12 {
-    SecondHello(WaitSecondHello),
     Certificate(WaitCertificate),
     ClientKeyExchange(WaitClientKeyExchange),
     CertificateVerify(WaitCertificateVerify),
     Finished(WaitFinished),
-}
-
-/// After a HelloVerifyRequest.
-pub(crate) struct WaitSecondHello {
-    cookie: [u8; COOKIE_LEN],
-    /// What may not change from the first hello to the second.
-    first: [u8; hash::SHA256_LEN],
 }
 
 pub(crate) struct WaitCertificate {
@@ -90,23 +81,32 @@ impl Server12 {
     pub(crate) fn new(hello: &ClientHello<'_>, message: &Message, cx: &mut Context<'_>) -> Result<Self, Failure> {
         let choice = Choice::new(hello, cx.config)?;
         cx.transport.set_version(Version::Dtls12);
-        if cx.config.cookie {
-            return Ok(Self::SecondHello(WaitSecondHello::new(hello, cx)));
-        }
         Ok(Self::Certificate(answer(choice, hello, message, cx)))
+    }
+
+    /// Answers a ClientHello that has its cookie; `None` if it was asked for one. As long as this fails, nothing has
+    /// changed.
+    pub(crate) fn behind_cookie(
+        hello: &ClientHello<'_>,
+        message: &Message,
+        cookies: &CookieKey,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Self>, Failure> {
+        let cookie = cookies.dtls12(&unchanging(hello));
+        if message.seq == 0 && hello.cookie.is_empty() {
+            Choice::new(hello, cx.config)?;
+            request(&cookie, cx);
+            return Ok(None);
+        }
+        if !constant_time::equal(hello.cookie, &cookie) {
+            return Err(Failure::illegal("the client returns no cookie that it was given for this hello"));
+        }
+        Self::new(hello, message, cx).map(Some)
     }
 
     /// Takes the next message.
     pub(crate) fn handle(self, message: &Message, cx: &mut Context<'_>) -> Result<Step<Self>, Failure> {
         Ok(Step::Next(match (self, message.kind) {
-            // All of it is in the clear, where anyone can forge.
-            (Self::SecondHello(state), _) => match state.handle(message, cx) {
-                Ok(next) => Self::Certificate(next),
-                Err(failure) => {
-                    cx.refuse(failure);
-                    Self::SecondHello(state)
-                }
-            },
             (Self::Certificate(state), HandshakeType::CERTIFICATE) => {
                 Self::ClientKeyExchange(state.handle(message, cx)?)
             }
@@ -123,41 +123,11 @@ impl Server12 {
 
     const fn awaits(&self) -> &'static str {
         match self {
-            Self::SecondHello(_) => "ClientHello",
             Self::Certificate(_) => "Certificate",
             Self::ClientKeyExchange(_) => "ClientKeyExchange",
             Self::CertificateVerify(_) => "CertificateVerify",
             Self::Finished(_) => "Finished",
         }
-    }
-}
-
-impl WaitSecondHello {
-    /// Asks for a hello with a cookie. Neither the request nor the hello before it become part of the handshake
-    /// (RFC 6347 §4.2.1). The cookie proves an address to one connection, which remembers it.
-    fn new(hello: &ClientHello<'_>, cx: &mut Context<'_>) -> Self {
-        let cookie = cx.rng.bytes();
-        let mut body = Vec::new();
-        HelloVerifyRequest { server_version: VERIFY_VERSION, cookie: &cookie }.write(&mut body);
-        cx.transport.begin_flight();
-        cx.transport.push(Epoch::PLAIN, HandshakeType::HELLO_VERIFY_REQUEST, body);
-        cx.transport.flush(cx.now, Expects::Nothing);
-        Self { cookie, first: unchanging(hello) }
-    }
-
-    /// Either answers the second ClientHello or changes nothing.
-    fn handle(&self, message: &Message, cx: &mut Context<'_>) -> Result<WaitCertificate, Failure> {
-        if message.kind != HandshakeType::CLIENT_HELLO {
-            return Err(Failure::unexpected(message.kind, "ClientHello"));
-        }
-        let hello = ClientHello::parse(&message.body)?;
-        if !constant_time::equal(hello.cookie, &self.cookie) {
-            return Err(Failure::illegal("the client sends another cookie than it was given"));
-        }
-        if unchanging(&hello) != self.first {
-            return Err(Failure::illegal("the client changed its hello when it was asked for a cookie"));
-        }
-        Ok(answer(Choice::new(&hello, cx.config)?, &hello, message, cx))
     }
 }
 
@@ -238,6 +208,16 @@ fn choose_group(hello: &ClientHello<'_>, config: &Config) -> Result<Group, Failu
             None => *group == Group::SECP256R1,
         })
         .ok_or(Failure::unacceptable("no key-exchange group of DTLS 1.2 in common"))
+}
+
+/// Asks for a hello with this cookie. Neither the request nor the hello before it become part of the handshake
+/// (RFC 6347 §4.2.1).
+fn request(cookie: &[u8], cx: &mut Context<'_>) {
+    let mut body = Vec::new();
+    HelloVerifyRequest { server_version: VERIFY_VERSION, cookie }.write(&mut body);
+    cx.transport.begin_request();
+    cx.transport.push(Epoch::PLAIN, HandshakeType::HELLO_VERIFY_REQUEST, body);
+    cx.transport.flush(cx.now, Expects::Nothing);
 }
 
 /// What a client may not change when it is asked for a cookie: everything before the extensions (RFC 6347 §4.2.1).

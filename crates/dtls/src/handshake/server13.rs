@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use peerage_crypto::constant_time;
 use peerage_crypto::hash::{Digest, Hash};
 use peerage_crypto::secret::Secret;
 use tracing::debug;
@@ -15,6 +14,7 @@ use crate::extension::list::List;
 use crate::extension::server::ServerExtensions;
 use crate::extension::use_srtp::SelectedSrtp;
 use crate::handshake::context::Context;
+use crate::handshake::cookie::{CookieKey, Remembered};
 use crate::handshake::dtls13::{Hellos, Session};
 use crate::handshake::failure::Failure;
 use crate::handshake::outcome::{Agreed, Step};
@@ -39,10 +39,8 @@ pub(crate) enum Server13 {
 /// After a HelloRetryRequest.
 pub(crate) struct WaitSecondHello {
     transcript: Transcript,
-    /// The group that a share was asked for; `None` if only the cookie was.
+    /// The group that a share was asked for.
     group: Option<Group>,
-    /// What was put into the request; empty if cookies are off.
-    cookie: Vec<u8>,
     /// What may not change from the first hello to the second.
     first: [u8; 32],
 }
@@ -97,15 +95,49 @@ impl Server13 {
         transcript.add(message.kind, message.seq, &message.body);
         transcript.select(choice.hash, Version::Dtls13);
         match choice.share {
-            Some(share) if !cx.config.cookie => {
+            Some(share) => {
                 let answer = Answer::new(hello, &choice, share, cx)?;
                 Ok(Self::Certificate(WaitCertificate { flight: answer.send(transcript, cx) }))
             }
-            _ => {
+            None => {
                 let first = retry::unchanging(&message.body);
                 Ok(Self::SecondHello(WaitSecondHello::request(&choice, first, transcript, cx)))
             }
         }
+    }
+
+    /// Answers a ClientHello that has its cookie; `None` if it was asked for one. Changes nothing if it fails.
+    pub(crate) fn behind_cookie(
+        hello: &ClientHello<'_>,
+        message: &Message,
+        cookies: &CookieKey,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Self>, Failure> {
+        let choice = Choice::of(hello, cx.config)?;
+        let unchanging = retry::unchanging(&message.body);
+        if message.seq == 0 && hello.extensions.cookie.is_none() {
+            let mut transcript = Transcript::new();
+            transcript.add(message.kind, message.seq, &message.body);
+            transcript.select(choice.hash, Version::Dtls13);
+            let group = choice.wants_share();
+            let remembered = Remembered { group, first: transcript.hash().as_ref().to_vec() };
+            let cookie = cookies.dtls13(&remembered, &unchanging);
+            debug!(?group, "asking for another ClientHello with a cookie");
+            // Nothing is known yet: not the version either, for another hello may be the real one.
+            cx.transport.begin_request();
+            cx.transport.push(Epoch::PLAIN, HandshakeType::SERVER_HELLO, request(choice.suite, group, &cookie));
+            cx.transport.flush(cx.now, Expects::Nothing);
+            return Ok(None);
+        }
+        let cookie = hello.extensions.cookie.unwrap_or_default();
+        let Some(Remembered { group, first }) = cookies.open13(cookie, &unchanging) else {
+            return Err(Failure::illegal("the client returns no cookie that it was given for this hello"));
+        };
+        let answer = Answer::new(hello, &choice, choice.second_share(hello, group)?, cx)?;
+        let mut transcript = Transcript::behind(choice.hash, &first);
+        transcript.add(HandshakeType::SERVER_HELLO, 0, &request(choice.suite, group, cookie));
+        transcript.add(message.kind, message.seq, &message.body);
+        Ok(Some(Self::Certificate(WaitCertificate { flight: answer.send(transcript, cx) })))
     }
 
     /// Takes the next message.
@@ -140,27 +172,18 @@ impl Server13 {
 }
 
 impl WaitSecondHello {
-    /// Sends a HelloRetryRequest for a share, a cookie or both. `first` is what may not change, the transcript ends with
+    /// Sends a HelloRetryRequest for a share. `first` is what may not change, the transcript ends with
     /// the first hello.
     fn request(choice: &Choice<'_>, first: [u8; 32], mut transcript: Transcript, cx: &mut Context<'_>) -> Self {
-        let group = choice.share.is_none().then_some(choice.group);
-        // The state of a connection exists already, so the cookie need not hold any: it only has to be unguessable.
-        let cookie = if cx.config.cookie { cx.rng.bytes::<32>().to_vec() } else { Vec::new() };
-        debug!(?group, cookie = !cookie.is_empty(), "asking for another ClientHello");
-        let mut body = Vec::new();
-        let extensions = ServerExtensions {
-            supported_version: Some(negotiate::DTLS13),
-            selected_group: group,
-            cookie: Some(cookie.as_slice()).filter(|cookie| !cookie.is_empty()),
-            ..ServerExtensions::default()
-        };
-        hello(HELLO_RETRY_REQUEST, choice.suite, extensions).write(&mut body);
+        let group = choice.wants_share();
+        debug!(?group, "asking for another ClientHello");
+        let body = request(choice.suite, group, &[]);
         transcript.replace_with_message_hash();
         cx.transport.set_version(Version::Dtls13);
         cx.transport.begin_flight();
         cx.send(&mut transcript, Epoch::PLAIN, HandshakeType::SERVER_HELLO, body);
         cx.transport.flush(cx.now, Expects::Reply);
-        Self { transcript, group, cookie, first }
+        Self { transcript, group, first }
     }
 
     /// Checks the second ClientHello, and changes nothing.
@@ -172,14 +195,11 @@ impl WaitSecondHello {
         if retry::unchanging(&message.body) != self.first {
             return Err(Failure::illegal("the second ClientHello differs from the first where it may not"));
         }
-        if !constant_time::equal(hello.extensions.cookie.unwrap_or_default(), &self.cookie) {
-            return Err(Failure::illegal("the second ClientHello does not return the cookie"));
+        if hello.extensions.cookie.is_some() {
+            return Err(Failure::illegal("the second ClientHello has a cookie that nobody gave it"));
         }
         let choice = Choice::of(&hello, cx.config)?;
-        let Some(share) = choice.share.filter(|_| self.group.is_none_or(|group| is_only_share(&hello, group))) else {
-            return Err(Failure::illegal("the second ClientHello does not have the share that was asked for"));
-        };
-        Answer::new(&hello, &choice, share, cx)
+        Answer::new(&hello, &choice, choice.second_share(&hello, self.group)?, cx)
     }
 
     /// Goes on as behind a first ClientHello.
@@ -239,6 +259,18 @@ impl<'a> Choice<'a> {
         let group = common().next().ok_or(Failure::unacceptable("no key-exchange group in common"))?;
         Ok(Self { suite, hash, group, share: None })
     }
+
+    /// The group that a share has to be asked for.
+    fn wants_share(&self) -> Option<Group> {
+        self.share.is_none().then_some(self.group)
+    }
+
+    /// The share of a second hello, which has no other if one of `asked` was asked for.
+    fn second_share(&self, hello: &ClientHello<'_>, asked: Option<Group>) -> Result<&'a [u8], Failure> {
+        self.share
+            .filter(|_| asked.is_none_or(|group| is_only_share(hello, group)))
+            .ok_or(Failure::illegal("the second ClientHello does not have the share that was asked for"))
+    }
 }
 
 impl Answer {
@@ -266,7 +298,7 @@ impl Answer {
     fn send(self, mut transcript: Transcript, cx: &mut Context<'_>) -> Flight {
         let Self { suite, hash, group, client_random, share, secret, agreed, limits } = self;
         cx.transport.set_version(Version::Dtls13);
-        Session::limit_records(&agreed, cx);
+        cx.limit_records(Version::Dtls13, &agreed);
         cx.transport.begin_flight();
         let mut body = Vec::new();
         let extensions = ServerExtensions {
@@ -297,6 +329,19 @@ impl Answer {
         let transcript = session.transcript();
         Flight { session, agreed, transcript }
     }
+}
+
+/// A HelloRetryRequest, the same bytes for the same arguments. An empty cookie is left out.
+fn request(suite: CipherSuite, group: Option<Group>, cookie: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let extensions = ServerExtensions {
+        supported_version: Some(negotiate::DTLS13),
+        selected_group: group,
+        cookie: Some(cookie).filter(|cookie| !cookie.is_empty()),
+        ..ServerExtensions::default()
+    };
+    hello(HELLO_RETRY_REQUEST, suite, extensions).write(&mut body);
+    body
 }
 
 /// A ServerHello or HelloRetryRequest. The session id is never echoed (RFC 9147 §5.3).

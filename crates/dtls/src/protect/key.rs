@@ -7,6 +7,7 @@ use peerage_crypto::header::HeaderKey;
 
 use crate::schedule::dtls12::TrafficKeys;
 use crate::schedule::dtls13::TrafficSecret;
+use crate::schedule::iv::Iv;
 use crate::suite::CipherSuite;
 use crate::wire::plaintext::{self, PlaintextHeader};
 
@@ -18,7 +19,7 @@ pub(super) const EXPLICIT: usize = 8;
 pub(super) struct RecordKey {
     pub aead: Aead,
     pub form: Form,
-    iv: [u8; NONCE_LEN],
+    iv: Iv,
     gcm: bool,
 }
 
@@ -43,7 +44,7 @@ impl RecordKey {
     pub(super) fn new12(keys: &TrafficKeys) -> Self {
         let gcm = is_gcm(keys.algorithm);
         let form = if gcm { Form::Dtls12Explicit } else { Form::Dtls12 };
-        Self { aead: Aead::new(keys.algorithm, keys.key.as_ref()), form, iv: keys.iv, gcm }
+        Self { aead: Aead::new(keys.algorithm, keys.key.as_ref()), form, iv: keys.iv.clone(), gcm }
     }
 
     /// The nonce of a record: in DTLS 1.3 of its sequence number (RFC 8446 §5.3), in DTLS 1.2 of epoch and sequence
@@ -51,7 +52,7 @@ impl RecordKey {
     /// the same sum gives salt and explicit part one after the other.
     #[inline]
     pub(super) fn nonce(&self, number: [u8; EXPLICIT]) -> [u8; NONCE_LEN] {
-        let mut nonce = self.iv;
+        let mut nonce = *self.iv;
         for (to, from) in nonce[NONCE_LEN - EXPLICIT..].iter_mut().zip(number) {
             *to ^= from;
         }

@@ -28,6 +28,8 @@ pub(crate) struct Opener {
     epoch: Epoch,
     window: ReplayWindow,
     forged: u64,
+    /// Longest plaintext, in DTLS 1.3 with the content type and padding.
+    limit: u16,
 }
 
 /// A record that proved authentic.
@@ -45,6 +47,8 @@ struct Unsealed {
     content_type: Option<ContentType>,
     number: RecordNumber,
     content: Range<usize>,
+    /// Length of the plaintext, whatever it is made of.
+    len: usize,
 }
 
 /// Why a record was not opened.
@@ -98,19 +102,25 @@ impl Opener {
             Form::Dtls12Explicit => self.unseal12(EXPLICIT, record),
             Form::Dtls12 => self.unseal12(0, record),
         };
-        let Unsealed { content_type, number, content } = unsealed.inspect_err(|refused| {
+        let Unsealed { content_type, number, content, len } = unsealed.inspect_err(|refused| {
             self.forged += u64::from(*refused == Refused::Forged);
         })?;
         self.window.check(number.sequence)?;
         self.window.insert(number.sequence);
         let content_type = content_type.ok_or(Refused::Empty)?;
-        if content.len() > MAX_CONTENT {
+        if content.len() > MAX_CONTENT || len > usize::from(self.limit) {
             return Err(Refused::TooLong);
         }
         if content.is_empty() && content_type != ContentType::APPLICATION_DATA {
             return Err(Refused::Empty);
         }
         Ok(Opened { content_type, number, content })
+    }
+
+    /// Refuses records with a longer plaintext than this from now on; in DTLS 1.3 the content type and padding count
+    /// (RFC 8449 §4).
+    pub(crate) const fn set_limit(&mut self, limit: u16) {
+        self.limit = limit;
     }
 
     /// The epoch of the records.
@@ -130,7 +140,7 @@ impl Opener {
     }
 
     fn new(key: RecordKey, epoch: Epoch) -> Self {
-        Self { key, epoch, window: ReplayWindow::default(), forged: 0 }
+        Self { key, epoch, window: ReplayWindow::default(), forged: 0, limit: u16::MAX }
     }
 
     /// Whether the number is new is not asked before the record is open, or the time this takes would tell which number
@@ -158,6 +168,7 @@ impl Opener {
             content_type: end.map(|end| ContentType(inner[end])),
             number: RecordNumber { epoch: self.epoch, sequence },
             content: header.len()..header.len() + end.unwrap_or_default(),
+            len: inner.len(),
         })
     }
 
@@ -187,7 +198,7 @@ impl Opener {
         let aad = additional_data(PlaintextHeader { length: len as u16, ..header });
         self.key.aead.open_in_place(&nonce, &aad, sealed).map_err(|_| Refused::Forged)?;
         let content = head.len()..head.len() + len;
-        Ok(Unsealed { content_type: Some(header.content_type), number: header.number, content })
+        Ok(Unsealed { content_type: Some(header.content_type), number: header.number, content, len })
     }
 }
 

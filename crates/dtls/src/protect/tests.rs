@@ -70,7 +70,7 @@ impl ByHand {
         Self {
             aead: Aead::new(algorithm, keys.key.as_ref()),
             mask: HeaderKey::new(algorithm, keys.number.as_ref()),
-            iv: keys.iv,
+            iv: *keys.iv,
         }
     }
 

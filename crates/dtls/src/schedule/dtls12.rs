@@ -9,6 +9,7 @@ use peerage_crypto::secret::Secret;
 
 use crate::config::Role;
 use crate::schedule::exporter::Exporter;
+use crate::schedule::iv::Iv;
 use crate::suite::CipherSuite;
 
 /// Length of the master secret, in bytes.
@@ -29,7 +30,7 @@ pub(crate) struct TrafficKeys {
     pub algorithm: Algorithm,
     pub key: Secret,
     /// Of AES-GCM only the first four bytes are secret; the rest is zero, for the explicit part (RFC 5288 §3).
-    pub iv: [u8; NONCE_LEN],
+    pub iv: Iv,
 }
 
 impl MasterSecret {
@@ -60,7 +61,7 @@ impl MasterSecret {
         let (keys, ivs) = used.split_at(2 * key);
         let side = |index: usize| {
             let key = Secret::from_slice(&keys[index * key..][..key]);
-            let mut keys = TrafficKeys { algorithm, key, iv: [0; _] };
+            let mut keys = TrafficKeys { algorithm, key, iv: Iv::default() };
             keys.iv[..iv].copy_from_slice(&ivs[index * iv..][..iv]);
             keys
         };

@@ -7,12 +7,13 @@
 //!                                                                                         └ exp master
 //! ```
 
-use peerage_crypto::aead::{Algorithm, NONCE_LEN};
+use peerage_crypto::aead::Algorithm;
 use peerage_crypto::hash::{Digest, Hash};
 use peerage_crypto::secret::Secret;
 
 use crate::config::Role;
 use crate::schedule::exporter::Exporter;
+use crate::schedule::iv::Iv;
 use crate::schedule::kdf::Kdf;
 
 /// What one side protects the records of one epoch with.
@@ -43,7 +44,7 @@ pub(crate) struct ApplicationSecrets {
 #[derive(Debug)]
 pub(crate) struct RecordKeys {
     pub key: Secret,
-    pub iv: [u8; NONCE_LEN],
+    pub iv: Iv,
     /// What hides the record numbers (RFC 9147 §4.2.3).
     pub number: Secret,
 }
@@ -98,11 +99,11 @@ impl TrafficSecret {
     pub(crate) fn keys(&self, algorithm: Algorithm) -> RecordKeys {
         let mut keys = RecordKeys {
             key: Secret::zero(algorithm.key_len()),
-            iv: [0; _],
+            iv: Iv::default(),
             number: Secret::zero(algorithm.key_len()),
         };
         self.kdf.expand(&self.secret, b"key", &[], keys.key.as_mut());
-        self.kdf.expand(&self.secret, b"iv", &[], &mut keys.iv);
+        self.kdf.expand(&self.secret, b"iv", &[], &mut *keys.iv);
         self.kdf.expand(&self.secret, b"sn", &[], keys.number.as_mut());
         keys
     }

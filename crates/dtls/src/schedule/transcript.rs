@@ -60,12 +60,17 @@ impl Transcript {
     /// Replaces the first ClientHello by its digest before a HelloRetryRequest is added (RFC 8446 §4.4.1). Only for
     /// DTLS 1.3, after [`select`](Self::select).
     pub(crate) fn replace_with_message_hash(&mut self) {
-        if let State::Dtls13(hash, hasher) = &mut self.0 {
-            let digest = hasher.snapshot();
-            *hasher = Hasher::new(*hash);
-            hasher.update(&header(HandshakeType::MESSAGE_HASH, 0, hash.len())[..SHORT_HEADER]);
-            hasher.update(digest.as_ref());
+        if let State::Dtls13(hash, hasher) = &self.0 {
+            *self = Self::behind(*hash, hasher.snapshot().as_ref());
         }
+    }
+
+    /// What [`replace_with_message_hash`](Self::replace_with_message_hash) makes of a ClientHello with this digest.
+    pub(crate) fn behind(hash: Hash, first: &[u8]) -> Self {
+        let mut hasher = Hasher::new(hash);
+        hasher.update(&header(HandshakeType::MESSAGE_HASH, 0, first.len())[..SHORT_HEADER]);
+        hasher.update(first);
+        Self(State::Dtls13(hash, hasher))
     }
 
     /// Forgets everything before a choice was made: a HelloVerifyRequest and the ClientHello before it are no part of

@@ -35,6 +35,10 @@ pub(super) enum Taken {
 pub(super) struct Assembly {
     /// The message_seq of the next message; more than 16 bits so that there is one behind the last.
     next: u32,
+    /// The message before the next one may come anew, as if it had not come.
+    is_open: bool,
+    /// The message delivered last was that one.
+    came_anew: bool,
     partials: Vec<Partial>,
 }
 
@@ -55,7 +59,7 @@ impl Assembly {
     /// version of its message; the version that is complete first counts.
     pub(super) fn take(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Taken {
         let seq = u32::from(fragment.message_seq);
-        if seq < self.next {
+        if seq < self.first() {
             return Taken::Old;
         }
         let end = u64::from(fragment.offset) + fragment.body.len() as u64;
@@ -86,22 +90,33 @@ impl Assembly {
 
     /// The next message, if all of it came.
     pub(super) fn pop(&mut self) -> Option<Message> {
-        let next = self.next;
-        let is_next = |partial: &Partial| u32::from(partial.seq) == next;
-        let i = self.partials.iter().position(|p| is_next(p) && p.there.is_complete(p.length))?;
+        let (first, next) = (self.first(), self.next);
+        let is_due = |partial: &Partial| (first..=next).contains(&partial.seq.into());
+        let i = self.partials.iter().position(|p| is_due(p) && p.there.is_complete(p.length))?;
         let Partial { kind, seq, epoch, body, .. } = self.partials.swap_remove(i);
         // Other versions of it stay until it proves to be the true one.
-        self.partials.retain(|partial| u32::from(partial.seq) >= next);
+        self.partials.retain(|partial| u32::from(partial.seq) >= first);
         if self.partials.is_empty() {
             self.partials.shrink_to_fit();
         }
-        self.next += 1;
+        self.came_anew = u32::from(seq) < next;
+        self.next += u32::from(!self.came_anew);
         Some(Message { kind, seq, epoch, body })
     }
 
     /// The message delivered last counts as never received; another version of it may be next.
     pub(super) fn decline(&mut self) {
-        self.next = self.next.saturating_sub(1);
+        self.next = self.next.saturating_sub(u32::from(!self.came_anew));
+    }
+
+    /// Lets the message delivered last come anew: it is answered, and nothing is kept of it.
+    pub(super) fn reopen(&mut self) {
+        self.is_open = true;
+    }
+
+    /// From now on no message is delivered twice.
+    pub(super) fn close(&mut self) {
+        self.is_open = false;
     }
 
     /// Forgets what came under lower epochs.
@@ -113,6 +128,11 @@ impl Assembly {
     /// Forgets what is not complete and gives the memory back.
     pub(super) fn release(&mut self) {
         self.partials = Vec::new();
+    }
+
+    /// The lowest message_seq that is not old.
+    pub(super) fn first(&self) -> u32 {
+        self.next - u32::from(self.is_open)
     }
 
     /// The message_seq of the next message.
@@ -323,7 +343,7 @@ mod tests {
 
     #[test]
     fn the_last_number_there_is_has_no_successor() {
-        let mut assembly = Assembly { next: u16::MAX.into(), partials: Vec::new() };
+        let mut assembly = Assembly { next: u16::MAX.into(), ..Assembly::default() };
         assert_eq!(plain(&mut assembly, u16::MAX, 4, 0, b"last"), HELD);
         assert!(assembly.pop().is_some());
         assert_eq!(plain(&mut assembly, 0, 4, 0, b"over"), Taken::Old);

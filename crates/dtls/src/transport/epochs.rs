@@ -20,6 +20,8 @@ pub(super) struct Epochs {
     /// By rising epoch.
     sealers: Vec<Sealer>,
     openers: Vec<Keyed>,
+    /// Longest record that the peer may send, if it was told of any.
+    limit: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -36,8 +38,13 @@ impl Epochs {
         self.sealers.insert(at, sealer);
     }
 
-    pub(super) fn install_opener(&mut self, opener: Opener) {
-        self.openers.retain(|other| other.opener.epoch() != opener.epoch());
+    pub(super) fn install_opener(&mut self, mut opener: Opener) {
+        if let Some(limit) = self.limit {
+            opener.set_limit(limit);
+        }
+        // Headers have two bits of the epoch, so that no record would find the keys of four epochs before.
+        let means_another = |other: &Keyed| (other.opener.epoch().0 ^ opener.epoch().0) & 3 != 0;
+        self.openers.retain(means_another);
         let at = self.openers.partition_point(|other| other.opener.epoch() < opener.epoch());
         self.openers.insert(at, Keyed { opener, until: None });
     }
@@ -69,6 +76,12 @@ impl Epochs {
     /// Has records in the clear go on from `sequence` at least.
     pub(super) fn continue_from(&mut self, sequence: u64) {
         self.next = self.next.max(sequence);
+    }
+
+    /// Has records longer than `limit` be refused.
+    pub(super) fn limit_openers(&mut self, limit: u16) {
+        self.limit = Some(limit);
+        self.openers.iter_mut().for_each(|keyed| keyed.opener.set_limit(limit));
     }
 
     /// Drops the keys below `epoch` for sending.

@@ -37,6 +37,8 @@ pub(super) struct Flight {
     pub(super) repeats: u32,
     /// How many packets left in one go.
     pub(super) burst: usize,
+    /// Something in the clear, which anyone can forge, says that a part of it arrived.
+    pub(super) hearsay: bool,
 }
 
 /// A message, or what takes the place of one.
@@ -88,6 +90,7 @@ impl Default for Flight {
             left_at: None,
             repeats: 0,
             burst: 0,
+            hearsay: false,
         }
     }
 }
@@ -134,6 +137,18 @@ impl Flight {
             }
         }
         news
+    }
+
+    /// Believes nothing any more of what came in the clear: what was sent in the clear may not have arrived.
+    pub(super) fn doubt(&mut self) {
+        if !core::mem::take(&mut self.hearsay) {
+            return;
+        }
+        for item in self.items.iter_mut().filter(|item| item.epoch == Epoch::PLAIN) {
+            if let Content::Message { arrived, .. } = &mut item.content {
+                *arrived = Coverage::default();
+            }
+        }
     }
 
     /// Has every packet that may not have arrived leave (again), as it is.

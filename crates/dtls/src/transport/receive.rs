@@ -215,7 +215,7 @@ impl Transport {
             self.report(Input::Message(Message { kind, seq, epoch, body: body.to_vec() }));
             return Taken::Dropped;
         }
-        if u32::from(fragment.message_seq) >= self.assembly.next() && !self.may_come(fragment.kind, epoch) {
+        if u32::from(fragment.message_seq) >= self.assembly.first() && !self.may_come(fragment.kind, epoch) {
             if epoch == Epoch::PLAIN && self.peer_has_keys {
                 self.counters.plaintext += 1;
             } else {

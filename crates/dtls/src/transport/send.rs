@@ -91,6 +91,9 @@ impl Transport {
     /// The timer expired.
     pub(super) fn expire(&mut self, now: Instant) {
         self.timer.stop();
+        if let Some(flight) = &mut self.flight {
+            flight.doubt();
+        }
         let has_arrived = self.flight.as_ref().is_some_and(|flight| self.has_arrived(flight));
         let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_outstanding()) else { return };
         flight.repeats = 0;
@@ -131,14 +134,25 @@ impl Transport {
             return;
         };
         let Some(flight) = self.flight.as_mut().filter(|flight| flight.is_outstanding()) else { return };
+        let is_plain = epoch == Epoch::PLAIN;
+        if is_plain && self.held {
+            // Nothing would ever make it doubtful again: the timer rests.
+            self.counters.plaintext += 1;
+            return;
+        }
         let mut news = false;
         for AckedRecord { epoch: acked, sequence } in ack.record_numbers.iter() {
             let acked = u16::try_from(acked).ok().map(Epoch).filter(|acked| may_acknowledge(epoch, *acked));
             news |= acked.is_some_and(|epoch| flight.acknowledge(RecordNumber { epoch, sequence }));
         }
         trace!(news, "an ACK");
+        flight.hearsay |= is_plain && news;
         if flight.is_acknowledged() {
-            self.acknowledged(now);
+            // Anyone can forge what is in the clear. Against RFC 9147 §7.2 it does not cancel anything for good: the timer
+            // goes on, and sends again what only such an ACK spoke of.
+            if !is_plain {
+                self.acknowledged(now);
+            }
         } else if !self.held && !flight.answered {
             self.send_missing(now, news);
         }

@@ -289,6 +289,25 @@ fn a_request_for_new_keys_is_answered_by_new_keys() {
 }
 
 #[test]
+fn an_update_under_keys_that_one_has_replaced_ends_the_connection() {
+    for role in [Role::Client, Role::Server] {
+        let mut pair = Pair::with(only_13).run();
+        let now = pair.now;
+        let side = pair.side(role);
+        side.transport.begin_flight();
+        for _ in 0..2 {
+            side.transport.push(Epoch::APPLICATION, HandshakeType::KEY_UPDATE, vec![0]);
+        }
+        side.transport.flush(now, Expects::Ack);
+        let other = if role == Role::Client { Role::Server } else { Role::Client };
+        pair.drive();
+        let failure = pair.side(other).failure.clone().expect("the connection ends");
+        assert_eq!(failure.alert, AlertDescription::UNEXPECTED_MESSAGE);
+        assert_eq!(pair.side(other).transport.receiving_epoch(), Epoch(4));
+    }
+}
+
+#[test]
 fn new_keys_wait_until_the_last_flight_of_the_handshake_is_acknowledged() {
     let mut pair = Pair::with(only_13);
     pair.drive_until(|pair| pair.server.outcome.is_some());

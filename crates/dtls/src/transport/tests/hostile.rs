@@ -99,6 +99,57 @@ fn acks_of_records_never_sent_say_nothing() {
 }
 
 #[test]
+fn a_forged_ack_does_not_keep_a_hello_from_being_sent_again() {
+    for numbers in [0..1, 0..2] {
+        let mut world = World::new(Version::Dtls13, 1200, 0);
+        world.start();
+        let now = world.now;
+        assert_eq!(world.client.poll_all(now).len(), 2, "both are lost");
+        feed(&mut world.client, now, [plain(0, ContentType::ACK, &ack(numbers.map(|i| (0, i))))]);
+        world.run(World::is_complete);
+        assert!(world.is_complete());
+    }
+}
+
+#[test]
+fn a_forged_ack_says_nothing_while_something_else_carries_the_flight() {
+    let mut world = World::new(Version::Dtls13, 1200, 0);
+    world.start();
+    let now = world.now;
+    world.client.transport.hold(now, true);
+    feed(&mut world.client, now, [plain(0, ContentType::ACK, &ack([(0, 0), (0, 1)]))]);
+    assert_eq!(world.client.transport.flight().count(), 2);
+    // Nor when it came before.
+    world.client.transport.hold(now, false);
+    feed(&mut world.client, now, [plain(1, ContentType::ACK, &ack([(0, 0), (0, 1)]))]);
+    world.client.transport.hold(now, true);
+    assert_eq!(world.client.transport.flight().count(), 2);
+}
+
+#[test]
+fn records_beyond_the_limit_that_the_peer_was_told_are_dropped() {
+    for (version, role, epoch, tail) in
+        [(Version::Dtls13, Role::Client, Epoch::APPLICATION, 1), (Version::Dtls12, Role::Client, Epoch::FINISHED, 0)]
+    {
+        let mut world = World::new(version, 1200, 0);
+        world.start();
+        world.run(World::is_complete);
+        let transport = &mut world.server.transport;
+        transport.set_own_record_limit(100 + tail);
+        world.server.inbox.open();
+        // Keys that are used from the beginning take no number that was used.
+        transport.install_opener(epoch, super::world::opener(version, role, epoch));
+        let (data, long) = ([7; 100], [7; 101]);
+        let packets = sealed(sealer(version, role, epoch), ContentType::APPLICATION_DATA, &[&data, &long, &data]);
+        let before = world.server.transport.counters();
+        let now = world.now;
+        feed(&mut world.server, now, packets);
+        let after = world.server.transport.counters();
+        assert_eq!((after.opened - before.opened, after.unexpected - before.unexpected), (2, 1), "{version}");
+    }
+}
+
+#[test]
 fn an_ack_in_the_clear_says_nothing_of_records_under_keys() {
     let mut world = World::new(Version::Dtls13, 400, 0);
     world.start();

@@ -112,7 +112,7 @@ pub(super) fn opener(version: Version, role: Role, epoch: Epoch) -> Opener {
 
 fn keys12(role: Role) -> TrafficKeys {
     let byte = role as u8;
-    TrafficKeys { algorithm: Algorithm::Aes128Gcm, key: Secret::from_slice(&[byte; 16]), iv: [byte; 12] }
+    TrafficKeys { algorithm: Algorithm::Aes128Gcm, key: Secret::from_slice(&[byte; 16]), iv: [byte; 12].into() }
 }
 
 pub(super) fn other(role: Role) -> Role {
