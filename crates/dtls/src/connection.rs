@@ -1,6 +1,8 @@
 //! One DTLS connection: the machine that the rest of the stack drives.
 
 mod input;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use alloc::boxed::Box;

@@ -222,6 +222,26 @@ mod tests {
     }
 
     #[test]
+    fn nothing_stands_behind_a_signature_or_the_parameters_of_a_key() {
+        for (der, _) in GOOD {
+            // As whole as before, but for one more element at the end of the certificate.
+            let content = &der[4..];
+            assert_eq!(der[..2], [0x30, 0x82]);
+            let longer = [content, &[5, 0]].concat();
+            let length = (longer.len() as u16).to_be_bytes();
+            let der = [&[0x30, 0x82, length[0], length[1]][..], &longer].concat();
+            assert_eq!(refusal(&der), AlertDescription::BAD_CERTIFICATE);
+        }
+        // SubjectPublicKeyInfo's algorithm with one more parameter.
+        let oid = |content: &[u8]| [&[6, content.len() as u8][..], content].concat();
+        let bits = [&[4][..], &[1; 64]].concat();
+        for (more, is_good) in [(&[][..], true), (&[5, 0][..], false)] {
+            let algorithm = [oid(EC_PUBLIC_KEY), oid(SECP256R1), more.to_vec()].concat();
+            assert_eq!(public_key(Elements::new(&algorithm), &bits).is_ok(), is_good);
+        }
+    }
+
+    #[test]
     fn a_flipped_bit_never_panics_and_never_makes_another_length_of_key() {
         for (der, _) in GOOD {
             for bit in 0..8 * der.len() {

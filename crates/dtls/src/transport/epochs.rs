@@ -143,6 +143,13 @@ impl Epochs {
         self.sealers.iter().find(|sealer| sealer.epoch() == epoch).map(Sealer::overhead)
     }
 
+    /// Goes on as if the latest keys had sealed, and seen forged, as many records.
+    #[cfg(test)]
+    pub(super) fn suppose(&mut self, sealed: u64, forged: u64) {
+        self.sealers.last_mut().expect("keys").skip_to(sealed);
+        self.openers.last_mut().expect("keys").opener.suppose_forged(forged);
+    }
+
     /// How many keys there are for sending and for receiving.
     #[cfg(test)]
     pub(super) fn count(&self) -> (usize, usize) {
