@@ -53,6 +53,7 @@ impl Aead {
     }
 
     /// Encrypts `body` in place and returns the tag. A nonce must never be used twice with one key.
+    #[inline]
     pub fn seal_in_place(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], body: &mut [u8]) -> [u8; TAG_LEN] {
         let nonce = aead::Nonce::assume_unique_for_key(*nonce);
         let mut tag = [0; TAG_LEN];
@@ -67,6 +68,7 @@ impl Aead {
     ///
     /// # Errors
     /// [`Unauthentic`]; `sealed` is then unspecified.
+    #[inline]
     pub fn open_in_place<'a>(
         &self,
         nonce: &[u8; NONCE_LEN],

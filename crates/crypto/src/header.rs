@@ -27,6 +27,7 @@ impl HeaderKey {
 
     /// The mask that belongs to `sample`, the first bytes of the ciphertext.
     #[must_use]
+    #[inline]
     pub fn mask(&self, sample: &[u8; SAMPLE_LEN]) -> [u8; 5] {
         self.0.new_mask(sample).expect("a sample has the length of a block")
     }

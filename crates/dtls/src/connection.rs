@@ -27,7 +27,6 @@ use crate::protect::sealer::SealError as RecordError;
 use crate::schedule::exporter::Exporter;
 use crate::transport::inbox::Inbox;
 use crate::transport::{Limits, Transport};
-use crate::wire::datagram::plausible;
 
 /// Longest plaintext of a record, in bytes (RFC 9147 §4).
 pub const MAX_PLAINTEXT: usize = crate::wire::MAX_CONTENT;
@@ -134,7 +133,7 @@ impl Dtls {
     pub fn handle_datagram(&mut self, now: Instant, payload: &mut [u8]) {
         self.now = self.now.max(now);
         self.inbox.begin();
-        if matches!(self.state, State::Idle(_) | State::Closed) || !plausible(payload) {
+        if matches!(self.state, State::Idle(_) | State::Closed) {
             self.dropped += 1;
             return;
         }
@@ -230,7 +229,7 @@ impl Dtls {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
-        if self.events.is_empty() {
+        if self.events.is_empty() && self.events.capacity() > 0 {
             self.events = VecDeque::new();
         }
         event

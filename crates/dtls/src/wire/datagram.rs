@@ -35,6 +35,7 @@ pub(crate) struct Records<'a> {
 }
 
 /// Whether a datagram begins with a record that could belong to a connection of DTLS 1.2 or 1.3 without connection ids.
+#[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn plausible(datagram: &[u8]) -> bool {
     measure(datagram).is_some()
 }
@@ -64,6 +65,7 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Record<'a>;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Record<'a>> {
         let (header, len) = measure(self.rest)?;
         let (bytes, rest) = mem::take(&mut self.rest).split_at_mut(len);
@@ -74,7 +76,9 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// The header of the first record of `bytes`, and the length of that record, which is there as a whole.
+/// The header of the first record of `bytes`, and the length of that record, which is there as a whole. Inlined, or the
+/// header is read back from memory before its parts have arrived there.
+#[inline(always)]
 fn measure(bytes: &[u8]) -> Option<(Header, usize)> {
     let mut r = Reader::new(bytes);
     let header = if UnifiedHeader::begins(*bytes.first()?) {

@@ -30,6 +30,7 @@ pub(crate) struct PlaintextHeader {
 
 impl PlaintextHeader {
     /// Reads the header that `r` begins with. `None` if it is none of a version this project knows.
+    #[inline(always)]
     pub(crate) fn read(r: &mut Reader<'_>) -> Option<Self> {
         let content_type = ContentType(r.u8().filter(|kind| matches!(kind, 20..=24 | 26))?);
         // The minor version is anything: a first ClientHello may say 1.0 (RFC 9147 §4).

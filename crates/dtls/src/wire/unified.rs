@@ -38,6 +38,7 @@ impl UnifiedHeader {
     }
 
     /// Reads the header that `r` begins with. `None` if there is none, or one with a connection id.
+    #[inline(always)]
     pub(crate) fn read(r: &mut Reader<'_>) -> Option<Self> {
         let first = r.u8().filter(|first| Self::begins(*first) && first & CONNECTION_ID == 0)?;
         let mut header = Self { first, length: None };
