@@ -12,6 +12,7 @@ mod early;
 mod epochs;
 mod flight;
 pub(crate) mod inbox;
+mod lifetime;
 mod packer;
 mod receive;
 mod send;
@@ -47,9 +48,6 @@ use crate::wire::{ContentType, MAX_CONTENT};
 pub(crate) const MIN_MTU: usize = 128;
 /// Least content of a record that a peer may ask for: 64 bytes, with the inner content type of DTLS 1.3 (RFC 8449 §4).
 const MIN_CONTENT: usize = 63;
-/// How long what only answers a retransmission is kept after the handshake: twice the lifetime of a segment, two minutes
-/// (RFC 9147 §5.8.1).
-const LINGER: Duration = Duration::from_secs(240);
 
 /// What bounds a transport.
 #[derive(Clone, Copy, Debug)]
@@ -340,44 +338,6 @@ impl Transport {
         }
     }
 
-    /// Ends the handshake: drops what only it needed. A last flight that waits for its ACK stays until it has it.
-    pub(crate) fn release(&mut self, now: Instant) {
-        self.phase = Phase::Released;
-        // What came early and cannot be opened now never will be.
-        self.early_is_due = true;
-        let until = now + LINGER;
-        self.drop_at = Some(until);
-        match self.version {
-            Some(Version::Dtls13) => {
-                self.assembly.forget_below(Epoch::APPLICATION);
-                // A client whose ACK was lost sends its last flight again, and again it needs an ACK.
-                self.epochs.retire_openers_below(Epoch::APPLICATION, until);
-                if !self.waits_for_ack() {
-                    self.drop_flight(now);
-                }
-            }
-            Some(Version::Dtls12) | None => {
-                self.assembly.release();
-                if self.flight.as_ref().is_some_and(|flight| flight.expects != Expects::Nothing) {
-                    self.drop_flight(now);
-                }
-            }
-        }
-        self.inputs.shrink_to_fit();
-        self.alerts.shrink_to_fit();
-    }
-
-    /// Ends everything but what waits in [`poll_transmit`](Self::poll_transmit): alerts.
-    pub(crate) fn stop(&mut self) {
-        self.phase = Phase::Stopped;
-        self.flight = None;
-        self.timer.stop();
-        self.resume_at = None;
-        self.acks.clear();
-        self.assembly.release();
-        self.early.clear();
-    }
-
     /// Holds flights back, or lets them go: what may not have arrived then leaves as it is, and its timer starts.
     pub(crate) fn hold(&mut self, now: Instant, held: bool) {
         if self.held == held {
@@ -507,13 +467,6 @@ impl Transport {
         self.counters
     }
 
-    /// The handshake begins, if it has not.
-    fn begin(&mut self, now: Instant) {
-        if self.phase == Phase::Idle {
-            self.phase = Phase::Handshake { deadline: now + self.limits.handshake_timeout };
-        }
-    }
-
     /// Whether an answer acknowledges all of a flight. In DTLS 1.2 it has to come again until the answer is complete.
     fn has_arrived(&self, flight: &Flight) -> bool {
         flight.answered && self.version == Some(Version::Dtls13)
@@ -521,36 +474,5 @@ impl Transport {
 
     fn waits_for_ack(&self) -> bool {
         self.flight.as_ref().is_some_and(|flight| flight.expects == Expects::Ack && flight.is_outstanding())
-    }
-
-    /// The flight arrived, or nobody needs it any more.
-    fn drop_flight(&mut self, now: Instant) {
-        self.flight = None;
-        self.timer.reset();
-        self.resume_at = None;
-        if self.phase == Phase::Released {
-            if self.version == Some(Version::Dtls13) && self.limits.role == Role::Client {
-                self.epochs.retire_openers_below(Epoch::APPLICATION, now);
-            }
-            self.drop_at = Some(now);
-            self.drop_old_sealers();
-        }
-    }
-
-    /// Keys that were replaced are only needed to send a flight again.
-    fn drop_old_sealers(&mut self) {
-        if self.phase == Phase::Released && self.flight.is_none() {
-            self.epochs.drop_sealers_below(self.epochs.sending());
-        }
-    }
-
-    /// Drops what lingered long enough. Nothing wakes up for it.
-    fn drop_expired(&mut self, now: Instant) {
-        if self.drop_at.is_none_or(|at| at > now) {
-            return;
-        }
-        self.drop_at = self.epochs.drop_retired(now);
-        // Of DTLS 1.2, the server's last flight.
-        self.flight.take_if(|flight| flight.expects == Expects::Nothing);
     }
 }
