@@ -52,7 +52,8 @@ pub struct Config {
     /// not offered, and unknown ones, have no effect.
     pub cipher_suites: Vec<CipherSuite>,
     /// Key-exchange groups to offer and accept, the preferred first. Default: [`Group::ALL`]. A client sends shares of
-    /// the first two.
+    /// the first two. In DTLS 1.2 they are also the curves on which certificates are taken (RFC 8422 §5.1.1): without
+    /// P-256, no peer of today.
     pub groups: Vec<Group>,
     /// SRTP profiles to offer and accept, the preferred first; none leaves the extension out. Default: AES-GCM with 128
     /// bits, with 256 bits, AES-CM with tags of 80 bits.

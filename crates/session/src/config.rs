@@ -92,6 +92,7 @@ pub struct DtlsOptions {
     /// Cipher suites of both versions, the preferred first. Default: [`CipherSuite::ALL`].
     pub cipher_suites: Vec<CipherSuite>,
     /// Key-exchange groups, the preferred first. Default: [`Group::ALL`], of which the first withstands quantum computers.
+    /// With DTLS 1.2 P-256 has to be among them, because certificates are made on it.
     pub groups: Vec<Group>,
 }
 
