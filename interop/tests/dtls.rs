@@ -81,6 +81,7 @@ async fn a_firefox_that_knows_only_dtls_1_2_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "starts two dozen browsers"]
 async fn every_suite_is_spoken_with_browsers() {
     for kind in BROWSERS {
         for suite in [CipherSuite::AES_128_GCM, CipherSuite::AES_256_GCM, CipherSuite::CHACHA20_POLY1305] {
