@@ -5,6 +5,7 @@
 pub(crate) mod alpn;
 pub(crate) mod block;
 pub(crate) mod client;
+pub(crate) mod cookie;
 pub(crate) mod key_share;
 pub(crate) mod kind;
 pub(crate) mod limit;

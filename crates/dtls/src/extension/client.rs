@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::alert::{AlertDescription, ParseError};
 use crate::extension::alpn::ProtocolName;
 use crate::extension::block::{self, Block};
+use crate::extension::cookie;
 use crate::extension::key_share::KeyShare;
 use crate::extension::kind::{ExtensionSet, ExtensionType};
 use crate::extension::limit;
@@ -72,7 +73,7 @@ impl<'a> ClientExtensions<'a> {
             block::write(out, Type::SUPPORTED_GROUPS, |out| groups.write16(out));
         }
         if let Some(cookie) = self.cookie {
-            block::write(out, Type::COOKIE, |out| vector::write16(out, |out| out.extend_from_slice(cookie)));
+            cookie::write(out, cookie);
         }
         if self.ec_point_formats {
             block::write(out, Type::EC_POINT_FORMATS, |out| out.extend_from_slice(&[1, 0]));
@@ -118,10 +119,7 @@ impl<'a> ClientExtensions<'a> {
             Type::SIGNATURE_ALGORITHMS => {
                 self.signature_algorithms = Some(exact(body, "signature_algorithms is malformed", List::read16)?);
             }
-            Type::COOKIE => {
-                let cookie = exact(body, "cookie is malformed", |r| vector::read16(r).filter(|c| !c.is_empty()))?;
-                self.cookie = Some(cookie);
-            }
+            Type::COOKIE => self.cookie = Some(cookie::parse(body)?),
             Type::USE_SRTP => self.use_srtp = Some(exact(body, "use_srtp is malformed", UseSrtp::read)?),
             Type::ALPN => self.alpn = Some(exact(body, "ALPN is malformed", List::read16)?),
             Type::RECORD_SIZE_LIMIT => self.record_size_limit = Some(limit::parse(body)?),

@@ -6,12 +6,13 @@ use crate::alert::ParseError;
 use crate::extension::alpn::{self, ProtocolName};
 use crate::extension::block::{self, Block};
 use crate::extension::client::{empty, first_handshake, point_formats};
+use crate::extension::cookie;
 use crate::extension::key_share::KeyShare;
 use crate::extension::kind::{ExtensionSet, ExtensionType};
 use crate::extension::limit;
 use crate::extension::list::{Item, List};
 use crate::extension::use_srtp::SelectedSrtp;
-use crate::extension::vector::{self, exact};
+use crate::extension::vector::exact;
 use crate::suite::Group;
 
 /// Extensions of a ServerHello or a HelloRetryRequest, of both versions (RFC 8446 §4.1.3, RFC 5246 §7.4.1.4).
@@ -60,7 +61,7 @@ impl<'a> ServerExtensions<'a> {
             block::write(out, Type::SUPPORTED_VERSIONS, |out| version.write(out));
         }
         if let Some(cookie) = self.cookie {
-            block::write(out, Type::COOKIE, |out| vector::write16(out, |out| out.extend_from_slice(cookie)));
+            cookie::write(out, cookie);
         }
         if let Some(srtp) = &self.use_srtp {
             block::write(out, Type::USE_SRTP, |out| srtp.write(out));
@@ -114,10 +115,7 @@ impl<'a> ServerExtensions<'a> {
                 self.selected_group = Some(exact(body, "key_share is malformed", Item::read)?);
             }
             Type::KEY_SHARE => self.key_share = Some(exact(body, "key_share is malformed", Item::read)?),
-            Type::COOKIE if retry => {
-                let cookie = exact(body, "cookie is malformed", |r| vector::read16(r).filter(|c| !c.is_empty()))?;
-                self.cookie = Some(cookie);
-            }
+            Type::COOKIE if retry => self.cookie = Some(cookie::parse(body)?),
             Type::USE_SRTP => self.use_srtp = Some(exact(body, "use_srtp is malformed", SelectedSrtp::read)?),
             Type::ALPN => self.alpn = Some(exact(body, "ALPN is malformed", alpn::read_selected)?),
             Type::RECORD_SIZE_LIMIT => self.record_size_limit = Some(limit::parse(body)?),
