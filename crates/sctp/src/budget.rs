@@ -17,3 +17,7 @@ impl Budget {
         Self { bytes: usize::MAX, max_packet }
     }
 }
+
+/// How fast packets may leave, in bytes per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(pub u64);

@@ -2,7 +2,7 @@
 
 use super::{Association, State};
 use crate::chunk::sack::Sack;
-use crate::congestion::Acknowledged;
+use crate::congestion::{Ack, Controller};
 use crate::event::Event;
 use crate::numbers::Tsn;
 use crate::outgoing::flight::{Abandoned, Outcome};
@@ -45,27 +45,41 @@ impl Association {
         }
         // A peer that answers a probe of its closed window is alive, even if it does not take the data.
         sender.timeouts = 0;
-        self.control_congestion(&outcome, in_flight);
+        self.control_congestion(now, &outcome, in_flight);
         self.restart_t3(now, &outcome);
         self.plan_forward(now, outcome.advanced);
         self.announce_room();
         self.advance_shutdown();
     }
 
-    fn control_congestion(&mut self, outcome: &Outcome, in_flight: usize) {
+    fn control_congestion(&mut self, now: Instant, outcome: &Outcome, in_flight_before: usize) {
         let sender = &mut self.sender;
-        if sender.congestion.is_recovering() && !sender.flight.cumulative().before(sender.recovery_exit) {
-            sender.congestion.recovered();
+        if sender.recovering && !sender.flight.cumulative().before(sender.recovery_exit) {
+            sender.recovering = false;
         }
-        if outcome.bytes > 0 {
-            let Outcome { bytes, advanced, .. } = *outcome;
-            sender.congestion.acknowledged(Acknowledged { bytes, in_flight, advanced });
-        }
-        if outcome.lost && !sender.congestion.is_recovering() {
-            sender.congestion.lost();
+        if outcome.lost && !sender.recovering {
+            sender.recovering = true;
             sender.recovery_exit = sender.flight.next_tsn().previous();
             sender.fast_retransmit = true;
-            trace!(window = sender.congestion.window(), "fast retransmit");
+        }
+        sender.delivered += outcome.bytes as u64;
+        if outcome.bytes > 0 || outcome.lost {
+            let in_flight = sender.flight.in_flight();
+            let settled = in_flight_before.saturating_sub(in_flight);
+            let lost = if outcome.lost { settled.saturating_sub(outcome.bytes).max(1) } else { 0 };
+            sender.congestion.acknowledged(&Ack {
+                now,
+                bytes: outcome.bytes,
+                lost,
+                in_flight_before,
+                in_flight,
+                rtt: outcome.sent_at.map(|at| now.since(at)),
+                delivered: sender.delivered,
+                rate: None,
+                marks: 0,
+                in_recovery: sender.recovering,
+            });
+            trace!(window = sender.congestion.window(), lost, "acknowledged");
         }
     }
 

@@ -22,6 +22,7 @@ mod tests;
 
 use crate::channel::{ChannelInit, ChannelState, Role, Table};
 use crate::config::Config;
+use crate::congestion::Controller;
 use crate::cookie::PeerInit;
 use crate::event::Event;
 use crate::numbers::{Tag, Tsn};

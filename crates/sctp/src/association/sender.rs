@@ -1,7 +1,7 @@
 //! State of the sending half.
 
 use crate::config::Config;
-use crate::congestion::Congestion;
+use crate::congestion::{Congestion, Controller};
 use crate::numbers::Tsn;
 use crate::outgoing::flight::{Flight, MessageId};
 use crate::outgoing::queue::Load;
@@ -15,6 +15,8 @@ pub(crate) const OVERHEAD: usize = 64;
 pub(crate) struct Sender {
     pub(crate) flight: Flight,
     pub(crate) congestion: Congestion,
+    /// Bytes on the wire acknowledged since the start.
+    pub(crate) delivered: u64,
     pub(crate) rto: Rto,
     /// Window that the peer announced last, in bytes.
     pub(crate) peer_window: usize,
@@ -22,7 +24,9 @@ pub(crate) struct Sender {
     pub(crate) t3: Option<Instant>,
     /// Expiries of T3 in a row.
     pub(crate) timeouts: u32,
-    /// Fast recovery ends when this is acknowledged.
+    /// Whether the losses of one flight are being repaired.
+    pub(crate) recovering: bool,
+    /// That ends when this is acknowledged.
     pub(crate) recovery_exit: Tsn,
     /// One packet of retransmissions may leave regardless of the window (RFC 9260 §7.2.4 step 3).
     pub(crate) fast_retransmit: bool,
@@ -41,10 +45,12 @@ impl Sender {
         Self {
             flight: Flight::new(initial),
             congestion: Congestion::new(config.max_packet, config.initial_window),
+            delivered: 0,
             rto: Rto::new(config.rto_initial, config.rto_min, config.rto_max),
             peer_window: 0,
             t3: None,
             timeouts: 0,
+            recovering: false,
             recovery_exit: initial,
             fast_retransmit: false,
             forward_due: false,
@@ -66,7 +72,8 @@ impl Sender {
     }
 
     pub(crate) fn path_changed(&mut self, now: Instant) {
-        self.congestion.path_changed();
+        self.congestion.path_changed(now);
+        self.recovering = false;
         self.rto.reset();
         self.timeouts = 0;
         if self.t3.is_some() {

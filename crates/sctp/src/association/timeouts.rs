@@ -1,6 +1,7 @@
 //! Deadlines.
 
 use super::{Association, State};
+use crate::congestion::Controller;
 use crate::error::CloseReason;
 use peerage_base::time::{Instant, earliest};
 
@@ -55,7 +56,9 @@ impl Association {
     fn expire_t3(&mut self, now: Instant) {
         self.sender.t3 = None;
         self.stats.timeouts += 1;
-        self.sender.congestion.timed_out();
+        let in_flight = self.sender.flight.in_flight();
+        self.sender.congestion.timed_out(now, in_flight);
+        self.sender.recovering = false;
         self.sender.rto.back_off();
         self.sender.flight.lose_all();
         self.sender.fast_retransmit = false;

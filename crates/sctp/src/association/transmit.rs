@@ -5,6 +5,7 @@ use crate::budget::Budget;
 use crate::channel::ChannelId;
 use crate::chunk::data::{DATA_HEADER_LEN, DataHeader};
 use crate::chunk::{self, forward_tsn, sack};
+use crate::congestion::{Controller, Sent};
 use crate::numbers::Tag;
 use crate::outgoing::flight::{Abandoned, Chunk, Limit};
 use crate::packet::{CHUNK_HEADER_LEN, PacketWriter};
@@ -179,10 +180,17 @@ impl Association {
 
     fn write_data(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
         self.sender.flight.begin_packet();
+        let before = self.sender.flight.in_flight();
         let resent = self.write_lost(now, packet);
         let sent = self.write_new(now, packet);
         if resent || sent {
-            self.sender.start_t3(now);
+            let sender = &mut self.sender;
+            sender.start_t3(now);
+            let in_flight = sender.flight.in_flight();
+            let has_nothing = self.scheduler.is_idle() || sender.peer_room() == 0;
+            let app_limited = sender.window_is_open() && has_nothing && !sender.flight.has_lost();
+            let bytes = in_flight.saturating_sub(before);
+            sender.congestion.sent(&Sent { now, bytes, in_flight, app_limited });
         }
     }
 

@@ -1,13 +1,14 @@
 //! Congestion control: slow start, congestion avoidance, fast recovery (RFC 9260 §7.2).
-//!
-//! The rest of the crate sees a window and four occasions; another controller fits behind the same face. There is no
-//! Max.Burst: the owner of the path paces.
+
+use super::{Ack, Controller, Sent};
+use crate::budget::Rate;
+use peerage_base::time::Instant;
 
 /// Packets to which the window falls at most when a SACK tells of a loss (RFC 9260 §7.2.3).
 const MIN_PACKETS: usize = 4;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Congestion {
+pub(crate) struct Reno {
     packet: usize,
     initial: usize,
     window: usize,
@@ -18,29 +19,27 @@ pub(crate) struct Congestion {
     recovering: bool,
 }
 
-/// What a SACK acknowledged.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Acknowledged {
-    /// Bytes newly acknowledged.
-    pub(crate) bytes: usize,
-    /// Bytes that were in flight before.
-    pub(crate) in_flight: usize,
-    /// Whether the cumulative TSN advanced.
-    pub(crate) advanced: bool,
-}
-
-impl Congestion {
+impl Reno {
     /// With `initial` packets of `packet` bytes.
     pub(crate) fn new(packet: usize, initial: usize) -> Self {
         let window = packet * initial.max(1);
         Self { packet, initial: window, window, threshold: usize::MAX, partial: 0, recovering: false }
     }
+}
 
-    /// New data arrived at the peer.
-    pub(crate) fn acknowledged(&mut self, ack: Acknowledged) {
+impl Controller for Reno {
+    fn sent(&mut self, _: &Sent) {}
+
+    fn acknowledged(&mut self, ack: &Ack) {
+        if ack.lost > 0 && !self.recovering {
+            self.threshold = (self.window / 2).max(MIN_PACKETS * self.packet);
+            self.window = self.threshold;
+            self.partial = 0;
+        }
         // Growth needs a window that was in use, progress, and no repair under way (RFC 9260 §7.2.1).
-        let was_full = ack.in_flight + self.packet > self.window;
-        if self.recovering || !ack.advanced {
+        self.recovering = ack.in_recovery;
+        let was_full = ack.in_flight_before + self.packet > self.window;
+        if self.recovering || ack.bytes == 0 {
             return;
         }
         if self.window <= self.threshold {
@@ -59,43 +58,33 @@ impl Congestion {
         }
     }
 
-    /// Chunks are taken for lost by gap reports.
-    pub(crate) fn lost(&mut self) {
-        if !self.recovering {
-            self.recovering = true;
-            self.threshold = (self.window / 2).max(MIN_PACKETS * self.packet);
-            self.window = self.threshold;
-            self.partial = 0;
-        }
-    }
-
-    /// All that was in flight at the loss has been settled.
-    pub(crate) fn recovered(&mut self) {
-        self.recovering = false;
-    }
-
-    /// The retransmission timer expired (RFC 9260 §7.2.3).
-    pub(crate) fn timed_out(&mut self) {
+    /// RFC 9260 §7.2.3.
+    fn timed_out(&mut self, _: Instant, _: usize) {
         self.threshold = (self.window / 2).max(MIN_PACKETS * self.packet);
         self.window = self.packet;
         self.partial = 0;
         self.recovering = false;
     }
 
-    /// The path is another one; nothing is known of it.
-    pub(crate) fn path_changed(&mut self) {
+    fn spurious(&mut self, _: Instant) {}
+
+    fn window(&self) -> usize {
+        self.window
+    }
+
+    fn pacing_rate(&self) -> Option<Rate> {
+        None
+    }
+
+    fn set_packet(&mut self, bytes: usize) {
+        self.packet = bytes;
+    }
+
+    fn path_changed(&mut self, _: Instant) {
         self.window = self.initial;
         self.threshold = usize::MAX;
         self.partial = 0;
         self.recovering = false;
-    }
-
-    pub(crate) fn window(&self) -> usize {
-        self.window
-    }
-
-    pub(crate) fn is_recovering(&self) -> bool {
-        self.recovering
     }
 }
 
@@ -105,51 +94,65 @@ mod tests {
 
     const PACKET: usize = 1000;
 
-    fn full(c: &Congestion, bytes: usize) -> Acknowledged {
-        Acknowledged { bytes, in_flight: c.window(), advanced: true }
+    fn full(c: &Reno, bytes: usize) -> Ack {
+        Ack {
+            now: Instant::ORIGIN,
+            bytes,
+            lost: 0,
+            in_flight_before: c.window(),
+            in_flight: c.window().saturating_sub(bytes),
+            rtt: None,
+            delivered: bytes as u64,
+            rate: None,
+            marks: 0,
+            in_recovery: false,
+        }
+    }
+
+    fn loss(c: &Reno) -> Ack {
+        Ack { lost: PACKET, in_recovery: true, ..full(c, 0) }
     }
 
     #[test]
     fn slow_start_doubles_the_window_per_round_trip_only_while_it_is_full() {
-        let mut c = Congestion::new(PACKET, 10);
+        let mut c = Reno::new(PACKET, 10);
         for _ in 0..10 {
-            c.acknowledged(full(&c, PACKET));
+            c.acknowledged(&full(&c, PACKET));
         }
         assert_eq!(c.window(), 20 * PACKET);
-        c.acknowledged(Acknowledged { bytes: PACKET, in_flight: PACKET, advanced: true });
+        c.acknowledged(&Ack { in_flight_before: PACKET, ..full(&c, PACKET) });
         assert_eq!(c.window(), 20 * PACKET);
     }
 
     #[test]
     fn a_loss_halves_once_per_flight_and_growth_is_linear_from_then_on() {
-        let mut c = Congestion::new(PACKET, 20);
-        c.lost();
-        c.lost();
+        let mut c = Reno::new(PACKET, 20);
+        c.acknowledged(&loss(&c));
+        c.acknowledged(&loss(&c));
         assert_eq!(c.window(), 10 * PACKET);
-        c.acknowledged(full(&c, PACKET));
+        c.acknowledged(&Ack { in_recovery: true, ..full(&c, PACKET) });
         assert_eq!(c.window(), 10 * PACKET, "no growth while repairing");
-        c.recovered();
-        c.acknowledged(full(&c, PACKET));
+        c.acknowledged(&full(&c, PACKET));
         let before = c.window();
         for _ in 0..11 {
-            c.acknowledged(full(&c, PACKET));
+            c.acknowledged(&full(&c, PACKET));
         }
         assert_eq!(c.window(), before + PACKET);
     }
 
     #[test]
     fn a_timeout_leaves_one_packet_and_a_path_change_starts_over() {
-        let mut c = Congestion::new(PACKET, 20);
-        c.timed_out();
+        let mut c = Reno::new(PACKET, 20);
+        c.timed_out(Instant::ORIGIN, 20 * PACKET);
         assert_eq!(c.window(), PACKET);
-        c.path_changed();
+        c.path_changed(Instant::ORIGIN);
         assert_eq!(c.window(), 20 * PACKET);
     }
 
     #[test]
     fn the_window_never_falls_below_four_packets_by_gap_reports() {
-        let mut c = Congestion::new(PACKET, 5);
-        c.lost();
+        let mut c = Reno::new(PACKET, 5);
+        c.acknowledged(&loss(&c));
         assert_eq!(c.window(), 4 * PACKET);
     }
 }
