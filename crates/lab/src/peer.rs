@@ -382,7 +382,7 @@ impl Element for Peer {
                     Protocol::Udp => Packet::udp(socket.address, transmit.path.remote, payload),
                     Protocol::Tcp => Packet::tcp(socket.address, transmit.path.remote, payload),
                 };
-                self.run.push_back(Packet { ecn: transmit.ecn, ..packet });
+                self.run.push_back(Packet { ecn: transmit.ecn, dont_fragment: transmit.dont_fragment, ..packet });
             }
         }
     }

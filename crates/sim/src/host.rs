@@ -118,7 +118,8 @@ impl<N: Node> Element for Host<N> {
 }
 
 fn packet((protocol, source): (Protocol, SocketAddr), transmit: &Transmit, payload: &[u8]) -> Packet {
-    Packet { protocol, ecn: transmit.ecn, ..Packet::udp(source, transmit.path.remote, payload) }
+    let Transmit { ecn, dont_fragment, .. } = *transmit;
+    Packet { protocol, ecn, dont_fragment, ..Packet::udp(source, transmit.path.remote, payload) }
 }
 
 #[cfg(test)]

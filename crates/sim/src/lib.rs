@@ -23,13 +23,14 @@
 //! assert!(!world.run_until(Instant::from_millis(100), |_| false));
 //! ```
 //!
-//! [`nat`] has address translators of every kind, [`topology`] the worlds that come up again and again: two hosts and
+//! [`bottleneck`] lets several hosts share one narrow line, with a queue that is watched. [`nat`] has address translators of every kind, [`topology`] the worlds that come up again and again: two hosts and
 //! what stands between them. What happens to each packet on its way can be [observed](observer::Observer::step) step by
 //! step.
 //!
 //! Everything random comes from the seed of the world, which is printed when a test panics; the same seed repeats the
 //! run.
 
+pub mod bottleneck;
 pub mod element;
 pub mod host;
 pub mod link;
@@ -38,6 +39,7 @@ pub mod network;
 pub mod observer;
 pub mod packet;
 pub mod pcap;
+pub mod router;
 pub mod step;
 pub mod topology;
 pub mod world;

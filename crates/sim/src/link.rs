@@ -32,7 +32,8 @@ pub struct Link {
     pub queue: usize,
     /// Waiting bytes from which on ECN-capable packets are marked. Default never.
     pub mark_above: Option<usize>,
-    /// Longest packet in bytes, headers included; longer ones are dropped in silence. Default unlimited.
+    /// Longest packet in bytes, headers included; longer ones are dropped in silence, or cut if they allow that. Default
+    /// unlimited.
     pub mtu: Option<usize>,
 }
 
@@ -84,8 +85,10 @@ pub struct Counters {
     pub lost: u64,
     /// Packets that found the queue full.
     pub queue_full: u64,
-    /// Packets longer than the MTU.
+    /// Packets longer than the MTU that were dropped.
     pub too_long: u64,
+    /// The most bytes that ever waited for a limited rate.
+    pub most_waiting: usize,
 }
 
 /// When a packet arrives, and when a second copy does.
@@ -100,6 +103,8 @@ pub(crate) struct Line {
     bad: bool,
     /// When the last byte that was let in has left the queue.
     busy_until: Instant,
+    /// The part of the queue that was let in at an earlier rate: when its last byte leaves, and that rate.
+    older: (Instant, u64),
     /// Arrival of the last packet in order.
     last_arrival: Instant,
     /// Arrival of the last piece of a stream.
@@ -150,9 +155,30 @@ impl Line {
             rng,
             bad: false,
             busy_until: Instant::ORIGIN,
+            older: (Instant::ORIGIN, 0),
             last_arrival: Instant::ORIGIN,
             last_piece: Instant::ORIGIN,
         }
+    }
+
+    /// Takes another configuration. What waits keeps its place and leaves at the rate that it was let in at.
+    pub(crate) fn reconfigure(&mut self, now: Instant, config: Link) {
+        if config.rate != self.config.rate {
+            self.older = match self.config.rate {
+                // Of two rates before this one, the first is forgotten.
+                Some(rate) if self.busy_until > now => (self.busy_until, rate.max(1)),
+                _ => (now, 0),
+            };
+        }
+        self.config = config;
+    }
+
+    /// Bytes that wait for the rate.
+    pub(crate) fn waiting(&self, now: Instant) -> usize {
+        let bytes = |time: Duration, rate: u64| (time.as_nanos() * u128::from(rate) / 8_000_000_000) as usize;
+        let (until, older) = self.older;
+        let rest = self.busy_until.since(until.max(now));
+        bytes(until.since(now), older) + bytes(rest, self.config.rate.map_or(0, |rate| rate.max(1)))
     }
 
     /// Lets a packet in: when it arrives, and when a second copy does.
@@ -180,9 +206,11 @@ impl Line {
         if packet.protocol == Protocol::Tcp {
             return self.decide_piece(now, packet, lost, shake);
         }
-        if self.config.mtu.is_some_and(|mtu| len > mtu) {
-            return Err(Drop::Mtu);
-        }
+        let len = match self.config.mtu {
+            Some(mtu) if len > mtu && packet.dont_fragment => return Err(Drop::Mtu),
+            Some(mtu) => packet.wire_len_in_fragments(mtu),
+            None => len,
+        };
         let departure = self.enqueue(now, len, packet)?;
         if self.loses(lost) {
             return Err(Drop::Loss);
@@ -212,11 +240,11 @@ impl Line {
     /// When the packet has left the queue.
     fn enqueue(&mut self, now: Instant, len: usize, packet: &mut Packet) -> Result<Instant, Drop> {
         let Some(rate) = self.config.rate else { return Ok(now) };
-        let rate = rate.max(1);
-        let waiting = (self.busy_until.since(now).as_nanos() * u128::from(rate) / 8_000_000_000) as usize;
+        let waiting = self.waiting(now);
         if waiting + len > self.config.queue {
             return Err(Drop::Queue);
         }
+        self.counters.most_waiting = self.counters.most_waiting.max(waiting + len);
         if self.config.mark_above.is_some_and(|limit| waiting > limit) && packet.ecn != Ecn::NotEct {
             packet.ecn = Ecn::Ce;
             self.counters.marked += 1;
@@ -276,6 +304,37 @@ mod tests {
         let at = |ms| Ok((Instant::from_millis(ms), None));
         assert_eq!(fates, [at(6), at(7), at(8), Err(Drop::Queue), Err(Drop::Queue)]);
         assert_eq!(line.admit(Instant::from_millis(2), &mut packet(1000)), at(9), "the queue has drained");
+    }
+
+    #[test]
+    fn the_queue_is_counted_in_bytes_whatever_rates_it_was_filled_at() {
+        let slow = Link { rate: Some(8_000_000), queue: 4000, ..Link::default() };
+        let mut line = line(slow);
+        admit(&mut line, 4, Duration::ZERO);
+        let at = Instant::from_millis;
+        assert_eq!([0, 1, 3, 4, 9].map(|ms| line.waiting(at(ms))), [4000, 3000, 1000, 0, 0]);
+        // Twice the rate: what waits leaves as slowly as it would have, what comes now twice as fast.
+        line.reconfigure(at(2), Link { rate: Some(16_000_000), ..slow });
+        assert_eq!(line.waiting(at(2)), 2000);
+        let departure = line.admit(at(2), &mut packet(1000)).unwrap().0;
+        assert_eq!(departure, at(4) + MS / 2);
+        assert_eq!([at(2), at(3), at(4), departure].map(|t| line.waiting(t)), [3000, 2000, 1000, 0]);
+        assert_eq!(line.counters.most_waiting, 4000);
+        line.reconfigure(at(10), slow);
+        assert_eq!(line.waiting(at(10)), 0);
+        assert_eq!(line.admit(at(10), &mut packet(1000)), Ok((at(11), None)));
+        line.reconfigure(at(10), Link { rate: None, ..slow });
+        assert_eq!(line.waiting(at(10)), 1000, "the last of it is still there");
+    }
+
+    #[test]
+    fn packets_that_may_be_cut_pass_and_cost_a_header_for_each_part() {
+        let mut line = line(Link { mtu: Some(1280), rate: Some(8_000_000), ..Link::default() });
+        let mut long = Packet { dont_fragment: false, ..packet(1500) };
+        let arrival = line.admit(Instant::ORIGIN, &mut long).unwrap().0;
+        assert_eq!(arrival, Instant::from_nanos(1_520_000));
+        let mut fits = Packet { dont_fragment: false, ..packet(1280) };
+        assert_eq!(line.admit(arrival, &mut fits).unwrap().0, Instant::from_nanos(2_800_000));
     }
 
     #[test]

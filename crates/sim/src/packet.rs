@@ -33,15 +33,17 @@ pub struct Packet {
     pub protocol: Protocol,
     /// Congestion mark.
     pub ecn: Ecn,
+    /// Whether a line drops it rather than cut it where it is too long.
+    pub dont_fragment: bool,
     /// What UDP or TCP carries.
     pub payload: Vec<u8>,
 }
 
 impl Packet {
-    /// A datagram without a congestion mark.
+    /// A datagram without a congestion mark that may not be cut.
     pub fn udp(source: SocketAddr, destination: SocketAddr, payload: impl Into<Vec<u8>>) -> Self {
         let protocol = Protocol::Udp;
-        Self { id: None, source, destination, protocol, ecn: Ecn::NotEct, payload: payload.into() }
+        Self { id: None, source, destination, protocol, ecn: Ecn::NotEct, dont_fragment: true, payload: payload.into() }
     }
 
     /// A piece of a stream.
@@ -57,6 +59,18 @@ impl Packet {
             Protocol::Tcp => 20,
         };
         ip + transport + self.payload.len()
+    }
+
+    /// The same where it is cut into fragments of at most `mtu` bytes, each with an IP header.
+    pub(crate) fn wire_len_in_fragments(&self, mtu: usize) -> usize {
+        let ip = if self.destination.is_ipv4() { 20 } else { 48 };
+        let whole = self.wire_len();
+        if whole <= mtu {
+            return whole;
+        }
+        // All but the last carry a multiple of eight bytes (RFC 791 §3.2).
+        let each = (mtu.saturating_sub(ip) & !7).max(8);
+        whole + (whole - ip).div_ceil(each).saturating_sub(1) * ip
     }
 }
 

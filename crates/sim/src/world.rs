@@ -187,9 +187,10 @@ impl World {
         self.topology.set_addresses(attachment, addresses);
     }
 
-    /// Changes a line from now on; what is under way is not affected.
+    /// Changes a line from now on; what is under way, or waits for its rate, is not affected.
     pub fn set_link(&mut self, attachment: AttachmentId, direction: Direction, link: Link) {
-        self.line_mut(attachment, direction).config = link;
+        let now = self.now;
+        self.line_mut(attachment, direction).reconfigure(now, link);
     }
 
     /// Adds an observer.
@@ -264,11 +265,17 @@ impl World {
 
     /// What one direction of a line has done.
     pub fn counters(&self, attachment: AttachmentId, direction: Direction) -> Counters {
-        let attachment = &self.topology.attachments[attachment.0];
-        match direction {
-            Direction::Up => attachment.up.counters,
-            Direction::Down => attachment.down.counters,
-        }
+        self.line(attachment, direction).counters
+    }
+
+    /// What one direction of a line is like now.
+    pub fn link(&self, attachment: AttachmentId, direction: Direction) -> Link {
+        self.line(attachment, direction).config
+    }
+
+    /// Bytes that wait now for the rate of one direction of a line.
+    pub fn waiting(&self, attachment: AttachmentId, direction: Direction) -> usize {
+        self.line(attachment, direction).waiting(self.now)
     }
 
     /// Packets that reached an element.
@@ -279,6 +286,14 @@ impl World {
     /// Packets for which there was no way.
     pub fn unroutable(&self) -> u64 {
         self.unroutable
+    }
+
+    fn line(&self, attachment: AttachmentId, direction: Direction) -> &Line {
+        let attachment = &self.topology.attachments[attachment.0];
+        match direction {
+            Direction::Up => &attachment.up,
+            Direction::Down => &attachment.down,
+        }
     }
 
     fn line_mut(&mut self, attachment: AttachmentId, direction: Direction) -> &mut Line {

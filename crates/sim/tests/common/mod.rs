@@ -1,4 +1,5 @@
 //! A host that sends what it is told to and keeps what it gets.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
