@@ -11,7 +11,7 @@ pub use peerage_net::interfaces::{Filter as InterfaceFilter, Kind as InterfaceKi
 pub use peerage_net::tcp::{TlsError, TlsOptions};
 pub use peerage_session::config::{DtlsOptions, IceTransportPolicy};
 use peerage_session::face::Certificate;
-pub use peerage_session::face::{CipherSuite, DtlsVersions, Group};
+pub use peerage_session::face::{CipherSuite, DtlsVersions, Group, OnShareExceeded};
 
 /// Configuration of one connection (W3C `RTCConfiguration`).
 #[derive(Clone, Debug, Default)]
@@ -102,8 +102,14 @@ pub struct Settings {
     /// How often interfaces are looked at for changes. Default: 3 s. Zero: never. Where the kernel tells of changes, as on
     /// Linux, they are heard at once, and looked for a tenth as often.
     pub interface_poll: Duration,
-    /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB.
+    /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB. Less is granted until the
+    /// application has shown that it reads: 512 KiB, or two of the largest messages.
     pub receive_window: usize,
+    /// Percentage of `receive_window` that one channel may hold unread, because all channels of a connection share its
+    /// one window. Default: 50. Kept within 1 to 100.
+    pub channel_share: u8,
+    /// What becomes of a channel that holds more than its share. Default: all channels wait until it is read.
+    pub on_share_exceeded: OnShareExceeded,
     /// Unsent bytes that a connection holds before `send` waits. Default: 4 MiB.
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB, as in Chromium.
@@ -136,6 +142,8 @@ impl Default for Settings {
             publish_mdns: false,
             interface_poll: Duration::from_secs(3),
             receive_window: 4 << 20,
+            channel_share: 50,
+            on_share_exceeded: OnShareExceeded::Stall,
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
             max_datagram: 1200,

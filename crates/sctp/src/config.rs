@@ -13,9 +13,16 @@ pub struct Config {
     /// Most bytes of an SCTP packet; default 1191 (1280 minus IPv6, UDP, ChannelData and DTLS overhead). Larger packets
     /// cost less, but a packet larger than the path takes is lost each time.
     pub max_packet: usize,
-    /// Bytes that may be held for the application and for reassembly; default 5 MiB. Bounds memory, and throughput to one
-    /// window per round trip.
+    /// Most bytes that are held for the application and for reassembly, what holding them costs included; default 5 MiB.
+    /// Bounds memory, and throughput to one window per round trip. Less is granted at first (512 KiB, or twice
+    /// `max_message_size`), and twice as much whenever the owner has read half of it within four round trips, so that an
+    /// owner who does not read holds little.
     pub receive_window: usize,
+    /// Percentage of `receive_window` that one channel may hold unread; default 50, kept within 1 to 100. SCTP has one
+    /// window for all channels: this is what keeps one that is not read from taking all of it.
+    pub channel_share: u8,
+    /// What becomes of a channel that holds more than its share; default [`OnShareExceeded::Stall`].
+    pub on_share_exceeded: OnShareExceeded,
     /// Most bytes of one incoming message, announced as `a=max-message-size`; default 262144. A larger one ends the
     /// association. Kept at or below `receive_window`.
     pub max_message_size: usize,
@@ -59,6 +66,19 @@ pub struct Config {
     pub initial_window: usize,
 }
 
+/// What becomes of a channel that holds more unread bytes than its share of the receive window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnShareExceeded {
+    /// The window closes for all channels, as in browsers, until half of the share has been read. Nothing is lost.
+    #[default]
+    Stall,
+    /// The channel is closed, after [`Event::ShareExceeded`](crate::event::Event::ShareExceeded), and what it held is
+    /// dropped; the others go on. A reader that lags by its share for a moment only loses its channel, too. The whole
+    /// window is granted from the beginning, so that the share is the same at all times.
+    CloseChannel,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -66,6 +86,8 @@ impl Default for Config {
             remote_port: 5000,
             max_packet: 1191,
             receive_window: 5 << 20,
+            channel_share: 50,
+            on_share_exceeded: OnShareExceeded::Stall,
             max_message_size: 262_144,
             remote_max_message_size: 65_536,
             send_buffer: 16 << 20,

@@ -21,6 +21,8 @@ pub enum Event {
     Writable,
     /// The peer closes the channel: nothing can be sent any more, what was received can still be read.
     Closing(ChannelId),
+    /// The channel held more unread bytes than its share of the receive window, and is closed for it; what it held is gone.
+    ShareExceeded(ChannelId),
     /// The channel is closed in both directions. What was received can still be read.
     Closed(ChannelId),
     /// The association is over; every channel was closed before.

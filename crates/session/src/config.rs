@@ -8,6 +8,7 @@ use peerage_crypto::keys::Keys;
 use peerage_crypto::keys::system::SYSTEM;
 use peerage_dtls::config::Versions;
 use peerage_dtls::suite::{CipherSuite, Group};
+use peerage_sctp::config::OnShareExceeded;
 
 use crate::ice_server::ServerUrl;
 
@@ -53,6 +54,10 @@ pub struct Config {
     pub max_datagram: usize,
     /// Unread bytes held before the peer must wait. Default: 4 MiB.
     pub receive_window: usize,
+    /// Percentage of `receive_window` that one channel may hold unread. Default: 50.
+    pub channel_share: u8,
+    /// What becomes of a channel that holds more. Default: all channels wait until it is read.
+    pub on_share_exceeded: OnShareExceeded,
     /// Unsent bytes held before a send is refused. Default: 4 MiB.
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB.
@@ -77,6 +82,8 @@ impl Default for Config {
             ufrag_prefix: String::new(),
             max_datagram: 1200,
             receive_window: 4 << 20,
+            channel_share: 50,
+            on_share_exceeded: OnShareExceeded::Stall,
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
         }

@@ -195,6 +195,8 @@ impl Session {
 fn numbered(config: &Config, rng: &Rng, number: u32) -> Association {
     let mut sctp = SctpConfig::default();
     sctp.receive_window = config.receive_window;
+    sctp.channel_share = config.channel_share;
+    sctp.on_share_exceeded = config.on_share_exceeded;
     sctp.send_buffer = config.send_buffer;
     sctp.max_message_size = config.max_message_size;
     sctp.max_packet = config.max_datagram.clamp(LEAST_DATAGRAM, MOST_DATAGRAM) - RECORD_OVERHEAD;

@@ -43,6 +43,8 @@ pub enum Event {
     Writable,
     /// A channel is being closed by the peer.
     ChannelClosing(ChannelId),
+    /// A channel held more unread bytes than its share of the receive window, and is closed for it; what it held is gone.
+    ChannelShareExceeded(ChannelId),
     /// A channel is closed.
     ChannelClosed(ChannelId),
     /// A path proved that it belongs to this session: packets from it are this session's from now on.

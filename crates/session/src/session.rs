@@ -352,6 +352,7 @@ impl Session {
                 SctpEvent::BufferedAmountLow(id) => Event::ChannelBufferedAmountLow(id),
                 SctpEvent::Writable => Event::Writable,
                 SctpEvent::Closing(id) => Event::ChannelClosing(id),
+                SctpEvent::ShareExceeded(id) => Event::ChannelShareExceeded(id),
                 SctpEvent::Closed(id) => Event::ChannelClosed(id),
                 SctpEvent::Down(reason) => {
                     down = Some(reason);
