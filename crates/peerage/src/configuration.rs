@@ -104,6 +104,10 @@ pub struct Settings {
     pub interface_poll: Duration,
     /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB. Less is granted until the
     /// application has shown that it reads: 512 KiB, or two of the largest messages.
+    /// How many tasks share the work, each with sockets of its own on the same port (Linux, Android; elsewhere it is one).
+    /// Default: `None`, one for each worker of the runtime, at most 8. More than the runtime has workers bring nothing.
+    pub shards: Option<usize>,
+    /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB.
     pub receive_window: usize,
     /// Percentage of `receive_window` that one channel may hold unread, because all channels of a connection share its
     /// one window. Default: 50. Kept within 1 to 100.
@@ -141,6 +145,7 @@ impl Default for Settings {
             include_loopback: None,
             publish_mdns: false,
             interface_poll: Duration::from_secs(3),
+            shards: None,
             receive_window: 4 << 20,
             channel_share: 50,
             on_share_exceeded: OnShareExceeded::Stall,

@@ -34,6 +34,22 @@ pub struct DataChannelInit {
     pub protocol: String,
     /// The stream id that both sides agreed on by other means; `None`: the channel is announced in-band.
     pub negotiated: Option<u16>,
+    /// What share of the sending capacity the channel gets beside others of its connection. Default: low, the normal one.
+    pub priority: Priority,
+}
+
+/// W3C `RTCPriorityType`: each gets twice the share of the one before it (RFC 8831 §6.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Below normal.
+    VeryLow,
+    /// Normal.
+    #[default]
+    Low,
+    /// High.
+    Medium,
+    /// Extra high.
+    High,
 }
 
 impl Default for DataChannelInit {
@@ -44,6 +60,29 @@ impl Default for DataChannelInit {
             max_packet_life_time: None,
             protocol: String::new(),
             negotiated: None,
+            priority: Priority::Low,
+        }
+    }
+}
+
+impl Priority {
+    /// As the announcement of a channel carries it (RFC 8831 §6.4).
+    const fn on_the_wire(self) -> u16 {
+        match self {
+            Self::VeryLow => 128,
+            Self::Low => 256,
+            Self::Medium => 512,
+            Self::High => 1024,
+        }
+    }
+
+    /// The class that a peer's number falls into: any may come.
+    const fn of_wire(priority: u16) -> Self {
+        match priority {
+            0..=191 => Self::VeryLow,
+            192..=383 => Self::Low,
+            384..=767 => Self::Medium,
+            _ => Self::High,
         }
     }
 }
@@ -213,6 +252,11 @@ impl DataChannel {
         self.init(|init| init.ordered).unwrap_or(true)
     }
 
+    /// Its share of the sending capacity, as the opener asked.
+    pub fn priority(&self) -> Priority {
+        self.init(|init| Priority::of_wire(init.priority)).unwrap_or_default()
+    }
+
     /// The stream id, once it is known.
     pub fn id(&self) -> Option<u16> {
         self.connection.cell.lock().session.stream_id(self.id)
@@ -273,8 +317,9 @@ impl std::fmt::Debug for DataChannel {
 
 impl From<DataChannelInit> for ChannelInit {
     fn from(init: DataChannelInit) -> Self {
-        let DataChannelInit { ordered, max_retransmits, max_packet_life_time, protocol, negotiated } = init;
-        Self { ordered, max_retransmits, max_packet_life_time, protocol, negotiated, ..Self::default() }
+        let DataChannelInit { ordered, max_retransmits, max_packet_life_time, protocol, negotiated, priority } = init;
+        let priority = priority.on_the_wire();
+        Self { label: String::new(), ordered, max_retransmits, max_packet_life_time, protocol, negotiated, priority }
     }
 }
 

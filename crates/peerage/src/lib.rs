@@ -26,7 +26,7 @@ mod shard;
 mod shared;
 
 pub use configuration::{Configuration, IceServer, Settings};
-pub use data_channel::{DataChannel, DataChannelInit, DataChannelState, Message};
+pub use data_channel::{DataChannel, DataChannelInit, DataChannelState, Message, Priority};
 pub use endpoint::Endpoint;
 pub use error::{Error, ErrorKind};
 pub use event::Event;
