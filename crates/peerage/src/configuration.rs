@@ -102,12 +102,11 @@ pub struct Settings {
     /// How often interfaces are looked at for changes. Default: 3 s. Zero: never. Where the kernel tells of changes, as on
     /// Linux, they are heard at once, and looked for a tenth as often.
     pub interface_poll: Duration,
-    /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB. Less is granted until the
-    /// application has shown that it reads: 512 KiB, or two of the largest messages.
     /// How many tasks share the work, each with sockets of its own on the same port (Linux, Android; elsewhere it is one).
     /// Default: `None`, one for each worker of the runtime, at most 8. More than the runtime has workers bring nothing.
     pub shards: Option<usize>,
-    /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB.
+    /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB. Less is granted until the
+    /// application has shown that it reads: 512 KiB, or two of the largest messages.
     pub receive_window: usize,
     /// Percentage of `receive_window` that one channel may hold unread, because all channels of a connection share its
     /// one window. Default: 50. Kept within 1 to 100.
