@@ -10,8 +10,8 @@ pub struct Config {
     pub local_port: u16,
     /// The peer's SCTP port; default 5000, replaced by `set_remote`.
     pub remote_port: u16,
-    /// Most bytes of an SCTP packet; default 1191 (1280 minus IPv6, UDP, ChannelData and DTLS overhead). Larger packets
-    /// cost less, but a packet larger than the path takes is lost each time.
+    /// Most bytes of an SCTP packet before the first poll tells what the path takes; default 1191 (1280 minus IPv6, UDP,
+    /// ChannelData and DTLS overhead). The initial congestion window counts in it.
     pub max_packet: usize,
     /// Most bytes that are held for the application and for reassembly, what holding them costs included; default 5 MiB.
     /// Bounds memory, and throughput to one window per round trip. Less is granted at first (512 KiB, or twice

@@ -141,9 +141,10 @@ impl<'a> PacketWriter<'a> {
         Some(Self { buf, len: HEADER_LEN, limit })
     }
 
-    /// Raises the limit to the whole buffer: for a chunk that was sized for a larger path and cannot be cut again.
-    pub fn lift_limit(&mut self) {
-        self.limit = self.buf.len() & !3;
+    /// Raises the limit so that `room` bytes are left, as far as the buffer has them: for a chunk that was sized for a larger
+    /// path and cannot be cut again.
+    pub fn lift_limit(&mut self, room: usize) {
+        self.limit = (self.len + room).clamp(self.limit, (self.buf.len() & !3).max(self.limit));
     }
 
     /// Appends a chunk with a body of `body_len` bytes and lends the body; `None` if it does not fit.

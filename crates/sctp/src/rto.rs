@@ -39,6 +39,14 @@ impl Rto {
         self.current = timeout.clamp(self.min, self.max);
     }
 
+    /// Takes a round trip that somebody else measured on this path, if none was measured here. It is no sample: a peer that
+    /// answers checks at once may delay its SACKs.
+    pub(crate) fn hint(&mut self, rtt: Duration) {
+        if self.measured.is_none() {
+            self.current = (rtt + (2 * rtt).max(MIN_VARIANCE)).clamp(self.min, self.max);
+        }
+    }
+
     /// Doubles the timeout after it expired (RFC 9260 §6.3.3 E2).
     pub(crate) fn back_off(&mut self) {
         self.current = (self.current * 2).min(self.max);

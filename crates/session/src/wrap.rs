@@ -184,7 +184,7 @@ impl Session {
             // Alone, a packet may be larger than the path: a chunk that was sized for another one cannot be cut again.
             let limit = if segment.is_none() { usize::MAX } else { max_packet };
             let mut slot = Slot::new(room, head, tail, limit);
-            let sctp = SctpBudget { bytes: budget.bytes - len, max_packet };
+            let sctp = SctpBudget { bytes: budget.bytes - len, max_packet, safe_packet: max_packet };
             if association.poll_transmit(now, &sctp, &mut slot).is_none() {
                 break;
             }

@@ -12,6 +12,9 @@ const INFO: u16 = 1;
 /// Length of the body: parameter header, nonce, time.
 pub(crate) const BODY_LEN: usize = 4 + 8 + 8;
 
+/// Longest HEARTBEAT that is echoed, in bytes: no stack needs more, and one that fits no packet would stand in the way.
+const MAX_ECHO: usize = 512;
+
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     interval: Duration,
@@ -49,31 +52,41 @@ impl Heartbeat {
     pub(crate) fn send(&mut self, now: Instant, nonce: u64) -> [u8; BODY_LEN] {
         self.due = false;
         self.outstanding = Some(nonce);
-        let mut body = [0; BODY_LEN];
-        body[0..2].copy_from_slice(&INFO.to_be_bytes());
-        body[2..4].copy_from_slice(&(BODY_LEN as u16).to_be_bytes());
-        body[4..12].copy_from_slice(&nonce.to_be_bytes());
-        body[12..20].copy_from_slice(&now.as_nanos().to_be_bytes());
-        body
+        body(now, nonce)
     }
 
-    /// Takes an answer; the time at which the heartbeat left, if it is the outstanding one.
-    pub(crate) fn answered(&mut self, body: &[u8]) -> Option<Instant> {
-        let mut r = Reader::new(body);
-        r.u32()?;
-        let (nonce, sent_at) = (r.u64()?, r.u64()?);
-        (self.outstanding == Some(nonce)).then(|| {
+    /// Takes an answer; whether it is to the outstanding one.
+    fn answered(&mut self, nonce: u64) -> bool {
+        let fits = self.outstanding == Some(nonce);
+        if fits {
             self.outstanding = None;
-            Instant::from_nanos(sent_at)
-        })
+        }
+        fits
     }
+}
+
+/// The body of a heartbeat: its information parameter, with a nonce that nobody off the path can guess.
+pub(super) fn body(now: Instant, nonce: u64) -> [u8; BODY_LEN] {
+    let mut body = [0; BODY_LEN];
+    body[0..2].copy_from_slice(&INFO.to_be_bytes());
+    body[2..4].copy_from_slice(&(BODY_LEN as u16).to_be_bytes());
+    body[4..12].copy_from_slice(&nonce.to_be_bytes());
+    body[12..20].copy_from_slice(&now.as_nanos().to_be_bytes());
+    body
+}
+
+/// Nonce and time of an echoed body.
+fn read(body: &[u8]) -> Option<(u64, Instant)> {
+    let mut r = Reader::new(body);
+    r.u32()?;
+    Some((r.u64()?, Instant::from_nanos(r.u64()?)))
 }
 
 impl Association {
     /// Echoes what the peer sent.
     pub(super) fn on_heartbeat(&mut self, body: &[u8]) {
         let Ok(len) = u16::try_from(body.len() + CHUNK_HEADER_LEN) else { return };
-        if usize::from(len) > self.config.max_packet {
+        if usize::from(len) > MAX_ECHO {
             return;
         }
         let mut chunk = Vec::with_capacity(len.into());
@@ -84,7 +97,9 @@ impl Association {
     }
 
     pub(super) fn on_heartbeat_ack(&mut self, now: Instant, body: &[u8]) {
-        if let Some(sent_at) = self.heartbeat.as_mut().and_then(|h| h.answered(body)) {
+        let Some((nonce, sent_at)) = read(body) else { return };
+        self.probe_answered(nonce);
+        if self.heartbeat.as_mut().is_some_and(|h| h.answered(nonce)) {
             self.sender.rto.sample(now.since(sent_at));
             self.sender.timeouts = 0;
         }

@@ -102,6 +102,7 @@ impl Association {
             chunk::ERROR => self.on_error(body),
             chunk::RE_CONFIG => self.on_reconfig(now, body),
             chunk::FORWARD_TSN => self.on_forward_tsn(body),
+            chunk::PAD => {}
             chunk::HEARTBEAT => self.stats.drops.state += 1,
             _ => return self.on_unknown(raw),
         }

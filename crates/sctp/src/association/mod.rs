@@ -7,6 +7,7 @@ mod data;
 mod dcep;
 mod heartbeat;
 mod input;
+pub mod probe;
 mod receiver;
 mod replies;
 mod reset;
@@ -33,7 +34,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use heartbeat::Heartbeat;
 use peerage_base::rng::Rng;
-use peerage_base::time::Instant;
+use peerage_base::time::{Duration, Instant};
+use probe::Probe;
 use receiver::Receiver;
 use replies::Replies;
 use reset::Resets;
@@ -65,6 +67,7 @@ pub struct Association {
     resets: Resets,
     replies: Replies,
     heartbeat: Option<Heartbeat>,
+    probe: Probe,
     events: VecDeque<Event>,
     stats: Stats,
 }
@@ -140,6 +143,7 @@ impl Association {
             resets: Resets::new(local_tsn, Tsn(0)),
             replies: Replies::default(),
             heartbeat: config.heartbeat_interval.map(|interval| Heartbeat::new(interval, now)),
+            probe: Probe::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
             config,
@@ -155,6 +159,13 @@ impl Association {
     /// The selected path is another one: what was learnt of round trips and congestion is forgotten.
     pub fn path_changed(&mut self, now: Instant) {
         self.sender.path_changed(now);
+        self.forget_probe();
+    }
+
+    /// Tells the path's round trip as ICE measured it, for as long as none was measured here: the first retransmission
+    /// timeout is what one such sample would make it.
+    pub fn hint_round_trip(&mut self, rtt: Duration) {
+        self.sender.rto.hint(rtt);
     }
 
     /// What was done so far.

@@ -1,10 +1,13 @@
 //! State of the sending half.
 
+use crate::budget::Budget;
+use crate::chunk::data::DATA_HEADER_LEN;
 use crate::config::Config;
 use crate::congestion::{Congestion, Controller};
 use crate::numbers::Tsn;
 use crate::outgoing::flight::{Flight, MessageId};
 use crate::outgoing::queue::Load;
+use crate::packet::HEADER_LEN;
 use crate::rto::Rto;
 use peerage_base::time::{Duration, Instant};
 
@@ -38,6 +41,9 @@ pub(crate) struct Sender {
     /// Size of the greatest message refused since the buffer was last writable.
     pub(crate) refused: Option<usize>,
     next_message: MessageId,
+    /// Most bytes of a packet at present, and of one that is sure to pass later.
+    packet: usize,
+    safe_packet: usize,
 }
 
 impl Sender {
@@ -58,12 +64,20 @@ impl Sender {
             queued: Load::default(),
             refused: None,
             next_message: 0,
+            packet: config.max_packet,
+            safe_packet: config.max_packet,
         }
     }
 
     pub(crate) fn message_id(&mut self) -> MessageId {
         self.next_message += 1;
         self.next_message
+    }
+
+    /// Takes over what the path carries now.
+    pub(crate) fn set_packet(&mut self, budget: &Budget) {
+        self.safe_packet = budget.safe_packet;
+        self.packet = budget.max_packet;
     }
 
     /// Starts T3 unless it runs.
@@ -105,6 +119,11 @@ impl Sender {
     /// Whether the congestion window lets another chunk go.
     pub(crate) fn window_is_open(&self) -> bool {
         self.flight.in_flight() < self.congestion.window()
+    }
+
+    /// Bytes of user data in the longest chunk.
+    pub(crate) fn full_payload(&self) -> usize {
+        (self.packet.min(self.safe_packet) & !3).saturating_sub(HEADER_LEN + DATA_HEADER_LEN)
     }
 
     /// Bytes of user data that the peer has room for beyond what is on its way.

@@ -17,7 +17,7 @@ impl Association {
             State::Idle | State::Established | State::ShutdownPending | State::ShutdownReceived => None,
         };
         let heartbeat = self.heartbeat.as_ref().filter(|_| self.state.is_up()).map(|h| h.deadline());
-        [of_state, heartbeat, self.sender.t3, self.receiver.deadline(), self.resets.deadline()]
+        [of_state, heartbeat, self.probe.deadline(), self.sender.t3, self.receiver.deadline(), self.resets.deadline()]
             .into_iter()
             .fold(None, earliest)
     }
@@ -31,6 +31,7 @@ impl Association {
         self.receiver.handle_timeout(now);
         self.resets.expire(now, self.config.rto_max);
         self.expire_heartbeat(now);
+        self.expire_probe(now);
     }
 
     fn expire_state(&mut self, now: Instant) {

@@ -8,7 +8,7 @@ use crate::chunk::{self, forward_tsn, sack};
 use crate::congestion::{Controller, Sent};
 use crate::numbers::Tag;
 use crate::outgoing::flight::{Abandoned, Chunk, Limit};
-use crate::packet::{CHUNK_HEADER_LEN, PacketWriter};
+use crate::packet::{CHUNK_HEADER_LEN, PacketWriter, padded};
 use peerage_base::slot::Slot;
 use peerage_base::time::Instant;
 
@@ -18,8 +18,8 @@ const MIN_FRAGMENT: usize = 256;
 impl Association {
     /// Writes the next packet into the slot and answers its length; `None` if there is nothing to send now.
     ///
-    /// The slot needs room for [`Config::max_packet`](crate::config::Config::max_packet), even on a smaller path: what was
-    /// sized for a larger one cannot be cut again. A length beyond `budget.max_packet` tells that this is such a packet.
+    /// The slot needs room for the largest [`Budget::safe_packet`] that ever was, even on a smaller path: a chunk that was
+    /// sized for it cannot be cut again. A length beyond `budget.max_packet` tells that this is such a packet.
     pub fn poll_transmit(&mut self, now: Instant, budget: &Budget, slot: &mut Slot<'_>) -> Option<usize> {
         let len = match self.replies.pop_packet() {
             Some(packet) => {
@@ -47,7 +47,8 @@ impl Association {
             State::CookieEchoed { echo, .. } if !echo.is_due() => return None,
             _ => {}
         }
-        let limit = budget.max_packet.min(self.config.max_packet).min(room.len());
+        self.sender.set_packet(budget);
+        let limit = budget.max_packet.min(room.len());
         let (source, destination) = (self.config.local_port, self.config.remote_port);
         let mut packet = PacketWriter::new(&mut *room, limit, source, destination, self.peer.tag)?;
         let echoes = self.write_cookie_echo(now, &mut packet);
@@ -79,8 +80,9 @@ impl Association {
 
     fn write_cookie_echo(&mut self, now: Instant, packet: &mut PacketWriter<'_>) -> bool {
         let State::CookieEchoed { cookie, echo } = &mut self.state else { return false };
-        if packet.room() < CHUNK_HEADER_LEN + cookie.len() {
-            packet.lift_limit();
+        let len = padded(CHUNK_HEADER_LEN + cookie.len());
+        if packet.room() < len {
+            packet.lift_limit(len);
         }
         let Some(body) = packet.chunk(chunk::COOKIE_ECHO, 0, cookie.len()) else { return false };
         body.copy_from_slice(cookie);
@@ -210,7 +212,7 @@ impl Association {
                 break;
             }
             if len > packet.room() && packet.is_empty() {
-                packet.lift_limit();
+                packet.lift_limit(len);
             }
             if !header.write(&payload, packet) {
                 break;
@@ -243,19 +245,15 @@ impl Association {
     fn fragment_len(&self, id: ChannelId, packet: &PacketWriter<'_>) -> Option<usize> {
         let room = packet.room().checked_sub(DATA_HEADER_LEN).filter(|room| *room > 0)?;
         let rest = self.channels.get(id)?.queue.front()?.payload.len();
+        let full = self.sender.full_payload();
         // A message that fits a packet of its own is left whole; a fragment must be worth its header.
-        if rest > room && !packet.is_empty() && (rest <= self.full_payload() || room < MIN_FRAGMENT) {
+        if rest > room && !packet.is_empty() && (rest <= full || room < MIN_FRAGMENT) {
             return None;
         }
-        let len = rest.min(room);
+        let len = if rest <= full { rest.min(room) } else { rest.min(share(room, full)) };
         // With nothing on its way, one chunk probes a closed window (RFC 9260 §6.1 A).
         let fits = len <= self.sender.peer_room() || self.sender.flight.in_flight() == 0;
         fits.then_some(len)
-    }
-
-    /// Bytes of user data in a packet that has nothing else.
-    fn full_payload(&self) -> usize {
-        (self.config.max_packet & !3).saturating_sub(crate::packet::HEADER_LEN + DATA_HEADER_LEN)
     }
 
     fn write_fragment(&mut self, now: Instant, id: ChannelId, len: usize, packet: &mut PacketWriter<'_>) {
@@ -342,5 +340,15 @@ impl Association {
             }
             self.scheduler.skip();
         }
+    }
+}
+
+/// Payload of the next chunk where packets have room for more than the longest one, `full`: as few chunks as can be, of equal
+/// length, because a short one is not worth its header.
+fn share(room: usize, full: usize) -> usize {
+    let (wire, each) = (room + DATA_HEADER_LEN, full.max(1) + DATA_HEADER_LEN);
+    match wire.div_ceil(each) {
+        0 | 1 => room,
+        chunks => (wire / chunks & !3).saturating_sub(DATA_HEADER_LEN),
     }
 }

@@ -4,6 +4,7 @@ pub mod cause;
 pub mod data;
 pub mod forward_tsn;
 pub mod init;
+pub mod pad;
 pub mod param;
 pub mod reconfig;
 pub mod sack;
@@ -39,6 +40,8 @@ pub const COOKIE_ACK: u8 = 11;
 pub const SHUTDOWN_COMPLETE: u8 = 14;
 /// RE-CONFIG (RFC 6525).
 pub const RE_CONFIG: u8 = 130;
+/// PAD (RFC 4820).
+pub const PAD: u8 = 132;
 /// FORWARD TSN (RFC 3758).
 pub const FORWARD_TSN: u8 = 192;
 

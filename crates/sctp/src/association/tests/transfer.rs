@@ -187,11 +187,11 @@ fn a_budget_of_the_path_holds_data_back_but_not_acknowledgements() {
     w.settle(MINUTE);
     w.send(0, id, pattern(0, 10_000));
     let mut buf = [0; 1500];
-    let tight = Budget { bytes: 1000, max_packet: 1191 };
+    let tight = Budget { bytes: 1000, max_packet: 1191, safe_packet: 1191 };
     let now = w.now;
     assert_eq!(w.ends[0].sctp.poll_transmit(now, &tight, &mut Slot::new(&mut buf, 0, 0, 1500)), None);
     assert!(w.ends[0].sctp.wants_budget());
-    let granted = Budget { bytes: 1191, max_packet: 1000 };
+    let granted = Budget { bytes: 1191, max_packet: 1000, safe_packet: 1000 };
     let len = w.ends[0].sctp.poll_transmit(now, &granted, &mut Slot::new(&mut buf, 0, 0, 1500));
     assert_eq!(len, Some(1000));
     w.settle(MINUTE);
