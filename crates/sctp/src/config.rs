@@ -62,6 +62,9 @@ pub struct Config {
     /// Whether a checksum of zero is accepted and, if the peer accepts it too, sent (RFC 9653); default true. DTLS protects
     /// every packet better than a CRC.
     pub zero_checksum: bool,
+    /// Whether marks on received packets are told to peers that tell of theirs; default true. Turn it off where the marks of
+    /// the IP header are not known.
+    pub ecn: bool,
     /// Initial congestion window in packets; default 10.
     pub initial_window: usize,
 }
@@ -105,6 +108,7 @@ impl Default for Config {
             heartbeat_interval: None,
             cookie_lifetime: Duration::from_secs(60),
             zero_checksum: true,
+            ecn: true,
             initial_window: 10,
         }
     }

@@ -50,7 +50,9 @@ impl Cookie {
         out.extend_from_slice(&peer.outbound.to_be_bytes());
         out.extend_from_slice(&peer.inbound.to_be_bytes());
         let e = peer.extensions;
-        out.push(u8::from(e.forward_tsn) | u8::from(e.reconfig) << 1 | u8::from(e.zero_checksum) << 2);
+        out.push(
+            u8::from(e.forward_tsn) | u8::from(e.reconfig) << 1 | u8::from(e.zero_checksum) << 2 | u8::from(e.ecn) << 3,
+        );
         let mac = hmac::sha256(key, &[&out]);
         out.extend_from_slice(&mac);
         out
@@ -74,8 +76,12 @@ impl Cookie {
         let (tag, tsn, window) = (Tag(r.u32()?), Tsn(r.u32()?), r.u32()?);
         let ties = (Tag(r.u32()?), Tag(r.u32()?));
         let (outbound, inbound, bits) = (r.u16()?, r.u16()?, r.u8()?);
-        let extensions =
-            Extensions { forward_tsn: bits & 1 != 0, reconfig: bits & 2 != 0, zero_checksum: bits & 4 != 0 };
+        let extensions = Extensions {
+            forward_tsn: bits & 1 != 0,
+            reconfig: bits & 2 != 0,
+            zero_checksum: bits & 4 != 0,
+            ecn: bits & 8 != 0,
+        };
         let peer = PeerInit { tag, tsn, window, outbound, inbound, extensions };
         Some(Self { created, local_tag, local_tsn, peer, ties })
     }
@@ -99,7 +105,7 @@ mod tests {
                 window: 5,
                 outbound: 6,
                 inbound: 7,
-                extensions: Extensions { forward_tsn: true, reconfig: false, zero_checksum: true },
+                extensions: Extensions { forward_tsn: true, reconfig: false, zero_checksum: true, ecn: true },
             },
             ties: (Tag(8), Tag(9)),
         }

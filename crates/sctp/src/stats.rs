@@ -28,6 +28,8 @@ pub struct Stats {
     pub duplicates_received: u64,
     /// Packets that arrived with a congestion mark.
     pub congestion_marks: u64,
+    /// Packets of ours that arrived with a congestion mark, as the peer tells.
+    pub congestion_marks_told: u64,
     /// Congestion window in bytes.
     pub congestion_window: usize,
     /// Bytes sent and not yet acknowledged.

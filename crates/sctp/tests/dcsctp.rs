@@ -98,7 +98,7 @@ impl World {
         let mut w = Self::new(link, seed);
         let signalled = w.us.local_init();
         let ours = Init::parse_chunk(&signalled).unwrap().init;
-        let extensions = Extensions { forward_tsn: true, reconfig: true, zero_checksum: false };
+        let extensions = Extensions { forward_tsn: true, reconfig: true, ..Extensions::default() };
         let (outbound, inbound, tag, tsn) = (65_535, 65_535, Tag(0x2FB4_D852), Tsn(0x5564_8EB7));
         let theirs = Init { tag, window: 5 << 20, outbound, inbound, tsn, extensions, cookie: None };
         w.us.start_with(w.now, &theirs.to_chunk()).unwrap();

@@ -76,7 +76,7 @@ impl Association {
                 rtt: outcome.sent_at.map(|at| now.since(at)),
                 delivered: sender.delivered,
                 rate: None,
-                marks: 0,
+                marks: self.marks.take(),
                 in_recovery: sender.recovering,
             });
             trace!(window = sender.congestion.window(), lost, "acknowledged");

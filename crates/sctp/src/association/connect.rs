@@ -1,5 +1,6 @@
 //! The four-way handshake, its collisions, and restarts (RFC 9260 §5).
 
+use super::ecn::Marks;
 use super::reset::Resets;
 use super::sender::Sender;
 use super::timer::Repeat;
@@ -176,7 +177,12 @@ impl Association {
     }
 
     pub(super) fn own_init(&self, tag: Tag, tsn: Tsn) -> Init<'static> {
-        let extensions = Extensions { forward_tsn: true, reconfig: true, zero_checksum: self.config.zero_checksum };
+        let extensions = Extensions {
+            forward_tsn: true,
+            reconfig: true,
+            zero_checksum: self.config.zero_checksum,
+            ecn: self.config.ecn,
+        };
         let streams = self.config.max_streams.max(1);
         let window = u32::try_from(self.config.receive_window).unwrap_or(u32::MAX);
         Init { tag, window, outbound: streams, inbound: streams, tsn, extensions, cookie: None }
@@ -204,6 +210,7 @@ impl Association {
         }
         (self.local_tag, self.local_tsn) = (cookie.local_tag, cookie.local_tsn);
         self.sender = Sender::new(&self.config, self.local_tsn);
+        self.marks = Marks::default();
         self.scheduler = Scheduler::default();
         self.replies.clear();
         self.adopt(cookie.peer);

@@ -47,6 +47,7 @@ impl Association {
         }
         if had_data && self.state.is_up() {
             self.receiver.packet_had_data(now);
+            self.note_mark(ecn);
             self.answer_data_while_shutting_down();
         }
     }
@@ -102,6 +103,7 @@ impl Association {
             chunk::ERROR => self.on_error(body),
             chunk::RE_CONFIG => self.on_reconfig(now, body),
             chunk::FORWARD_TSN => self.on_forward_tsn(body),
+            chunk::ECNE => self.on_echo(body),
             chunk::PAD => {}
             chunk::HEARTBEAT => self.stats.drops.state += 1,
             _ => return self.on_unknown(raw),

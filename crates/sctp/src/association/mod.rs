@@ -5,6 +5,7 @@ mod channels;
 mod connect;
 mod data;
 mod dcep;
+mod ecn;
 mod heartbeat;
 mod input;
 pub mod probe;
@@ -21,6 +22,7 @@ mod transmit;
 #[cfg(test)]
 mod tests;
 
+use crate::budget::Rate;
 use crate::channel::{ChannelInit, ChannelState, Role, Table};
 use crate::config::Config;
 use crate::congestion::Controller;
@@ -32,6 +34,7 @@ use crate::stats::Stats;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
+use ecn::Marks;
 use heartbeat::Heartbeat;
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant};
@@ -68,6 +71,7 @@ pub struct Association {
     replies: Replies,
     heartbeat: Option<Heartbeat>,
     probe: Probe,
+    marks: Marks,
     events: VecDeque<Event>,
     stats: Stats,
 }
@@ -144,6 +148,7 @@ impl Association {
             replies: Replies::default(),
             heartbeat: config.heartbeat_interval.map(|interval| Heartbeat::new(interval, now)),
             probe: Probe::default(),
+            marks: Marks::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
             config,
@@ -160,6 +165,17 @@ impl Association {
     pub fn path_changed(&mut self, now: Instant) {
         self.sender.path_changed(now);
         self.forget_probe();
+    }
+
+    /// How fast packets with user data may leave; `None` before a round trip is known, when the window alone limits them. The
+    /// owner of the path paces.
+    pub fn pacing_rate(&self) -> Option<Rate> {
+        self.sender.congestion.pacing_rate()
+    }
+
+    /// Bytes of all packets with user data that were sent: what the owner of the path counts against the rate.
+    pub fn paced_bytes(&self) -> u64 {
+        self.sender.paced_bytes
     }
 
     /// Tells the path's round trip as ICE measured it, for as long as none was measured here: the first retransmission

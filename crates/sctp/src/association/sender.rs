@@ -44,6 +44,8 @@ pub(crate) struct Sender {
     /// Most bytes of a packet at present, and of one that is sure to pass later.
     packet: usize,
     safe_packet: usize,
+    /// Bytes of all packets with user data.
+    pub(crate) paced_bytes: u64,
 }
 
 impl Sender {
@@ -66,6 +68,7 @@ impl Sender {
             next_message: 0,
             packet: config.max_packet,
             safe_packet: config.max_packet,
+            paced_bytes: 0,
         }
     }
 
@@ -77,7 +80,10 @@ impl Sender {
     /// Takes over what the path carries now.
     pub(crate) fn set_packet(&mut self, budget: &Budget) {
         self.safe_packet = budget.safe_packet;
-        self.packet = budget.max_packet;
+        if self.packet != budget.max_packet {
+            self.packet = budget.max_packet;
+            self.congestion.set_packet(budget.max_packet);
+        }
     }
 
     /// Starts T3 unless it runs.

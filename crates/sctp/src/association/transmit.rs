@@ -96,6 +96,7 @@ impl Association {
             self.replies.cookie_ack = false;
         }
         if self.receiver.sack_is_due() || self.receiver.sack_is_pending() && self.has_data_to_send() {
+            self.write_echo(packet);
             self.write_sack(packet);
         }
         while let Some(reply) = self.replies.first_chunk() {
@@ -192,6 +193,7 @@ impl Association {
             let has_nothing = self.scheduler.is_idle() || sender.peer_room() == 0;
             let app_limited = sender.window_is_open() && has_nothing && !sender.flight.has_lost();
             let bytes = in_flight.saturating_sub(before);
+            sender.paced_bytes += bytes as u64;
             sender.congestion.sent(&Sent { now, bytes, in_flight, app_limited });
         }
     }
@@ -349,6 +351,6 @@ fn share(room: usize, full: usize) -> usize {
     let (wire, each) = (room + DATA_HEADER_LEN, full.max(1) + DATA_HEADER_LEN);
     match wire.div_ceil(each) {
         0 | 1 => room,
-        chunks => (wire / chunks & !3).saturating_sub(DATA_HEADER_LEN),
+        chunks => ((wire / chunks) & !3).saturating_sub(DATA_HEADER_LEN).max(1),
     }
 }

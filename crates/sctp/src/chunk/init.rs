@@ -11,7 +11,7 @@
 //! ```
 
 use super::param::{self, Params};
-use super::{FORWARD_TSN, INIT, RE_CONFIG, Unknown};
+use super::{ECNE, FORWARD_TSN, INIT, RE_CONFIG, Unknown};
 use crate::error::ParseError;
 use crate::numbers::{Tag, Tsn};
 use crate::packet::{CHUNK_HEADER_LEN, padded};
@@ -39,6 +39,8 @@ pub struct Extensions {
     pub reconfig: bool,
     /// Accepts packets whose checksum is zero (RFC 9653).
     pub zero_checksum: bool,
+    /// Tells of congestion marks (see [`ecne`](super::ecne)).
+    pub ecn: bool,
 }
 
 /// The fields of an INIT or INIT ACK chunk.
@@ -151,13 +153,16 @@ impl<'a> Init<'a> {
         if let Some(cookie) = self.cookie {
             param::write(param::STATE_COOKIE, cookie, out);
         }
-        let mut chunks = Vec::with_capacity(2);
+        let mut chunks = Vec::with_capacity(3);
         if self.extensions.reconfig {
             chunks.push(RE_CONFIG);
         }
         if self.extensions.forward_tsn {
             param::write(param::FORWARD_TSN_SUPPORTED, &[], out);
             chunks.push(FORWARD_TSN);
+        }
+        if self.extensions.ecn {
+            chunks.push(ECNE);
         }
         if !chunks.is_empty() {
             param::write(param::SUPPORTED_EXTENSIONS, &chunks, out);
@@ -183,6 +188,7 @@ impl<'a> Init<'a> {
             param::SUPPORTED_EXTENSIONS => {
                 self.extensions.forward_tsn |= value.contains(&FORWARD_TSN);
                 self.extensions.reconfig |= value.contains(&RE_CONFIG);
+                self.extensions.ecn |= value.contains(&ECNE);
             }
             param::ZERO_CHECKSUM => {
                 self.extensions.zero_checksum = value == DTLS_ERROR_DETECTION.to_be_bytes();
@@ -210,7 +216,7 @@ mod tests {
         assert_eq!(init.tag, Tag(0xee8b_86d4));
         assert_eq!((init.window, init.outbound, init.inbound), (0x20000, 1000, 1000));
         assert_eq!(init.tsn, Tsn(0x480f_bd83));
-        assert_eq!(init.extensions, Extensions { forward_tsn: true, reconfig: true, zero_checksum: false });
+        assert_eq!(init.extensions, Extensions { forward_tsn: true, reconfig: true, ..Extensions::default() });
         // RANDOM, CHUNKS, HMAC-ALGO and ECN are of the kind that is skipped without a word.
         assert!(parsed.unrecognized.is_empty());
     }
@@ -233,7 +239,7 @@ mod tests {
         let init = Init::parse_chunk(&CHROME).unwrap().init;
         assert_eq!((init.tag, init.tsn), (Tag(0x2FB4_D852), Tsn(0x5564_8EB7)));
         assert_eq!((init.window, init.outbound, init.inbound), (5 << 20, 65535, 65535));
-        assert_eq!(init.extensions, Extensions { forward_tsn: true, reconfig: true, zero_checksum: false });
+        assert_eq!(init.extensions, Extensions { forward_tsn: true, reconfig: true, ..Extensions::default() });
         assert_eq!(init.to_chunk(), CHROME);
     }
 
@@ -293,7 +299,7 @@ mod tests {
             outbound: 3,
             inbound: 4,
             tsn: Tsn(5),
-            extensions: Extensions { forward_tsn: true, reconfig: true, zero_checksum: true },
+            extensions: Extensions { forward_tsn: true, reconfig: true, zero_checksum: true, ecn: true },
             cookie: Some(b"crumbs"),
         };
         let mut out = Vec::new();

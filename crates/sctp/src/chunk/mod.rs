@@ -2,6 +2,7 @@
 
 pub mod cause;
 pub mod data;
+pub mod ecne;
 pub mod forward_tsn;
 pub mod init;
 pub mod pad;
@@ -36,6 +37,8 @@ pub const ERROR: u8 = 9;
 pub const COOKIE_ECHO: u8 = 10;
 /// COOKIE ACK.
 pub const COOKIE_ACK: u8 = 11;
+/// ECN Echo.
+pub const ECNE: u8 = 12;
 /// SHUTDOWN COMPLETE.
 pub const SHUTDOWN_COMPLETE: u8 = 14;
 /// RE-CONFIG (RFC 6525).

@@ -238,7 +238,7 @@ fn what_is_signalled_is_the_init_that_would_be_sent() {
         let sent = Packet::parse(&w.log[0]).unwrap();
         assert_eq!(sent.chunks().next().unwrap().unwrap().body, &told[4..]);
         assert_eq!(usize::from(told[2]) << 8 | usize::from(told[3]), told.len());
-        assert_eq!(told.len(), if zero_checksum { 40 } else { 30 });
+        assert_eq!(told.len(), if zero_checksum { 40 } else { 31 });
         assert_eq!(w.ends[0].sctp.local_init(), told);
     }
 }
