@@ -23,3 +23,4 @@ pub mod table;
 pub mod topologies;
 pub mod trace;
 pub mod types;
+pub mod wan;

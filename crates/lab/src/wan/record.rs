@@ -1,0 +1,165 @@
+//! What became of a race.
+
+use std::fmt::Write as _;
+
+use peerage_base::time::Duration;
+use peerage_sim::link::Counters;
+
+use crate::wan::flow::Progress;
+use crate::wan::scene::Scene;
+
+/// How often the state of things is noted.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// The state of things at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Bytes that wait for the line.
+    pub waiting: usize,
+    /// Bytes that have left on the line and were not lost, headers included.
+    pub carried: u64,
+    /// Each flow.
+    pub flows: Vec<Progress>,
+}
+
+/// A race, sampled each [`TICK`].
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The flows, in the order in which they were added.
+    pub names: Vec<String>,
+    /// What the line towards the right has done in all.
+    pub line: Counters,
+    rate: u64,
+    product: usize,
+    samples: Vec<Sample>,
+}
+
+/// How much waited for the line, in bandwidth-delay products.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Queue {
+    /// Mean over time.
+    pub mean: f64,
+    /// Not exceeded for 95 % of the time.
+    pub p95: f64,
+    /// At the worst moment.
+    pub max: f64,
+}
+
+impl Record {
+    pub(crate) fn new(scene: &Scene, names: Vec<String>) -> Self {
+        let (rate, product) = (scene.rate(), scene.product());
+        Self { names, line: Counters::default(), rate, product, samples: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, sample: Sample) {
+        self.samples.push(sample);
+    }
+
+    pub(crate) fn finish(&mut self, line: Counters) {
+        self.line = line;
+    }
+
+    /// Application data of a flow per second, from a time until the end, in bytes.
+    pub fn goodput(&self, flow: usize, from: Duration) -> f64 {
+        self.per_second(from, |sample| sample.flows[flow].delivered)
+    }
+
+    /// The share of the line that was in use from a time until the end: packets that arrived, headers included.
+    pub fn used(&self, from: Duration) -> f64 {
+        self.per_second(from, |sample| sample.carried) * 8.0 / self.rate as f64
+    }
+
+    /// When the line was first used to a share of its rate throughout one second after `from`: the end of that second.
+    pub fn reaches(&self, share: f64, from: Duration) -> Option<Duration> {
+        let second = ticks(Duration::from_secs(1));
+        let enough = self.rate as f64 / 8.0 * share;
+        let windows = self.samples.windows(second + 1).enumerate().skip(ticks(from));
+        let mut full = windows.filter(|(_, w)| w[second].carried.saturating_sub(w[0].carried) as f64 >= enough);
+        full.next().map(|(first, _)| TICK * (first + second) as u32)
+    }
+
+    /// When a flow first delivered anything after `from`.
+    pub fn delivers_after(&self, flow: usize, from: Duration) -> Option<Duration> {
+        let before = self.samples.get(ticks(from))?.flows[flow].delivered;
+        let next = self.samples.iter().position(|sample| sample.flows[flow].delivered > before)?;
+        Some(TICK * next as u32)
+    }
+
+    /// The longest time from `from` on in which a flow delivered nothing.
+    pub fn longest_stall(&self, flow: usize, from: Duration) -> Duration {
+        let delivered: Vec<u64> = self.samples.iter().skip(ticks(from)).map(|s| s.flows[flow].delivered).collect();
+        let longest = delivered.chunk_by(|a, b| a == b).map(<[u64]>::len).max().unwrap_or_default();
+        TICK * longest.saturating_sub(1) as u32
+    }
+
+    /// The queue from a time until the end.
+    pub fn queue(&self, from: Duration) -> Queue {
+        let mut waiting: Vec<usize> = self.samples.iter().skip(ticks(from)).map(|sample| sample.waiting).collect();
+        waiting.sort_unstable();
+        let products = |bytes: f64| bytes / self.product as f64;
+        let mean = waiting.iter().sum::<usize>() as f64 / waiting.len().max(1) as f64;
+        let p95 = waiting.get(waiting.len() * 95 / 100).copied().unwrap_or_default();
+        Queue { mean: products(mean), p95: products(p95 as f64), max: products(self.line.most_waiting as f64) }
+    }
+
+    /// The share of a flow's packets that were repetitions.
+    pub fn repeated(&self, flow: usize) -> f64 {
+        let sender = self.last(flow).sender;
+        sender.again as f64 / sender.sent.max(1) as f64
+    }
+
+    /// Time-outs of a flow.
+    pub fn timeouts(&self, flow: usize) -> u64 {
+        self.last(flow).sender.timeouts
+    }
+
+    /// How evenly the flows shared the line from a time until the end: Jain's index, 1 for alike, 1/n for one alone.
+    pub fn fairness(&self, from: Duration) -> f64 {
+        let rates: Vec<f64> = (0..self.names.len()).map(|flow| self.goodput(flow, from)).collect();
+        fairness(&rates)
+    }
+
+    /// The last state of a flow.
+    pub fn last(&self, flow: usize) -> Progress {
+        self.samples.last().map(|sample| sample.flows[flow]).unwrap_or_default()
+    }
+
+    /// All samples, one each [`TICK`].
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// Comma-separated values: a line for each flow and each 100 ms.
+    pub fn trace(&self) -> String {
+        let mut out = "ms,flow,stack,window,rate,in_flight,rtt_us,queue,delivered,again,timeouts,datagram\n".to_owned();
+        for (tick, sample) in self.samples.iter().enumerate().step_by(ticks(Duration::from_millis(100))) {
+            let ms = (TICK * tick as u32).as_millis();
+            for (number, (name, Progress { delivered, sender })) in self.names.iter().zip(&sample.flows).enumerate() {
+                let (rate, rtt) = (sender.rate.unwrap_or_default(), sender.rtt.unwrap_or_default().as_micros());
+                let _ = writeln!(
+                    out,
+                    "{ms},{number},{name},{},{rate},{},{rtt},{},{delivered},{},{},{}",
+                    sender.window, sender.in_flight, sample.waiting, sender.again, sender.timeouts, sender.datagram,
+                );
+            }
+        }
+        out
+    }
+
+    fn per_second(&self, from: Duration, count: impl Fn(&Sample) -> u64) -> f64 {
+        let from = ticks(from).min(self.samples.len().saturating_sub(1));
+        let (Some(first), Some(last)) = (self.samples.get(from), self.samples.last()) else { return 0.0 };
+        let time = TICK * (self.samples.len() - 1 - from) as u32;
+        count(last).saturating_sub(count(first)) as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+}
+
+/// Jain's index of rates.
+pub fn fairness(rates: &[f64]) -> f64 {
+    let (sum, squares) = rates.iter().fold((0.0, 0.0), |(sum, squares), rate| (sum + rate, squares + rate * rate));
+    if squares > 0.0 { sum * sum / (rates.len() as f64 * squares) } else { 0.0 }
+}
+
+fn ticks(time: Duration) -> usize {
+    (time.as_nanos() / TICK.as_nanos()) as usize
+}
