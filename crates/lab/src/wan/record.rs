@@ -124,6 +124,11 @@ impl Record {
         self.samples.last().map(|sample| sample.flows[flow]).unwrap_or_default()
     }
 
+    /// Bits per second of the line towards the right, at the start.
+    pub fn rate(&self) -> u64 {
+        self.rate
+    }
+
     /// All samples, one each [`TICK`].
     pub fn samples(&self) -> &[Sample] {
         &self.samples
