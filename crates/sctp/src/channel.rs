@@ -1,11 +1,12 @@
 //! Data channels as the owner sees them, and their table (RFC 8831 §6).
 
 use crate::dcep::Reliability;
-use crate::message::Message;
+use crate::incoming::inbox::Inbox;
 use crate::numbers::{Ssn, StreamId};
 use crate::outgoing::queue::Queue;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Names a channel within an association, before its stream id is known and after it is closed. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,7 +121,7 @@ pub(crate) struct Channel {
     /// Bytes of the message being sent that have left.
     pub(crate) sent_of_message: usize,
     pub(crate) low_threshold: usize,
-    pub(crate) inbox: VecDeque<Message>,
+    pub(crate) inbox: Inbox,
 }
 
 impl Channel {
@@ -138,16 +139,16 @@ impl Channel {
             finish: 0,
             sent_of_message: 0,
             low_threshold: 0,
-            inbox: VecDeque::new(),
+            inbox: Inbox::default(),
         }
     }
 }
 
-/// All channels, by name and by stream.
+/// All channels, by name and by stream. Most associations have one or two, so both are sorted lists.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    channels: BTreeMap<ChannelId, Channel>,
-    streams: BTreeMap<StreamId, ChannelId>,
+    channels: Vec<(ChannelId, Box<Channel>)>,
+    streams: Vec<(StreamId, ChannelId)>,
     opened: u32,
 }
 
@@ -157,52 +158,77 @@ impl Table {
         let id = ChannelId(self.opened);
         self.opened += 1;
         if let Some(stream) = channel.stream {
-            self.streams.insert(stream, id);
+            self.set_stream(stream, id);
         }
-        self.channels.insert(id, channel);
+        self.channels.reserve_exact(usize::from(self.channels.is_empty()));
+        self.channels.push((id, Box::new(channel)));
         id
     }
 
     /// Gives a channel its stream.
     pub(crate) fn bind(&mut self, id: ChannelId, stream: StreamId) {
-        if let Some(channel) = self.channels.get_mut(&id) {
+        if let Some(channel) = self.get_mut(id) {
             channel.stream = Some(stream);
-            self.streams.insert(stream, id);
+            self.set_stream(stream, id);
         }
     }
 
     /// Frees the stream of a channel for another one.
     pub(crate) fn unbind(&mut self, id: ChannelId) -> Option<StreamId> {
-        let stream = self.channels.get(&id)?.stream?;
-        if self.streams.get(&stream) == Some(&id) {
-            self.streams.remove(&stream);
+        let stream = self.get(id)?.stream?;
+        if let Ok(at) = self.stream_position(stream)
+            && self.streams[at].1 == id
+        {
+            self.streams.remove(at);
         }
         Some(stream)
     }
 
     /// Forgets a channel. A stream that it is still bound to is never used again.
     pub(crate) fn forget(&mut self, id: ChannelId) {
-        self.channels.remove(&id);
+        if let Ok(at) = self.position(id) {
+            self.channels.remove(at);
+        }
+    }
+
+    /// Lets go of room that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.channels.shrink_to_fit();
+        self.streams.shrink_to_fit();
+        for (_, channel) in &mut self.channels {
+            channel.inbox.shrink();
+            channel.queue.shrink();
+        }
     }
 
     pub(crate) fn get(&self, id: ChannelId) -> Option<&Channel> {
-        self.channels.get(&id)
+        self.position(id).ok().map(|at| &*self.channels[at].1)
     }
 
     pub(crate) fn get_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
-        self.channels.get_mut(&id)
+        self.position(id).ok().map(|at| &mut *self.channels[at].1)
     }
 
     pub(crate) fn on_stream(&self, stream: StreamId) -> Option<ChannelId> {
-        self.streams.get(&stream).copied()
+        self.stream_position(stream).ok().map(|at| self.streams[at].1)
+    }
+
+    /// The channels on streams, all of them or those listed in ascending order.
+    pub(crate) fn on_streams(&self, which: Option<&[StreamId]>) -> Vec<ChannelId> {
+        let named = |id: &StreamId| which.is_none_or(|list| list.binary_search(id).is_ok());
+        self.streams.iter().filter(|(stream, _)| named(stream)).map(|(_, id)| *id).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ChannelId, &Channel)> {
-        self.channels.iter().map(|(id, channel)| (*id, channel))
+        self.channels.iter().map(|(id, channel)| (*id, &**channel))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
+        self.channels.iter_mut().map(|(_, channel)| &mut **channel)
     }
 
     /// Names of the channels that `wanted` picks, oldest first.
-    pub(crate) fn pick(&self, wanted: impl Fn(&Channel) -> bool) -> alloc::vec::Vec<ChannelId> {
+    pub(crate) fn pick(&self, wanted: impl Fn(&Channel) -> bool) -> Vec<ChannelId> {
         self.iter().filter(|(_, c)| wanted(c)).map(|(id, _)| id).collect()
     }
 
@@ -213,7 +239,25 @@ impl Table {
             Role::Server => 1,
         };
         // The range ends before `limit`, so 65535 is never among them.
-        (parity..limit).step_by(2).map(StreamId).find(|stream| !self.streams.contains_key(stream))
+        (parity..limit).step_by(2).map(StreamId).find(|stream| self.on_stream(*stream).is_none())
+    }
+
+    fn set_stream(&mut self, stream: StreamId, id: ChannelId) {
+        match self.stream_position(stream) {
+            Ok(at) => self.streams[at].1 = id,
+            Err(at) => {
+                self.streams.reserve_exact(usize::from(self.streams.is_empty()));
+                self.streams.insert(at, (stream, id));
+            }
+        }
+    }
+
+    fn position(&self, id: ChannelId) -> Result<usize, usize> {
+        self.channels.binary_search_by_key(&id, |(id, _)| *id)
+    }
+
+    fn stream_position(&self, stream: StreamId) -> Result<usize, usize> {
+        self.streams.binary_search_by_key(&stream, |(stream, _)| *stream)
     }
 }
 

@@ -65,8 +65,33 @@ pub struct Config {
     /// Whether marks on received packets are told to peers that tell of theirs; default true. Turn it off where the marks of
     /// the IP header are not known.
     pub ecn: bool,
+    /// How much of what a peer can pile up is kept.
+    pub limits: Limits,
     /// Initial congestion window in packets; default 10.
     pub initial_window: usize,
+}
+
+/// How much of what a peer can pile up is kept. Messages and parts of them are bounded by
+/// [`Config::receive_window`]; this is the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Stretches of data beyond gaps; default 2048. An honest sender has one per lost packet of a window; what comes
+    /// beyond is not acknowledged, and so comes again.
+    pub gaps: u16,
+    /// Incomplete messages, and parts of such; default 2048. As before.
+    pub incomplete: u16,
+    /// Unsent answers of each kind (to handshakes, heartbeats, resets, unknown chunks); default 8. Further ones are dropped, and
+    /// the peer asks again.
+    pub replies: u8,
+    /// Streams to be reset because a channel on them was refused; default 256. Further ones are left as they are.
+    pub refusals: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { gaps: 2048, incomplete: 2048, replies: 8, refusals: 256 }
+    }
 }
 
 /// What becomes of a channel that holds more unread bytes than its share of the receive window.
@@ -109,6 +134,7 @@ impl Default for Config {
             cookie_lifetime: Duration::from_secs(60),
             zero_checksum: true,
             ecn: true,
+            limits: Limits::default(),
             initial_window: 10,
         }
     }

@@ -75,32 +75,35 @@ impl Association {
     }
 
     /// The next message of a channel, also after it was closed. Reading opens the receive window again.
-    pub fn recv(&mut self, _now: Instant, id: ChannelId) -> Option<Message> {
-        let channel = self.channels.get_mut(id)?;
-        let message = channel.inbox.pop_front()?;
-        let is_over = channel.state == ChannelState::Closed && channel.inbox.is_empty();
-        self.receiver.release(&message);
-        if is_over {
+    pub fn recv(&mut self, now: Instant, id: ChannelId) -> Option<Message> {
+        let unread = self.take_unread(id)?;
+        self.receiver.window.read(now, unread.weight(), self.sender.rto.smoothed());
+        if self.channels.get(id).is_some_and(|c| c.state == ChannelState::Closed && c.inbox.is_empty()) {
             self.channels.forget(id);
         }
-        Some(message)
+        Some(unread.message)
     }
 
     /// Closes a channel: what was queued is sent first, what arrives from now on is not wanted.
     pub fn close(&mut self, _now: Instant, id: ChannelId) {
+        self.close_now(id);
+    }
+
+    pub(super) fn close_now(&mut self, id: ChannelId) {
         let known = self.knows_peer();
         let Some(channel) = self.channels.get_mut(id).filter(|c| !c.closing.by_owner) else { return };
         channel.closing.by_owner = true;
-        for message in core::mem::take(&mut channel.inbox) {
-            self.receiver.release(&message);
-        }
+        while self.take_unread(id).is_some() {}
+        let Some(channel) = self.channels.get(id) else { return };
         match channel.state {
             ChannelState::Closed => self.channels.forget(id),
             ChannelState::Closing => {}
             // Nobody else knows of it.
             ChannelState::Connecting if !known || channel.stream.is_none() => self.finish_channel(id),
             ChannelState::Connecting | ChannelState::Open => {
-                channel.state = ChannelState::Closing;
+                if let Some(channel) = self.channels.get_mut(id) {
+                    channel.state = ChannelState::Closing;
+                }
                 self.advance_closing(id);
             }
         }

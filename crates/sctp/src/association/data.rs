@@ -1,18 +1,27 @@
 //! Received DATA and FORWARD TSN (RFC 9260 §6.2, RFC 3758 §3.6).
 
 use super::{Association, State};
+use crate::channel::ChannelId;
 use crate::chunk::data::Data;
 use crate::chunk::forward_tsn::ForwardTsn;
 use crate::chunk::{self, cause};
 use crate::error::{CloseReason, ParseError};
 use crate::event::Event;
+use crate::incoming::arena::Block;
+use crate::incoming::inbox::Unread;
 use crate::incoming::reassembly::Refusal;
 use crate::incoming::streams::Complete;
 use crate::incoming::tracker::Arrival;
 use crate::message::{Kind, Message};
-use crate::numbers::{Ppid, StreamId};
+use crate::numbers::{Ppid, Ssn, StreamId};
 use bytes::Bytes;
 use peerage_base::serial::Serial;
+use peerage_base::time::Instant;
+use smallvec::SmallVec;
+use tracing::debug;
+
+/// Streams and sequence numbers that are waited for no longer.
+type Skipped = SmallVec<[(StreamId, Ssn); 16]>;
 
 impl Association {
     pub(super) fn on_data(&mut self, flags: u8, body: &[u8]) {
@@ -39,7 +48,7 @@ impl Association {
                 self.receiver.tracker.note_duplicate(tsn);
                 self.receiver.sack_now();
             }
-            Arrival::Next | Arrival::BeyondGap if self.receiver.has_room(arrival == Arrival::Next) => {
+            Arrival::Next | Arrival::BeyondGap if self.has_room(&data, arrival == Arrival::Next) => {
                 self.take_data(&data);
             }
             Arrival::Next | Arrival::BeyondGap | Arrival::OutOfReach => {
@@ -65,11 +74,20 @@ impl Association {
         self.receiver.sack_now();
         if self.receiver.tracker.forward(forward.cumulative) {
             let streams = self.peer.outbound;
-            let known = forward.streams().filter(|(stream, _)| stream.0 < streams);
-            self.receiver.reassembly.forward(forward.cumulative, known);
+            let mut known: Skipped = forward.streams().filter(|(stream, _)| stream.0 < streams).collect();
+            known.sort_by_key(|(stream, _)| *stream);
+            self.receiver.reassembly.forward(forward.cumulative, &known);
             self.deliver();
         }
         self.perform_deferred_reset();
+    }
+
+    /// Whether a chunk may be taken: not on a stream that no channel has if such streams hold as much as one channel may. An
+    /// OPEN that is missing comes in its place then, and what was not taken comes again.
+    fn has_room(&self, data: &Data<'_>, is_next: bool) -> bool {
+        let header = &data.header;
+        let is_early = || header.ppid != Ppid::DCEP && self.channels.on_stream(header.stream).is_none();
+        self.receiver.has_room(is_next) && !(self.receiver.is_full_of_early() && is_early())
     }
 
     fn take_data(&mut self, data: &Data<'_>) {
@@ -83,7 +101,8 @@ impl Association {
             self.receiver.tracker.take(header.tsn);
             return;
         }
-        match self.receiver.reassembly.add(data) {
+        let room = self.receiver.free();
+        match self.receiver.reassembly.add(data, room) {
             Ok(()) => {}
             Err(Refusal::TooMany) => {
                 self.stats.drops.no_room += 1;
@@ -106,42 +125,90 @@ impl Association {
         }
     }
 
-    fn route(&mut self, Complete { stream, ppid, payload }: Complete) {
+    fn route(&mut self, Complete { stream, ppid, payload, block }: Complete) {
         if ppid == Ppid::DCEP {
+            self.receiver.reassembly.arena.release(block, payload.len());
             return self.on_dcep(stream, &payload);
         }
+        let len = payload.len();
         let Some(message) = interpret(ppid, payload) else {
+            self.receiver.reassembly.arena.release(block, len);
             self.stats.drops.unwanted += 1;
             return;
         };
+        let block = if message.payload.is_empty() {
+            self.receiver.reassembly.arena.release(block, len);
+            Block::NONE
+        } else {
+            block
+        };
+        let message = Unread { message, block };
         let id = self.channels.on_stream(stream);
         // What follows the reset of a stream is for the next channel on it.
         match id.filter(|id| self.channels.get(*id).is_none_or(|c| !c.closing.incoming_done)) {
             Some(id) => self.deliver_to(id, message),
-            None => {
-                self.receiver.hold(&message);
-                self.receiver.early.entry(stream).or_default().push_back(message);
-            }
+            None => self.receiver.hold_early(stream, message),
         }
     }
 
-    fn deliver_to(&mut self, id: crate::channel::ChannelId, message: Message) {
+    fn deliver_to(&mut self, id: ChannelId, message: Unread) {
+        self.receiver.hold(&message);
         let Some(channel) = self.channels.get_mut(id).filter(|c| !c.closing.by_owner) else {
+            self.receiver.release(&message);
             self.stats.drops.unwanted += 1;
             return;
         };
         self.stats.messages_received += 1;
-        self.receiver.hold(&message);
-        if channel.inbox.is_empty() {
+        let is_first = channel.inbox.is_empty();
+        channel.inbox.push(message);
+        // A single message may be larger than the share.
+        let goes_over = !is_first && !channel.inbox.is_over && channel.inbox.weight() > self.receiver.window.share();
+        if goes_over {
+            channel.inbox.is_over = true;
+            self.receiver.window.went_over();
+        }
+        if is_first {
             self.events.push_back(Event::Readable(id));
         }
-        channel.inbox.push_back(message);
+        if goes_over && self.receiver.window.closes_offender() {
+            debug!(channel = ?id, "closed for what it holds unread");
+            self.events.push_back(Event::ShareExceeded(id));
+            self.close_now(id);
+        }
+    }
+
+    /// Takes a message from what a channel holds.
+    pub(super) fn take_unread(&mut self, id: ChannelId) -> Option<Unread> {
+        let channel = self.channels.get_mut(id)?;
+        let unread = channel.inbox.pop()?;
+        let has_come_back = channel.inbox.is_over && channel.inbox.weight() <= self.receiver.window.share() / 2;
+        if has_come_back {
+            channel.inbox.is_over = false;
+            self.receiver.window.came_back();
+        }
+        self.receiver.release(&unread);
+        Some(unread)
+    }
+
+    /// Frees blocks that few unread messages keep.
+    pub(super) fn tidy_blocks(&mut self) {
+        if self.receiver.wants_moving() {
+            self.receiver.move_out(self.channels.iter_mut().flat_map(|channel| channel.inbox.iter_mut()));
+        }
+    }
+
+    /// Gives back what only a flow of messages needs, once nothing has come for a while.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        if self.receiver.fell_quiet(now) {
+            self.channels.shrink();
+            self.events.shrink_to_fit();
+            self.replies.shrink();
+        }
     }
 
     /// Gives a new channel what arrived on its stream before.
-    pub(super) fn deliver_early(&mut self, id: crate::channel::ChannelId, stream: StreamId) {
-        for message in self.receiver.early.remove(&stream).into_iter().flatten() {
-            self.receiver.release(&message);
+    pub(super) fn deliver_early(&mut self, id: ChannelId, stream: StreamId) {
+        for message in self.receiver.take_early(stream) {
             self.deliver_to(id, message);
         }
     }

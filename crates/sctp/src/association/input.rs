@@ -25,6 +25,7 @@ impl Association {
             return;
         }
         self.stats.packets_received += 1;
+        self.receiver.packet_arrived(now);
         self.stats.bytes_received += packet.len() as u64;
         self.stats.congestion_marks += u64::from(ecn == Ecn::Ce);
         // A peer that shakes hands has not begun from the descriptions; one that does anything else has.
@@ -48,6 +49,7 @@ impl Association {
         if had_data && self.state.is_up() {
             self.receiver.packet_had_data(now);
             self.note_mark(ecn);
+            self.tidy_blocks();
             self.answer_data_while_shutting_down();
         }
     }

@@ -145,7 +145,7 @@ impl Association {
             sender: Sender::new(&config, local_tsn),
             receiver: Receiver::new(&config, Tsn(0)),
             resets: Resets::new(local_tsn, Tsn(0)),
-            replies: Replies::default(),
+            replies: Replies::new(config.limits.replies),
             heartbeat: config.heartbeat_interval.map(|interval| Heartbeat::new(interval, now)),
             probe: Probe::default(),
             marks: Marks::default(),

@@ -1,132 +1,195 @@
 //! State of the receiving half: what has arrived, what is held, and when to say so.
 
 use crate::config::Config;
-use crate::incoming::reassembly::{OVERHEAD, Reassembly};
+use crate::incoming::acks::Acks;
+use crate::incoming::inbox::Unread;
+use crate::incoming::reassembly::Reassembly;
 use crate::incoming::tracker::Tracker;
-use crate::message::Message;
+use crate::incoming::window::Window;
 use crate::numbers::{StreamId, Tsn};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use peerage_base::time::{Duration, Instant};
+
+/// After this long without a packet what only a flow needs is given back.
+const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Receiver {
     pub(crate) tracker: Tracker,
     pub(crate) reassembly: Reassembly,
-    /// Messages on streams that no channel has yet: the peer was faster, or its OPEN is still missing.
-    pub(crate) early: BTreeMap<StreamId, VecDeque<Message>>,
-    window: usize,
-    /// What messages that wait to be read count for, early ones included.
+    pub(crate) acks: Acks,
+    pub(crate) window: Window,
+    /// Messages on streams that no channel has yet, in order of arrival: the peer was faster, or its OPEN is still missing.
+    early: BTreeMap<(StreamId, u32), Unread>,
+    early_arrivals: u32,
+    early_weight: usize,
+    /// What messages that wait to be read count for, early ones included, blocks that they lie in excluded.
     unread: usize,
-    /// Window of the last SACK.
-    announced: usize,
-    delay: Duration,
-    /// Packets with data since the last SACK.
-    packets: u32,
-    immediate: bool,
-    deadline: Option<Instant>,
+    /// When something last arrived, until room has been given back since.
+    active: Option<Instant>,
 }
 
 impl Receiver {
     pub(crate) fn new(config: &Config, initial: Tsn) -> Self {
         Self {
-            tracker: Tracker::new(initial),
-            reassembly: Reassembly::new(config.max_message_size),
+            tracker: Tracker::new(initial, config.limits.gaps.into()),
+            reassembly: Reassembly::new(config.max_message_size, config.limits.incomplete.into()),
+            acks: Acks::new(config.sack_delay),
+            window: Window::new(config),
             early: BTreeMap::new(),
-            window: config.receive_window,
+            early_arrivals: 0,
+            early_weight: 0,
             unread: 0,
-            announced: config.receive_window,
-            delay: config.sack_delay,
-            packets: 0,
-            immediate: false,
-            deadline: None,
+            active: None,
         }
     }
 
-    /// Starts over with a peer that begins at `initial`; messages that wait to be read stay.
+    /// Starts over with a peer that begins at `initial`; messages that wait to be read stay, with the blocks they lie in.
     pub(crate) fn restart(&mut self, config: &Config, initial: Tsn) {
-        let unread = self.unread - self.early_cost();
-        *self = Self { unread, ..Self::new(config, initial) };
+        self.drop_early(None);
+        self.reassembly.reset(None);
+        self.window.announced(config.receive_window);
+        let fresh = Self::new(config, initial);
+        self.tracker = fresh.tracker;
+        self.acks = fresh.acks;
+    }
+
+    /// Takes note of a packet.
+    pub(crate) fn packet_arrived(&mut self, now: Instant) {
+        self.active = Some(now);
     }
 
     /// Takes note of a packet that had data.
     pub(crate) fn packet_had_data(&mut self, now: Instant) {
-        self.packets += 1;
-        self.immediate |= !self.tracker.blocks().is_empty();
-        if !self.sack_is_due() {
-            self.deadline.get_or_insert(now + self.delay);
+        self.acks.packet_had_data(now, &self.tracker);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.acks.expire(now) {
+            self.reassembly.arena.pause();
         }
+    }
+
+    /// Whether nothing has come for a while, so that room can be given back; answers so once.
+    pub(crate) fn fell_quiet(&mut self, now: Instant) -> bool {
+        let quiet = self.active.take_if(|active| now.since(*active) >= QUIET).is_some();
+        if quiet {
+            self.reassembly.shrink();
+            self.tracker.shrink();
+        }
+        quiet
+    }
+
+    /// A SACK was written that told everything and announced `window`.
+    pub(crate) fn sack_sent(&mut self, window: usize) {
+        self.acks.all_told();
+        self.reassembly.arena.pause();
+        self.window.announced(window);
+        self.tracker.reported();
     }
 
     /// A SACK shall leave at once.
     pub(crate) fn sack_now(&mut self) {
-        self.immediate = true;
-    }
-
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.immediate = true;
-            self.deadline = None;
-            self.reassembly.trim();
-        }
-    }
-
-    /// A SACK was written that announced `window`.
-    pub(crate) fn sack_sent(&mut self, window: usize) {
-        self.packets = 0;
-        self.immediate = false;
-        self.deadline = None;
-        self.announced = window;
-        self.tracker.reported();
+        self.acks.now();
     }
 
     /// A message waits to be read.
-    pub(crate) fn hold(&mut self, message: &Message) {
-        self.unread += cost(message);
+    pub(crate) fn hold(&mut self, message: &Unread) {
+        self.unread += message.cost();
     }
 
     /// A message was read or dropped. Tells the peer if that opens a window that was small.
-    pub(crate) fn release(&mut self, message: &Message) {
-        self.unread -= cost(message);
-        if self.announced < self.window / 2 && self.free() >= self.announced + self.window / 8 {
-            self.immediate = true;
+    pub(crate) fn release(&mut self, message: &Unread) {
+        self.unread -= message.cost();
+        self.reassembly.arena.release(message.block, message.message.payload.len());
+        self.tell_if_opened();
+    }
+
+    /// Tells the peer if there is much more room than it knows of.
+    pub(crate) fn tell_if_opened(&mut self) {
+        if self.window.has_opened(self.held()) {
+            self.acks.now();
         }
     }
 
-    /// Whether a chunk may be taken. The one waited for next may go beyond the window a little, as it may be what frees it.
+    /// Keeps a message for a channel that may be opened on its stream.
+    pub(crate) fn hold_early(&mut self, stream: StreamId, message: Unread) {
+        self.hold(&message);
+        self.early_weight += message.weight();
+        self.early.insert((stream, self.early_arrivals), message);
+        self.early_arrivals = self.early_arrivals.wrapping_add(1);
+    }
+
+    /// What came early on a stream, released.
+    pub(crate) fn take_early(&mut self, stream: StreamId) -> Vec<Unread> {
+        let keys: Vec<_> = self.early.range((stream, 0)..=(stream, u32::MAX)).map(|(key, _)| *key).collect();
+        let taken: Vec<Unread> = keys.iter().filter_map(|key| self.early.remove(key)).collect();
+        for message in &taken {
+            self.unread -= message.cost();
+            self.early_weight -= message.weight();
+        }
+        if self.early.is_empty() {
+            // An emptied map keeps a node.
+            self.early = BTreeMap::new();
+        }
+        taken
+    }
+
+    /// Drops what came early on streams, all of them or those listed in ascending order.
+    pub(crate) fn drop_early(&mut self, which: Option<&[StreamId]>) {
+        let named = |id: &StreamId| which.is_none_or(|list| list.binary_search(id).is_ok());
+        if !self.early.keys().any(|(id, _)| named(id)) {
+            return;
+        }
+        for (key, message) in core::mem::take(&mut self.early) {
+            if named(&key.0) {
+                self.early_weight -= message.weight();
+                self.release(&message);
+            } else {
+                self.early.insert(key, message);
+            }
+        }
+    }
+
+    /// Moves messages that the receiver holds itself, and those of `inboxes`, out of sparse blocks, if that is worth it.
+    pub(crate) fn move_out<'a>(&mut self, inboxes: impl Iterator<Item = &'a mut Unread>) {
+        self.reassembly.move_out();
+        let arena = &mut self.reassembly.arena;
+        let mut moved = 0;
+        let mut move_out = |unread: &mut Unread| {
+            if arena.move_out(&mut unread.message.payload, &mut unread.block) {
+                moved += unread.message.payload.len();
+            }
+        };
+        inboxes.for_each(&mut move_out);
+        self.early.values_mut().for_each(move_out);
+        arena.moved();
+        self.unread += moved;
+    }
+
+    /// Whether many blocks are kept by few messages.
+    pub(crate) fn wants_moving(&self) -> bool {
+        self.reassembly.arena.wants_moving(self.window.size() / 8)
+    }
+
+    /// Whether a chunk may be taken.
     pub(crate) fn has_room(&self, is_next: bool) -> bool {
-        let slack = if is_next { self.window / 8 } else { 0 };
-        self.held() < self.window + slack
+        self.window.has_room(self.held(), is_next)
+    }
+
+    /// Whether streams without a channel hold as much as one channel may.
+    pub(crate) fn is_full_of_early(&self) -> bool {
+        self.early_weight >= self.window.share()
     }
 
     /// Bytes that may be announced.
     pub(crate) fn free(&self) -> usize {
-        self.window.saturating_sub(self.held())
-    }
-
-    /// Whether a SACK has to leave.
-    pub(crate) fn sack_is_due(&self) -> bool {
-        self.immediate || self.packets >= 2
-    }
-
-    /// Whether there is something that a SACK would tell.
-    pub(crate) fn sack_is_pending(&self) -> bool {
-        self.immediate || self.packets > 0
-    }
-
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.window.free(self.held())
     }
 
     /// Bytes held, overheads included.
     pub(crate) fn held(&self) -> usize {
         self.reassembly.held() + self.unread
     }
-
-    fn early_cost(&self) -> usize {
-        self.early.values().flatten().map(cost).sum()
-    }
-}
-
-fn cost(message: &Message) -> usize {
-    message.payload.len() + OVERHEAD
 }

@@ -3,28 +3,31 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// More than this many unsent answers of either kind are dropped: a peer that asks faster than the path lets go asks again.
-const MAX: usize = 8;
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Replies {
     /// Whole packets, for what must stand alone or goes under another tag.
     packets: VecDeque<Vec<u8>>,
     /// Whole chunks.
     chunks: VecDeque<Vec<u8>>,
+    /// More than this many unsent answers of either kind are dropped.
+    max: usize,
     /// A COOKIE ACK is owed; it comes first in its packet.
     pub(crate) cookie_ack: bool,
 }
 
 impl Replies {
+    pub(crate) fn new(max: u8) -> Self {
+        Self { packets: VecDeque::new(), chunks: VecDeque::new(), max: max.into(), cookie_ack: false }
+    }
+
     pub(crate) fn push_packet(&mut self, packet: Vec<u8>) {
-        if self.packets.len() < MAX {
+        if self.packets.len() < self.max {
             self.packets.push_back(packet);
         }
     }
 
     pub(crate) fn push_chunk(&mut self, chunk: Vec<u8>) {
-        if self.chunks.len() < MAX {
+        if self.chunks.len() < self.max {
             self.chunks.push_back(chunk);
         }
     }
@@ -43,6 +46,14 @@ impl Replies {
 
     /// Drops everything that goes under the tag of an association that is no more.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.packets.clear();
+        self.chunks.clear();
+        self.cookie_ack = false;
+    }
+
+    /// Lets go of room that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.packets.shrink_to_fit();
+        self.chunks.shrink_to_fit();
     }
 }

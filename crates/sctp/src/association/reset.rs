@@ -8,7 +8,6 @@ use crate::chunk::reconfig::{self, Outcome, Reconfig, StreamList};
 use crate::event::Event;
 use crate::numbers::{RequestNumber, StreamId, Tsn};
 use crate::packet::{CHUNK_HEADER_LEN, PacketWriter};
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use peerage_base::serial::Serial;
 use peerage_base::time::{Duration, Instant};
@@ -47,6 +46,7 @@ type Target = (StreamId, Option<ChannelId>);
 struct Deferred {
     number: RequestNumber,
     last_tsn: Tsn,
+    /// In ascending order; none for all there are.
     streams: Vec<StreamId>,
 }
 
@@ -83,6 +83,10 @@ impl Association {
     /// Resets an outgoing stream as soon as no other request is under way.
     pub(super) fn request_reset(&mut self, stream: StreamId, channel: Option<ChannelId>) {
         let target = (stream, channel);
+        let refusals = usize::from(self.config.limits.refusals);
+        if channel.is_none() && self.resets.waiting.len() >= refusals {
+            return;
+        }
         if self.peer.extensions.reconfig && !self.resets.waiting.contains(&target) {
             self.resets.waiting.push(target);
         }
@@ -135,7 +139,7 @@ impl Association {
     pub(super) fn perform_deferred_reset(&mut self) {
         let cumulative = self.receiver.tracker.cumulative();
         if let Some(deferred) = self.resets.deferred.take_if(|d| !cumulative.before(d.last_tsn)) {
-            deferred.streams.iter().for_each(|stream| self.reset_incoming(*stream));
+            self.reset_incoming(&deferred.streams);
             self.conclude(deferred.number, Outcome::PERFORMED);
         }
     }
@@ -174,24 +178,20 @@ impl Association {
     }
 
     fn on_outgoing_reset(&mut self, request: RequestNumber, last_tsn: Tsn, streams: StreamList<'_>) {
-        let streams: Vec<StreamId> = if streams.is_empty() { self.used_streams() } else { streams.iter().collect() };
+        // No stream named means all of them (RFC 6525 §4.1).
+        let mut streams: Vec<StreamId> = streams.iter().collect();
+        streams.sort_unstable();
+        streams.dedup();
         // A peer with a new request has given up on the one before, whose data it has no claim to wait for any more.
         if let Some(given_up) = self.resets.deferred.take() {
-            given_up.streams.iter().for_each(|stream| self.reset_incoming(*stream));
+            self.reset_incoming(&given_up.streams);
         }
         if self.receiver.tracker.cumulative().before(last_tsn) {
             self.resets.deferred = Some(Deferred { number: request, last_tsn, streams });
             return self.conclude(request, Outcome::IN_PROGRESS);
         }
-        streams.iter().for_each(|stream| self.reset_incoming(*stream));
+        self.reset_incoming(&streams);
         self.conclude(request, Outcome::PERFORMED);
-    }
-
-    fn used_streams(&self) -> Vec<StreamId> {
-        let of_channels = self.channels.iter().filter_map(|(_, channel)| channel.stream);
-        let early = self.receiver.early.keys().copied();
-        let all: BTreeSet<_> = of_channels.chain(early).chain(self.receiver.reassembly.streams()).collect();
-        all.into_iter().collect()
     }
 
     /// The peer may send on more streams.
@@ -219,14 +219,19 @@ impl Association {
         self.replies.push_chunk(chunk);
     }
 
-    /// The peer starts a stream over: it sends nothing more for the channel there, and takes nothing.
-    fn reset_incoming(&mut self, stream: StreamId) {
-        trace!(%stream, "incoming stream reset");
-        self.receiver.reassembly.reset(stream);
-        for message in self.receiver.early.remove(&stream).into_iter().flatten() {
-            self.receiver.release(&message);
+    /// The peer starts streams over, all of them if the list is empty: it sends nothing more for the channels there, and
+    /// takes nothing.
+    fn reset_incoming(&mut self, streams: &[StreamId]) {
+        trace!(?streams, "incoming streams reset");
+        let which = (!streams.is_empty()).then_some(streams);
+        self.receiver.reassembly.reset(which);
+        self.receiver.drop_early(which);
+        for id in self.channels.on_streams(which) {
+            self.incoming_done(id);
         }
-        let Some(id) = self.channels.on_stream(stream) else { return };
+    }
+
+    fn incoming_done(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.closing.incoming_done = true;
         if channel.closing.outgoing == OutgoingReset::Done {

@@ -17,9 +17,16 @@ impl Association {
             State::Idle | State::Established | State::ShutdownPending | State::ShutdownReceived => None,
         };
         let heartbeat = self.heartbeat.as_ref().filter(|_| self.state.is_up()).map(|h| h.deadline());
-        [of_state, heartbeat, self.probe.deadline(), self.sender.t3, self.receiver.deadline(), self.resets.deadline()]
-            .into_iter()
-            .fold(None, earliest)
+        [
+            of_state,
+            heartbeat,
+            self.probe.deadline(),
+            self.sender.t3,
+            self.receiver.acks.deadline(),
+            self.resets.deadline(),
+        ]
+        .into_iter()
+        .fold(None, earliest)
     }
 
     /// Does what has fallen due at `now`. Early and repeated calls are harmless.
@@ -29,6 +36,7 @@ impl Association {
             self.expire_t3(now);
         }
         self.receiver.handle_timeout(now);
+        self.give_back(now);
         self.resets.expire(now, self.config.rto_max);
         self.expire_heartbeat(now);
         self.expire_probe(now);

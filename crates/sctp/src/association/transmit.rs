@@ -9,6 +9,7 @@ use crate::congestion::{Controller, Sent};
 use crate::numbers::Tag;
 use crate::outgoing::flight::{Abandoned, Chunk, Limit};
 use crate::packet::{CHUNK_HEADER_LEN, PacketWriter, padded};
+use peerage_base::serial::Serial;
 use peerage_base::slot::Slot;
 use peerage_base::time::Instant;
 
@@ -95,7 +96,8 @@ impl Association {
         if self.replies.cookie_ack && packet.chunk(chunk::COOKIE_ACK, 0, 0).is_some() {
             self.replies.cookie_ack = false;
         }
-        if self.receiver.sack_is_due() || self.receiver.sack_is_pending() && self.has_data_to_send() {
+        let acks = &self.receiver.acks;
+        if acks.is_due() || acks.is_pending() && self.has_data_to_send() {
             self.write_echo(packet);
             self.write_sack(packet);
         }
@@ -125,7 +127,15 @@ impl Association {
         let free = self.receiver.free();
         let window = if free < self.config.max_packet { 0 } else { free };
         let told = u32::try_from(window).unwrap_or(u32::MAX);
-        if sack::write(tracker.cumulative(), told, tracker.blocks(), tracker.duplicates(), packet) {
+        let blocks = tracker.blocks().iter().copied();
+        if let Some(point) = self.receiver.acks.next_point() {
+            let blocks = blocks.take_while(|b| !point.highest.before(b.0)).filter(|b| point.cumulative.before(b.0));
+            let blocks =
+                blocks.map(|(first, last)| (first, if point.highest.before(last) { point.highest } else { last }));
+            if sack::write(point.cumulative, told, blocks, &[], packet) {
+                self.receiver.acks.point_told();
+            }
+        } else if sack::write(tracker.cumulative(), told, blocks, tracker.duplicates(), packet) {
             self.receiver.sack_sent(window);
         }
     }

@@ -67,13 +67,13 @@ impl<'a> Sack<'a> {
 pub fn write(
     cumulative: Tsn,
     window: u32,
-    blocks: &[Block],
+    blocks: impl Iterator<Item = Block> + Clone,
     duplicates: &[Tsn],
     packet: &mut PacketWriter<'_>,
 ) -> bool {
     let slots = packet.room().saturating_sub(CHUNK_HEADER_LEN + 12) / 4;
-    let reach = |block: &&Block| block.1.steps_from(cumulative) <= u32::from(u16::MAX);
-    let blocks_len = blocks.iter().take(slots).take_while(reach).count();
+    let reach = |block: &Block| block.1.steps_from(cumulative) <= u32::from(u16::MAX);
+    let blocks_len = blocks.clone().take(slots).take_while(reach).count();
     let duplicates = &duplicates[..duplicates.len().min(slots - blocks_len)];
     let Some(body) = packet.chunk(SACK, 0, 12 + 4 * (blocks_len + duplicates.len())) else {
         return false;
@@ -116,7 +116,7 @@ mod tests {
         let blocks = [(Tsn(0), Tsn(3)), (Tsn(9), Tsn(9))];
         let mut buf = [0; 128];
         let mut w = PacketWriter::new(&mut buf, 128, 0, 0, Tag(0)).unwrap();
-        assert!(write(cumulative, 77, &blocks, &[Tsn(5), Tsn(6)], &mut w));
+        assert!(write(cumulative, 77, blocks.into_iter(), &[Tsn(5), Tsn(6)], &mut w));
         let len = w.finish(true);
         let raw = Packet::parse(&buf[..len]).unwrap().chunks().next().unwrap().unwrap();
         let sack = Sack::parse(raw.body).unwrap();
@@ -133,7 +133,7 @@ mod tests {
         let mut buf = [0; HEADER_LEN + 16 + 5 * 4];
         let len = buf.len();
         let mut w = PacketWriter::new(&mut buf, len, 0, 0, Tag(0)).unwrap();
-        assert!(write(Tsn(0), 0, &blocks, &[Tsn(0)], &mut w));
+        assert!(write(Tsn(0), 0, blocks.into_iter(), &[Tsn(0)], &mut w));
         assert_eq!(w.room(), 0);
         let raw = Packet::parse(&buf).unwrap().chunks().next().unwrap().unwrap();
         assert_eq!(Sack::parse(raw.body).unwrap().blocks().count(), 5);

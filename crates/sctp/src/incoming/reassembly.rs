@@ -9,11 +9,6 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use peerage_base::serial::Serial;
 
-/// What holding a message or a run costs beside its bytes, so that a flood of tiny ones is bounded by the window too.
-pub(crate) const OVERHEAD: usize = 64;
-/// Incomplete messages, and parts of such, that are held. An honest sender has one per lost packet of a window.
-const MAX_RUNS: usize = 2048;
-
 /// A fragment was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -28,94 +23,105 @@ pub(crate) struct Reassembly {
     /// By TSN, ascending.
     runs: Vec<Run>,
     streams: Streams,
-    arena: Arena,
+    pub(crate) arena: Arena,
     ready: VecDeque<Complete>,
     held: usize,
     max_message: usize,
+    max_runs: usize,
 }
 
 impl Reassembly {
-    pub(crate) fn new(max_message: usize) -> Self {
+    /// For messages of at most `max_message` bytes, of which no more than `max_runs` parts may be incomplete.
+    pub(crate) fn new(max_message: usize, max_runs: usize) -> Self {
         let (runs, streams, arena, ready) = (Vec::new(), Streams::default(), Arena::default(), VecDeque::new());
-        Self { runs, streams, arena, ready, held: 0, max_message }
+        Self { runs, streams, arena, ready, held: 0, max_message, max_runs }
     }
 
-    /// Takes a fragment or message that has not arrived before.
-    pub(crate) fn add(&mut self, data: &Data<'_>) -> Result<(), Refusal> {
+    /// Takes a fragment or message that has not arrived before. Up to `room` bytes may be set aside for what is expected.
+    pub(crate) fn add(&mut self, data: &Data<'_>, room: usize) -> Result<(), Refusal> {
         let header = &data.header;
         if header.begin && header.end {
             if data.payload.len() > self.max_message {
                 return Err(Refusal::TooLarge);
             }
-            let payload = self.arena.copy(data.payload);
-            let message = Complete { stream: header.stream, ppid: header.ppid, payload };
-            self.held += charge(&message);
+            let (payload, block) = self.arena.copy(data.payload);
+            let message = Complete { stream: header.stream, ppid: header.ppid, payload, block };
             self.deliver(header.unordered, header.ssn, message);
             return Ok(());
         }
-        self.add_fragment(data)
+        self.add_fragment(data, room)
     }
 
-    /// The next message that has its turn. It is no longer counted here.
+    /// The next message that has its turn. It is no longer counted here, except for the block that it lies in.
     pub(crate) fn pop(&mut self) -> Option<Complete> {
         let message = self.ready.pop_front()?;
-        self.held -= charge(&message);
+        self.held -= message.cost();
         Some(message)
     }
 
-    /// Lets go of memory that only a steady flow of messages is worth.
-    pub(crate) fn trim(&mut self) {
+    /// Lets go of room that is not in use.
+    pub(crate) fn shrink(&mut self) {
         self.arena.shrink();
+        self.runs.shrink_to_fit();
+        self.ready.shrink_to_fit();
+        self.streams.shrink();
     }
 
-    /// Waits no longer for anything up to `cumulative` (RFC 3758 §3.6).
-    pub(crate) fn forward(&mut self, cumulative: Tsn, streams: impl Iterator<Item = (StreamId, Ssn)>) {
+    /// Moves messages that wait for their turn out of sparse blocks.
+    pub(crate) fn move_out(&mut self) {
+        self.held += self.streams.move_out(&mut self.arena);
+    }
+
+    /// Waits no longer for anything up to `cumulative` (RFC 3758 §3.6). `streams` are in ascending order.
+    pub(crate) fn forward(&mut self, cumulative: Tsn, streams: &[(StreamId, Ssn)]) {
         // What a run lacks up to here will never come. One that ends exactly here may still go on if its beginning is there.
         let next = cumulative.next();
-        self.drop_runs(|run| run.last.before(cumulative) || !run.has_begun() && !next.before(run.first));
+        let skipped = |run: &Run| {
+            let from = streams.partition_point(|(stream, _)| *stream < run.stream);
+            let of_run = streams[from..].iter().take_while(|(stream, _)| *stream == run.stream);
+            !run.unordered && of_run.clone().any(|(_, ssn)| !ssn.0.before(run.ssn.0))
+        };
+        self.drop_runs(|run| {
+            let is_broken = run.last.before(cumulative) || !run.has_begun() && !next.before(run.first);
+            is_broken || !cumulative.before(run.first) && skipped(run)
+        });
         for (stream, ssn) in streams {
-            self.drop_runs(|run| {
-                let skipped = run.stream == stream && !run.unordered && !ssn.0.before(run.ssn.0);
-                skipped && !cumulative.before(run.first)
-            });
-            self.streams.skip(stream, ssn, &mut self.ready);
+            self.streams.skip(*stream, *ssn, &mut self.ready);
         }
     }
 
-    /// Starts a stream over: what is incomplete or waits on it is dropped.
-    pub(crate) fn reset(&mut self, stream: StreamId) {
-        self.drop_runs(|run| run.stream == stream);
-        let held = &mut self.held;
-        self.streams.reset(stream, |message| *held -= charge(&message));
-    }
-
-    /// The streams on which an ordered message has arrived.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = StreamId> {
-        self.streams.ids()
+    /// Starts streams over, all of them or those listed in ascending order: what is incomplete or waits on them is dropped.
+    pub(crate) fn reset(&mut self, which: Option<&[StreamId]>) {
+        self.drop_runs(|run| which.is_none_or(|list| list.binary_search(&run.stream).is_ok()));
+        let (held, arena) = (&mut self.held, &mut self.arena);
+        self.streams.reset(which, |message| {
+            *held -= message.cost();
+            arena.release(message.block, message.payload.len());
+        });
     }
 
     /// Bytes held, overheads included.
     pub(crate) fn held(&self) -> usize {
-        self.held
+        self.held + self.arena.pinned()
     }
 
-    fn add_fragment(&mut self, data: &Data<'_>) -> Result<(), Refusal> {
+    fn add_fragment(&mut self, data: &Data<'_>, room: usize) -> Result<(), Refusal> {
         let tsn = data.header.tsn;
         let at = match self.runs.last() {
             Some(last) if last.first.before(tsn) => self.runs.len(),
             _ => self.runs.partition_point(|run| run.first.before(tsn)),
         };
-        let before = at.checked_sub(1).filter(|i| self.runs[*i].last.next() == tsn);
-        let earlier = before.filter(|i| self.runs[*i].continues_with(data));
+        let previous = at.checked_sub(1).filter(|i| self.runs[*i].continues_with(data));
+        let earlier = previous.filter(|i| self.runs[*i].last.next() == tsn);
         let later = self.runs.get(at).filter(|run| run.first == tsn.next() && run.continues(data)).map(|_| at);
         let gathered = [earlier, later].iter().flatten().map(|i| self.runs[*i].len()).sum::<usize>();
         if gathered + data.payload.len() > self.max_message {
             return Err(Refusal::TooLarge);
         }
+        let before = [earlier, later].iter().flatten().map(|i| self.runs[*i].cost()).sum::<usize>();
         let touched = match (earlier, later) {
             (Some(e), Some(l)) => {
                 let tail = self.runs.remove(l);
-                self.held -= OVERHEAD;
                 self.runs[e].append(data);
                 self.runs[e].join(tail);
                 e
@@ -128,16 +134,26 @@ impl Reassembly {
                 self.runs[l].prepend(data);
                 l
             }
-            (None, None) if self.runs.len() >= MAX_RUNS => return Err(Refusal::TooMany),
+            (None, None) if self.runs.len() >= self.max_runs => return Err(Refusal::TooMany),
             (None, None) => {
-                self.runs.insert(at, Run::new(data));
-                self.held += OVERHEAD;
+                let expected = self.expected(data, previous, room);
+                self.runs.insert(at, Run::new(data, expected));
                 at
             }
         };
-        self.held += data.payload.len();
+        self.held = self.held + self.runs[touched].cost() - before;
         self.complete(touched);
         Ok(())
+    }
+
+    /// Bytes to set aside for the message, or the rest of it, that begins with `data`.
+    fn expected(&self, data: &Data<'_>, previous: Option<usize>, room: usize) -> usize {
+        let header = &data.header;
+        let whole = self.streams.expected_size(header.stream).min(self.max_message);
+        // Behind a gap the end of the message is all there is to come, and what is before the gap has its own room.
+        let there = previous.filter(|_| !header.begin).map_or(0, |i| self.runs[i].len());
+        let expected = if header.end { 0 } else { whole.saturating_sub(there) };
+        if expected <= room / 2 { expected } else { 0 }
     }
 
     fn complete(&mut self, at: usize) {
@@ -145,19 +161,21 @@ impl Reassembly {
             return;
         }
         let run = self.runs.remove(at);
+        self.held -= run.cost();
         let (stream, ssn, unordered) = (run.stream, run.ssn, run.unordered);
+        self.streams.note_size(stream, run.len());
         let (ppid, payload) = run.finish();
-        self.deliver(unordered, ssn, Complete { stream, ppid, payload });
+        self.deliver(unordered, ssn, Complete { stream, ppid, payload, block: super::arena::Block::NONE });
     }
 
-    /// Passes on a message that is counted as held.
     fn deliver(&mut self, unordered: bool, ssn: Ssn, message: Complete) {
-        let cost = charge(&message);
+        let cost = message.cost();
         if unordered {
             self.ready.push_back(message);
-        } else if !self.streams.deliver(ssn, message, &mut self.ready) {
-            self.held -= cost;
+        } else if let Err(message) = self.streams.deliver(ssn, message, &mut self.ready) {
+            return self.arena.release(message.block, message.payload.len());
         }
+        self.held += cost;
     }
 
     fn drop_runs(&mut self, which: impl Fn(&Run) -> bool) {
@@ -165,25 +183,23 @@ impl Reassembly {
         self.runs.retain(|run| {
             let drop = which(run);
             if drop {
-                *held -= run.len() + OVERHEAD;
+                *held -= run.cost();
             }
             !drop
         });
     }
 }
 
-/// What a message counts for while it is held.
-fn charge(message: &Complete) -> usize {
-    message.payload.len() + OVERHEAD
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::inbox::OVERHEAD;
     use super::*;
     use crate::chunk::data::DataHeader;
     use crate::numbers::Ppid;
     use peerage_base::rng::Rng;
 
+    const MAX_RUNS: usize = 2048;
+    const ROOM: usize = 100_000;
     const FIRST: Tsn = Tsn(u32::MAX - 5);
 
     fn header(n: u32, ssn: u16, begin: bool, end: bool) -> DataHeader {
@@ -204,7 +220,7 @@ mod tests {
     }
 
     fn add(r: &mut Reassembly, (header, payload): &(DataHeader, [u8; 2])) -> Result<(), Refusal> {
-        r.add(&Data { header: *header, payload })
+        r.add(&Data { header: *header, payload }, ROOM)
     }
 
     #[test]
@@ -216,7 +232,7 @@ mod tests {
             for i in (1..shuffled.len()).rev() {
                 shuffled.swap(i, rng.below(i as u64 + 1) as usize);
             }
-            let mut r = Reassembly::new(1000);
+            let mut r = Reassembly::new(1000, MAX_RUNS);
             shuffled.iter().for_each(|f| add(&mut r, f).unwrap());
             for ssn in 0..20u8 {
                 let expected: Vec<u8> = (0..7).flat_map(|f| [ssn, f]).collect();
@@ -228,48 +244,48 @@ mod tests {
 
     #[test]
     fn unordered_messages_do_not_wait() {
-        let mut r = Reassembly::new(1000);
+        let mut r = Reassembly::new(1000, MAX_RUNS);
         let mut late = header(1, 0, true, true);
         late.unordered = true;
-        r.add(&Data { header: late, payload: b"u" }).unwrap();
-        r.add(&Data { header: header(2, 1, true, true), payload: b"o" }).unwrap();
+        r.add(&Data { header: late, payload: b"u" }, ROOM).unwrap();
+        r.add(&Data { header: header(2, 1, true, true), payload: b"o" }, ROOM).unwrap();
         assert_eq!(r.pop().unwrap().payload[..], *b"u");
         assert_eq!(r.pop(), None);
-        assert_eq!(r.held(), 1 + OVERHEAD);
+        assert!((1 + OVERHEAD..=1024 + OVERHEAD).contains(&r.held()), "{}", r.held());
     }
 
     #[test]
     fn a_message_that_grows_beyond_the_limit_is_refused_while_it_grows() {
-        let mut r = Reassembly::new(9);
+        let mut r = Reassembly::new(9, MAX_RUNS);
         let all = fragments(1, 6);
         assert!(all[..4].iter().all(|f| add(&mut r, f).is_ok()));
         assert_eq!(add(&mut r, &all[4]), Err(Refusal::TooLarge));
         let whole = Data { header: header(50, 3, true, true), payload: &[0; 10] };
-        assert_eq!(r.add(&whole), Err(Refusal::TooLarge));
+        assert_eq!(r.add(&whole, ROOM), Err(Refusal::TooLarge));
     }
 
     #[test]
     fn incomplete_messages_are_bounded_in_number() {
-        let mut r = Reassembly::new(1000);
+        let mut r = Reassembly::new(1000, MAX_RUNS);
         for n in 0..MAX_RUNS as u32 {
-            r.add(&Data { header: header(n * 2, n as u16, true, false), payload: b"x" }).unwrap();
+            r.add(&Data { header: header(n * 2, n as u16, true, false), payload: b"x" }, ROOM).unwrap();
         }
         let one_more = Data { header: header(100_000, 9, true, false), payload: b"x" };
-        assert_eq!(r.add(&one_more), Err(Refusal::TooMany));
-        r.reset(StreamId(1));
+        assert_eq!(r.add(&one_more, ROOM), Err(Refusal::TooMany));
+        r.reset(None);
         assert_eq!(r.held(), 0);
     }
 
     #[test]
     fn going_forward_drops_partial_messages_and_releases_what_waited() {
-        let mut r = Reassembly::new(1000);
+        let mut r = Reassembly::new(1000, MAX_RUNS);
         let all = fragments(3, 3);
         // Of the first message the middle is missing, the second and third are whole.
         for n in [0, 2, 3, 4, 5, 6, 7, 8] {
             add(&mut r, &all[n]).unwrap();
         }
         assert_eq!(r.pop(), None);
-        r.forward(FIRST.plus(2), [(StreamId(1), Ssn(0))].into_iter());
+        r.forward(FIRST.plus(2), &[(StreamId(1), Ssn(0))]);
         assert_eq!(r.pop().unwrap().payload[0], 1);
         assert_eq!(r.pop().unwrap().payload[0], 2);
         assert_eq!((r.pop(), r.held(), r.runs.len()), (None, 0, 0));
@@ -277,14 +293,14 @@ mod tests {
 
     #[test]
     fn fragments_of_different_messages_are_never_mixed() {
-        let mut r = Reassembly::new(1000);
-        r.add(&Data { header: header(0, 0, true, false), payload: b"a" }).unwrap();
+        let mut r = Reassembly::new(1000, MAX_RUNS);
+        r.add(&Data { header: header(0, 0, true, false), payload: b"a" }, ROOM).unwrap();
         let mut other = header(1, 0, false, true);
         other.stream = StreamId(2);
-        r.add(&Data { header: other, payload: b"b" }).unwrap();
+        r.add(&Data { header: other, payload: b"b" }, ROOM).unwrap();
         assert_eq!(r.pop(), None);
         assert_eq!(r.runs.len(), 2);
-        r.reset(StreamId(2));
+        r.reset(Some(&[StreamId(2)]));
         assert_eq!(r.runs.len(), 1);
     }
 }

@@ -3,10 +3,15 @@
 use crate::chunk::data::Data;
 use crate::numbers::{Ppid, Ssn, StreamId, Tsn};
 use alloc::collections::VecDeque;
-use bytes::{Bytes, BytesMut};
+use alloc::vec::Vec;
+use bytes::Bytes;
 
-/// Fragments of one message, gathered so far. Bytes that arrive in order are appended to one buffer that grows with them; only
-/// around a gap are there several buffers, joined when the message is complete.
+/// What holding a run, or a piece of one, costs beside its bytes.
+pub(crate) const OVERHEAD: usize = 192;
+const PIECE_OVERHEAD: usize = 96;
+
+/// Fragments of one message, gathered so far. Bytes that arrive in order are appended to one buffer, which begins with as
+/// much room as such messages have needed; only around a gap are there several, joined when the message is complete.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) first: Tsn,
@@ -17,15 +22,19 @@ pub(crate) struct Run {
     ppid: Ppid,
     begun: bool,
     ended: bool,
-    pieces: VecDeque<BytesMut>,
+    head: Vec<u8>,
+    /// What follows the head.
+    rest: VecDeque<Vec<u8>>,
     len: usize,
+    /// Bytes of all pieces, unused room included.
+    capacity: usize,
 }
 
 impl Run {
-    pub(crate) fn new(data: &Data<'_>) -> Self {
+    /// Begins with a fragment, and with room for `expected` bytes.
+    pub(crate) fn new(data: &Data<'_>, expected: usize) -> Self {
         let h = &data.header;
-        let mut pieces = VecDeque::with_capacity(1);
-        pieces.push_back(piece(data.payload));
+        let head = piece(data.payload, expected);
         Self {
             first: h.tsn,
             last: h.tsn,
@@ -35,7 +44,9 @@ impl Run {
             ppid: h.ppid,
             begun: h.begin,
             ended: h.end,
-            pieces,
+            capacity: head.capacity(),
+            head,
+            rest: VecDeque::new(),
             len: data.payload.len(),
         }
     }
@@ -54,10 +65,10 @@ impl Run {
         self.last = data.header.tsn;
         self.ended = data.header.end;
         self.len += data.payload.len();
-        match self.pieces.back_mut() {
-            Some(tail) => tail.extend_from_slice(data.payload),
-            None => self.pieces.push_back(piece(data.payload)),
-        }
+        let tail = self.rest.back_mut().unwrap_or(&mut self.head);
+        let before = tail.capacity();
+        tail.extend_from_slice(data.payload);
+        self.capacity += tail.capacity() - before;
     }
 
     pub(crate) fn prepend(&mut self, data: &Data<'_>) {
@@ -65,7 +76,9 @@ impl Run {
         self.begun = data.header.begin;
         self.ppid = data.header.ppid;
         self.len += data.payload.len();
-        self.pieces.push_front(piece(data.payload));
+        let head = piece(data.payload, 0);
+        self.capacity += head.capacity();
+        self.rest.push_front(core::mem::replace(&mut self.head, head));
     }
 
     /// Takes over a run that goes on where this one ends.
@@ -73,13 +86,16 @@ impl Run {
         self.last = later.last;
         self.ended = later.ended;
         self.len += later.len;
-        if later.pieces.len() <= self.pieces.len() {
-            self.pieces.append(&mut later.pieces);
+        self.capacity += later.capacity;
+        if later.rest.len() < self.rest.len() {
+            self.rest.push_back(later.head);
+            self.rest.append(&mut later.rest);
         } else {
-            while let Some(piece) = self.pieces.pop_back() {
-                later.pieces.push_front(piece);
+            later.rest.push_front(later.head);
+            while let Some(piece) = self.rest.pop_back() {
+                later.rest.push_front(piece);
             }
-            self.pieces = later.pieces;
+            self.rest = later.rest;
         }
     }
 
@@ -91,18 +107,24 @@ impl Run {
         self.begun && self.ended
     }
 
+    /// Bytes of user data.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
+    /// What it counts for in the window.
+    pub(crate) fn cost(&self) -> usize {
+        OVERHEAD + self.capacity + PIECE_OVERHEAD * self.rest.len()
+    }
+
     /// The message.
-    pub(crate) fn finish(mut self) -> (Ppid, Bytes) {
-        let mut message = self.pieces.pop_front().unwrap_or_default();
-        if !self.pieces.is_empty() {
-            message.reserve(self.len - message.len());
-            self.pieces.iter().for_each(|piece| message.extend_from_slice(piece));
-        }
-        (self.ppid, message.freeze())
+    pub(crate) fn finish(self) -> (Ppid, Bytes) {
+        let mut message = self.head;
+        message.reserve_exact(self.len - message.len());
+        self.rest.iter().for_each(|piece| message.extend_from_slice(piece));
+        // Gives back what was expected and did not come: the allocator does that in place.
+        message.shrink_to_fit();
+        (self.ppid, message.into())
     }
 
     fn is_of(&self, data: &Data<'_>) -> bool {
@@ -111,9 +133,8 @@ impl Run {
     }
 }
 
-fn piece(payload: &[u8]) -> BytesMut {
-    // A second fragment is likely, more than that is not known.
-    let mut piece = BytesMut::with_capacity(2 * payload.len());
+fn piece(payload: &[u8], expected: usize) -> Vec<u8> {
+    let mut piece = Vec::with_capacity(payload.len().max(expected));
     piece.extend_from_slice(payload);
     piece
 }

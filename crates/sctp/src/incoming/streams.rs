@@ -1,7 +1,10 @@
 //! Order of messages within streams (RFC 9260 §6.5, §6.6).
 
+use super::arena::{Arena, Block};
+use super::inbox::OVERHEAD;
 use crate::numbers::{Ppid, Ssn, StreamId};
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use bytes::Bytes;
 use peerage_base::serial::Serial;
 
@@ -11,84 +14,172 @@ pub(crate) struct Complete {
     pub(crate) stream: StreamId,
     pub(crate) ppid: Ppid,
     pub(crate) payload: Bytes,
+    pub(crate) block: Block,
+}
+
+impl Complete {
+    /// What it counts for in the window beside the block that it lies in.
+    pub(crate) fn cost(&self) -> usize {
+        let own = if self.block == Block::NONE { self.payload.len() } else { 0 };
+        own + OVERHEAD
+    }
+}
+
+/// What is known of a stream that something has arrived on. A peer may use all 65,535, so this is kept small.
+#[derive(Debug)]
+struct Stream {
+    id: StreamId,
+    /// The sequence number waited for.
+    next: Ssn,
+    /// About the size of the largest fragmented message seen of late.
+    largest: u32,
 }
 
 /// Complete messages, held until their turn.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
-    streams: BTreeMap<StreamId, Stream>,
-}
-
-#[derive(Debug, Default)]
-struct Stream {
-    /// Counts every message, without wrapping; its low 16 bits are the sequence number waited for.
-    next: u64,
-    waiting: BTreeMap<u64, Complete>,
-}
-
-impl Stream {
-    /// Position of a sequence number relative to what is waited for; `None` if it has passed.
-    fn position(&self, ssn: Ssn) -> Option<u64> {
-        self.next.checked_add_signed(ssn.0.distance(self.next as u16)).filter(|p| *p >= self.next)
-    }
-
-    fn release(&mut self, out: &mut VecDeque<Complete>) {
-        while let Some(message) = self.waiting.remove(&self.next) {
-            self.next += 1;
-            out.push_back(message);
-        }
-    }
+    /// By id.
+    streams: Vec<Stream>,
+    /// Where the stream used last is.
+    at: usize,
+    waiting: BTreeMap<(StreamId, u16), Complete>,
 }
 
 impl Streams {
-    /// Takes an ordered message; whatever has its turn now goes to `out`. Answers `false` if its number has passed or is
-    /// taken: the message is dropped then.
-    pub(crate) fn deliver(&mut self, ssn: Ssn, message: Complete, out: &mut VecDeque<Complete>) -> bool {
-        let stream = self.streams.entry(message.stream).or_default();
-        let Some(position) = stream.position(ssn) else { return false };
-        if position == stream.next {
-            stream.next += 1;
-            out.push_back(message);
-            stream.release(out);
-            return true;
+    /// Takes an ordered message; whatever has its turn now goes to `out`. Gives it back if its number has passed or is
+    /// taken.
+    pub(crate) fn deliver(
+        &mut self,
+        ssn: Ssn,
+        message: Complete,
+        out: &mut VecDeque<Complete>,
+    ) -> Result<(), Complete> {
+        let id = message.stream;
+        let stream = self.entry(id);
+        match ssn.0.distance(stream.next.0) {
+            ..0 => Err(message),
+            0 => {
+                stream.next = ssn.next();
+                out.push_back(message);
+                self.release(id, ssn.next(), out);
+                Ok(())
+            }
+            _ if self.waiting.contains_key(&(id, ssn.0)) => Err(message),
+            _ => {
+                self.waiting.insert((id, ssn.0), message);
+                Ok(())
+            }
         }
-        if stream.waiting.contains_key(&position) {
-            return false;
-        }
-        stream.waiting.insert(position, message);
-        true
     }
 
     /// Waits no longer for messages up to `ssn` (RFC 3758 §3.6).
     pub(crate) fn skip(&mut self, id: StreamId, ssn: Ssn, out: &mut VecDeque<Complete>) {
-        let stream = self.streams.entry(id).or_default();
-        let Some(position) = stream.position(ssn) else { return };
-        let later = stream.waiting.split_off(&(position + 1));
-        out.extend(core::mem::replace(&mut stream.waiting, later).into_values());
-        stream.next = position + 1;
-        stream.release(out);
+        let stream = self.entry(id);
+        let first = stream.next;
+        if ssn.0.distance(first.0) < 0 {
+            return;
+        }
+        stream.next = ssn.next();
+        if first.0 <= ssn.0 {
+            self.take(id, first.0, ssn.0, out);
+        } else {
+            self.take(id, first.0, u16::MAX, out);
+            self.take(id, 0, ssn.0, out);
+        }
+        self.release(id, ssn.next(), out);
     }
 
-    /// Starts a stream over (RFC 6525 §5.2.2); what waited on it goes to `each`.
-    pub(crate) fn reset(&mut self, id: StreamId, each: impl FnMut(Complete)) {
-        if let Some(stream) = self.streams.remove(&id) {
-            stream.waiting.into_values().for_each(each);
+    /// Starts streams over, all of them or those listed in ascending order; what waited on them goes to `each` (RFC 6525
+    /// §5.2.2).
+    pub(crate) fn reset(&mut self, which: Option<&[StreamId]>, mut each: impl FnMut(Complete)) {
+        let named = |id: &StreamId| which.is_none_or(|list| list.binary_search(id).is_ok());
+        self.streams.retain(|stream| !named(&stream.id));
+        if self.waiting.keys().any(|(id, _)| named(id)) {
+            for (key, message) in core::mem::take(&mut self.waiting) {
+                match named(&key.0) {
+                    true => each(message),
+                    false => drop(self.waiting.insert(key, message)),
+                }
+            }
         }
     }
 
-    /// The streams on which an ordered message has arrived.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = StreamId> {
-        self.streams.keys().copied()
+    /// A message in fragments was completed on a stream.
+    pub(crate) fn note_size(&mut self, id: StreamId, len: usize) {
+        let stream = self.entry(id);
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        // Falls slowly, so that a small message between large ones does not count.
+        stream.largest = len.max(stream.largest - stream.largest / 8);
+    }
+
+    /// Moves messages out of sparse blocks; answers by how much more they count.
+    pub(crate) fn move_out(&mut self, arena: &mut Arena) -> usize {
+        let moved = |m: &mut Complete| if arena.move_out(&mut m.payload, &mut m.block) { m.payload.len() } else { 0 };
+        self.waiting.values_mut().map(moved).sum()
+    }
+
+    /// Lets go of room that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.streams.shrink_to_fit();
+    }
+
+    /// How large a fragmented message on a stream may be expected to become; 0 if there was none.
+    pub(crate) fn expected_size(&self, id: StreamId) -> usize {
+        let known = self.position(id).ok().and_then(|at| self.streams.get(at));
+        known.map_or(0, |stream| stream.largest as usize)
+    }
+
+    fn entry(&mut self, id: StreamId) -> &mut Stream {
+        self.at = self.position(id).unwrap_or_else(|at| {
+            self.streams.insert(at, Stream { id, next: Ssn(0), largest: 0 });
+            at
+        });
+        &mut self.streams[self.at]
+    }
+
+    fn position(&self, id: StreamId) -> Result<usize, usize> {
+        match self.streams.get(self.at) {
+            Some(stream) if stream.id == id => Ok(self.at),
+            _ => self.streams.binary_search_by_key(&id, |stream| stream.id),
+        }
+    }
+
+    /// Passes on what waited for `next` and has its turn now.
+    fn release(&mut self, id: StreamId, mut next: Ssn, out: &mut VecDeque<Complete>) {
+        let first = next;
+        while !self.waiting.is_empty()
+            && let Some(message) = self.waiting.remove(&(id, next.0))
+        {
+            out.push_back(message);
+            next = next.next();
+        }
+        if next != first {
+            self.entry(id).next = next;
+            self.drop_empty();
+        }
+    }
+
+    fn take(&mut self, id: StreamId, first: u16, last: u16, out: &mut VecDeque<Complete>) {
+        let numbers: Vec<u16> = self.waiting.range((id, first)..=(id, last)).map(|((_, ssn), _)| *ssn).collect();
+        out.extend(numbers.into_iter().filter_map(|ssn| self.waiting.remove(&(id, ssn))));
+        self.drop_empty();
+    }
+
+    /// An emptied map keeps a node, which an idle association has no use for.
+    fn drop_empty(&mut self) {
+        if self.waiting.is_empty() {
+            self.waiting = BTreeMap::new();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec::Vec;
 
     fn message(n: u16) -> Complete {
-        Complete { stream: StreamId(1), ppid: Ppid::BINARY, payload: Bytes::copy_from_slice(&n.to_be_bytes()) }
+        let payload = Bytes::copy_from_slice(&n.to_be_bytes());
+        Complete { stream: StreamId(1), ppid: Ppid::BINARY, payload, block: Block::NONE }
     }
 
     fn numbers(out: &mut VecDeque<Complete>) -> Vec<u16> {
@@ -100,16 +191,16 @@ mod tests {
         let mut streams = Streams::default();
         let mut out = VecDeque::new();
         for n in 0..u16::MAX {
-            assert!(streams.deliver(Ssn(n), message(n), &mut out));
+            streams.deliver(Ssn(n), message(n), &mut out).unwrap();
         }
         out.clear();
         for n in [1, 0, u16::MAX] {
-            assert!(streams.deliver(Ssn(n), message(n), &mut out));
+            streams.deliver(Ssn(n), message(n), &mut out).unwrap();
         }
         assert_eq!(numbers(&mut out), [u16::MAX, 0, 1]);
-        assert!(!streams.deliver(Ssn(1), message(1), &mut out), "its number has passed");
-        assert!(streams.deliver(Ssn(3), message(3), &mut out));
-        assert!(!streams.deliver(Ssn(3), message(3), &mut out), "its number is taken");
+        assert!(streams.deliver(Ssn(1), message(1), &mut out).is_err(), "its number has passed");
+        assert!(streams.deliver(Ssn(3), message(3), &mut out).is_ok());
+        assert!(streams.deliver(Ssn(3), message(3), &mut out).is_err(), "its number is taken");
     }
 
     #[test]
@@ -117,26 +208,56 @@ mod tests {
         let mut streams = Streams::default();
         let mut out = VecDeque::new();
         for n in [1, 3, 5] {
-            streams.deliver(Ssn(n), message(n), &mut out);
+            streams.deliver(Ssn(n), message(n), &mut out).unwrap();
         }
         streams.skip(StreamId(1), Ssn(2), &mut out);
         assert_eq!(numbers(&mut out), [1, 3]);
-        assert!(!streams.deliver(Ssn(2), message(2), &mut out));
-        streams.deliver(Ssn(4), message(4), &mut out);
+        assert!(streams.deliver(Ssn(2), message(2), &mut out).is_err());
+        streams.deliver(Ssn(4), message(4), &mut out).unwrap();
         assert_eq!(numbers(&mut out), [4, 5]);
+    }
+
+    #[test]
+    fn skipping_across_the_wrap_keeps_the_order() {
+        let mut streams = Streams::default();
+        let mut out = VecDeque::new();
+        streams.skip(StreamId(1), Ssn(30_000), &mut out);
+        streams.skip(StreamId(1), Ssn(60_000), &mut out);
+        streams.skip(StreamId(1), Ssn(u16::MAX - 1), &mut out);
+        for n in [1, 0, 3] {
+            streams.deliver(Ssn(n), message(n), &mut out).unwrap();
+        }
+        assert!(out.is_empty());
+        streams.skip(StreamId(1), Ssn(0), &mut out);
+        assert_eq!(numbers(&mut out), [0, 1]);
+        streams.skip(StreamId(1), Ssn(0), &mut out);
+        assert!(out.is_empty(), "what has passed is not skipped again");
     }
 
     #[test]
     fn a_reset_stream_starts_at_zero_and_gives_back_what_waited() {
         let mut streams = Streams::default();
         let mut out = VecDeque::new();
-        streams.deliver(Ssn(0), message(0), &mut out);
-        streams.deliver(Ssn(2), message(2), &mut out);
+        streams.deliver(Ssn(0), message(0), &mut out).unwrap();
+        streams.deliver(Ssn(2), message(2), &mut out).unwrap();
         let mut dropped = 0;
-        streams.reset(StreamId(1), |_| dropped += 1);
+        streams.reset(Some(&[StreamId(0), StreamId(2)]), |_| dropped += 1);
+        assert_eq!(dropped, 0);
+        streams.reset(Some(&[StreamId(1)]), |_| dropped += 1);
         assert_eq!(dropped, 1);
         out.clear();
-        streams.deliver(Ssn(0), message(7), &mut out);
+        streams.deliver(Ssn(0), message(7), &mut out).unwrap();
         assert_eq!(numbers(&mut out), [7]);
+    }
+
+    #[test]
+    fn every_stream_there_can_be_takes_eight_bytes() {
+        let mut streams = Streams::default();
+        let mut out = VecDeque::new();
+        for n in (0..u16::MAX).rev() {
+            let _ = streams.deliver(Ssn(0), Complete { stream: StreamId(n), ..message(n) }, &mut out);
+        }
+        assert_eq!(out.len(), usize::from(u16::MAX));
+        assert!(streams.streams.capacity() * size_of::<Stream>() <= 1 << 20);
     }
 }

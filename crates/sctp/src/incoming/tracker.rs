@@ -5,8 +5,6 @@ use crate::numbers::Tsn;
 use alloc::vec::Vec;
 use peerage_base::serial::Serial;
 
-/// Stretches beyond gaps that are remembered. An honest sender has one per lost packet of a window.
-const MAX_BLOCKS: usize = 2048;
 /// Duplicates that are reported per SACK.
 const MAX_DUPLICATES: usize = 16;
 /// How far beyond the cumulative TSN a gap ack block can reach.
@@ -30,12 +28,14 @@ pub(crate) struct Tracker {
     cumulative: Tsn,
     blocks: Vec<Block>,
     duplicates: Vec<Tsn>,
+    /// Stretches beyond gaps that are remembered.
+    max_blocks: usize,
 }
 
 impl Tracker {
-    /// Waits for `initial` first.
-    pub(crate) fn new(initial: Tsn) -> Self {
-        Self { cumulative: initial.previous(), blocks: Vec::new(), duplicates: Vec::new() }
+    /// Waits for `initial` first, and remembers `max_blocks` stretches beyond gaps.
+    pub(crate) fn new(initial: Tsn, max_blocks: usize) -> Self {
+        Self { cumulative: initial.previous(), blocks: Vec::new(), duplicates: Vec::new(), max_blocks }
     }
 
     /// Looks a TSN up without taking it.
@@ -50,7 +50,7 @@ impl Tracker {
                     || self.blocks.get(at).is_some_and(|b| tsn.next() == b.0);
                 match inside {
                     true => Arrival::Duplicate,
-                    false if extends || self.blocks.len() < MAX_BLOCKS => Arrival::BeyondGap,
+                    false if extends || self.blocks.len() < self.max_blocks => Arrival::BeyondGap,
                     false => Arrival::OutOfReach,
                 }
             }
@@ -107,6 +107,17 @@ impl Tracker {
         self.duplicates.clear();
     }
 
+    /// Lets go of room that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.blocks.shrink_to_fit();
+        self.duplicates.shrink_to_fit();
+    }
+
+    /// The last TSN that has arrived.
+    pub(crate) fn highest(&self) -> Tsn {
+        self.blocks.last().map_or(self.cumulative, |block| block.1)
+    }
+
     pub(crate) fn cumulative(&self) -> Tsn {
         self.cumulative
     }
@@ -143,6 +154,7 @@ mod tests {
     use super::*;
     use peerage_base::rng::Rng;
 
+    const MAX_BLOCKS: usize = 2048;
     const INITIAL: Tsn = Tsn(u32::MAX - 10);
 
     fn receive(tracker: &mut Tracker, n: u32) -> Arrival {
@@ -162,7 +174,7 @@ mod tests {
             for i in (1..order.len()).rev() {
                 order.swap(i, rng.below(i as u64 + 1) as usize);
             }
-            let mut tracker = Tracker::new(INITIAL);
+            let mut tracker = Tracker::new(INITIAL, MAX_BLOCKS);
             for n in &order {
                 assert!(matches!(receive(&mut tracker, *n), Arrival::Next | Arrival::BeyondGap));
                 assert_eq!(receive(&mut tracker, *n), Arrival::Duplicate);
@@ -175,7 +187,7 @@ mod tests {
 
     #[test]
     fn memory_for_gaps_is_bounded() {
-        let mut tracker = Tracker::new(INITIAL);
+        let mut tracker = Tracker::new(INITIAL, MAX_BLOCKS);
         for n in 1..40_000 {
             receive(&mut tracker, n * 2);
         }
@@ -189,7 +201,7 @@ mod tests {
 
     #[test]
     fn going_forward_swallows_and_joins_what_lies_beyond() {
-        let mut tracker = Tracker::new(INITIAL);
+        let mut tracker = Tracker::new(INITIAL, MAX_BLOCKS);
         for n in [2, 5, 6, 9] {
             receive(&mut tracker, n);
         }

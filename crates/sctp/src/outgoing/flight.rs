@@ -538,7 +538,7 @@ mod tests {
         let blocks: Vec<_> = gaps.iter().map(|(a, b)| (base.plus(*a), base.plus(*b))).collect();
         let mut buf = [0; 1000];
         let mut w = PacketWriter::new(&mut buf, 1000, 0, 0, Tag(0)).unwrap();
-        assert!(sack::write(base.plus(cumulative), 0, &blocks, &[], &mut w));
+        assert!(sack::write(base.plus(cumulative), 0, blocks.into_iter(), &[], &mut w));
         let len = w.finish(false);
         let raw = Packet::parse(&buf[..len]).unwrap().chunks().next().unwrap().unwrap();
         flight.sack(AT + Duration::from_millis(50), &Sack::parse(raw.body).unwrap(), Duration::from_millis(10))

@@ -84,6 +84,11 @@ impl Queue {
         self.buffered = self.messages.front().map_or(0, |m| m.counted);
     }
 
+    /// Lets go of room that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.messages.shrink_to_fit();
+    }
+
     pub(crate) fn front(&self) -> Option<&Outgoing> {
         self.messages.front()
     }
