@@ -98,7 +98,8 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnShareExceeded {
-    /// The window closes for all channels, as in browsers, until half of the share has been read. Nothing is lost.
+    /// The window closes for all channels, as in browsers, until half of the share has been read. Nothing is lost: what
+    /// was under way by then is taken.
     #[default]
     Stall,
     /// The channel is closed, after [`Event::ShareExceeded`](crate::event::Event::ShareExceeded), and what it held is

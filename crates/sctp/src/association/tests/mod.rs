@@ -6,6 +6,7 @@ mod hostile;
 mod limits;
 mod loss;
 mod operations;
+mod receiving;
 mod snap;
 mod transfer;
 
