@@ -35,7 +35,7 @@ impl Receiver {
         Self {
             tracker: Tracker::new(initial, config.limits.gaps.into()),
             reassembly: Reassembly::new(config.max_message_size, config.limits.incomplete.into()),
-            acks: Acks::new(config.sack_delay),
+            acks: Acks::new(config.sack_delay, initial.previous()),
             window: Window::new(config),
             early: BTreeMap::new(),
             early_arrivals: 0,
@@ -83,7 +83,7 @@ impl Receiver {
 
     /// A SACK was written that told everything and announced `window`.
     pub(crate) fn sack_sent(&mut self, window: usize) {
-        self.acks.all_told();
+        self.acks.all_told(&self.tracker);
         self.reassembly.arena.pause();
         self.window.announced(window);
         self.tracker.reported();

@@ -128,12 +128,12 @@ impl Association {
         let window = if free < self.config.max_packet { 0 } else { free };
         let told = u32::try_from(window).unwrap_or(u32::MAX);
         let blocks = tracker.blocks().iter().copied();
-        if let Some(point) = self.receiver.acks.next_point() {
+        if let Some(point) = self.receiver.acks.next_point(tracker) {
             let blocks = blocks.take_while(|b| !point.highest.before(b.0)).filter(|b| point.cumulative.before(b.0));
             let blocks =
                 blocks.map(|(first, last)| (first, if point.highest.before(last) { point.highest } else { last }));
             if sack::write(point.cumulative, told, blocks, &[], packet) {
-                self.receiver.acks.point_told();
+                self.receiver.acks.point_told(point);
             }
         } else if sack::write(tracker.cumulative(), told, blocks, tracker.duplicates(), packet) {
             self.receiver.sack_sent(window);

@@ -3,28 +3,42 @@
 //! A batch of packets is answered once it has been handled, so one SACK could tell of all of it. Senders that count SACKs
 //! would starve on that: usrsctp and dcSCTP let four packets go per SACK, dcSCTP's window grows by one packet per SACK, and
 //! both take a chunk for lost once three SACKs have passed it over. So a batch is answered as if its packets had come one by
-//! one: a SACK for every second of them, at most [`MOST`] for all, unless the peer sends such bursts that it cannot be one of
-//! those.
+//! one, with a SACK for every second of them. Where batches are large a single SACK is tried now and then, and kept to if
+//! what follows shows that the sender counts bytes.
 
 use super::tracker::Tracker;
 use crate::numbers::Tsn;
+use peerage_base::serial::Serial;
 use peerage_base::time::{Duration, Instant};
 
-/// SACKs for a batch before the one that tells of all of it.
-const MOST: usize = 7;
-/// Packets that a sender which counts SACKs lets go for each of them, and for other reasons in between.
-const PER_SACK: u32 = 4;
-const BETWEEN: u32 = 16;
-/// Batches beyond that before the sender is taken for one that counts bytes.
-const CONVINCED: u8 = 16;
+/// SACKs for a batch.
+const MOST: u32 = 64;
+/// A batch that is large enough for its SACKs to cost something.
+const LARGE: u32 = 32;
+/// Packets that may follow a single SACK of a sender that counts SACKs: four for that, the others for reasons of its own.
+const CLOCKED: u32 = 20;
+/// Large batches before a single SACK is tried, at first, and at most when it was tried in vain.
+const FIRST_TRIAL: u16 = 64;
+const LAST_TRIAL: u16 = 16_384;
+/// Batches answered with one SACK after which no doubt is left.
+const PROVEN: u16 = 1024;
 /// After this many SACKs that told of the same gaps, packets beyond them are acknowledged at the pace of others.
-const TOLD: u8 = 8;
+const TOLD: u32 = 8;
 
-/// What a SACK tells: nothing that arrived beyond these.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a SACK tells: what has arrived, up to `highest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) cumulative: Tsn,
     pub(crate) highest: Tsn,
+}
+
+/// Whether batches are answered with a single SACK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// No; it is tried after this many more large ones.
+    Every { until_trial: u16 },
+    /// Yes, for this many by now.
+    Single { batches: u16 },
 }
 
 #[derive(Debug)]
@@ -32,40 +46,32 @@ pub(crate) struct Acks {
     delay: Duration,
     deadline: Option<Instant>,
     immediate: bool,
-    /// Packets with data since the last SACK.
+    /// Packets with data since the last SACK that told everything, and SACKs since then.
     packets: u32,
-    /// What to tell before what is the case now.
-    points: [Point; MOST],
-    waiting: u8,
-    stride: u32,
-    /// What was the case after the last packet.
-    latest: Point,
+    answers: u32,
+    /// The last TSN that was told of.
+    told: Tsn,
     /// Stretches beyond gaps, and how many SACKs told of them.
     gaps: usize,
-    told: u8,
-    /// SACKs that answered the last batch, and this one so far.
-    answers: u32,
-    telling: u32,
-    /// Batches of late that only a sender that counts bytes can have sent.
-    bursts: u8,
+    told_of_gaps: u32,
+    pace: Pace,
+    next_trial: u16,
 }
 
 impl Acks {
-    pub(crate) fn new(delay: Duration) -> Self {
+    /// For data that begins after `told`.
+    pub(crate) fn new(delay: Duration, told: Tsn) -> Self {
         Self {
             delay,
             deadline: None,
             immediate: false,
             packets: 0,
-            points: [Point::default(); MOST],
-            waiting: 0,
-            stride: 2,
-            latest: Point::default(),
+            answers: 0,
+            told,
             gaps: 0,
-            told: 0,
-            answers: 1,
-            telling: 0,
-            bursts: 0,
+            told_of_gaps: 0,
+            pace: Pace::Every { until_trial: FIRST_TRIAL },
+            next_trial: FIRST_TRIAL,
         }
     }
 
@@ -74,15 +80,10 @@ impl Acks {
         let gaps = tracker.blocks().len();
         let is_news = gaps != self.gaps;
         if is_news {
-            (self.gaps, self.told) = (gaps, 0);
+            (self.gaps, self.told_of_gaps) = (gaps, 0);
         }
-        let in_gap = gaps > 0 && self.told < TOLD;
-        if self.bursts < CONVINCED && self.packets > 0 && (in_gap || self.packets.is_multiple_of(self.stride)) {
-            self.mark();
-        }
-        self.latest = Point { cumulative: tracker.cumulative(), highest: tracker.highest() };
         self.packets += 1;
-        self.immediate |= is_news || in_gap;
+        self.immediate |= is_news || self.is_telling_of_gaps();
         if !self.is_due() {
             self.deadline.get_or_insert(now + self.delay);
         }
@@ -101,28 +102,35 @@ impl Acks {
     }
 
     /// What the next SACK has to tell, if that is less than what is the case.
-    pub(crate) fn next_point(&self) -> Option<Point> {
-        (self.waiting > 0).then_some(self.points[0])
+    pub(crate) fn next_point(&self, tracker: &Tracker) -> Option<Point> {
+        let wanted = match self.pace {
+            Pace::Single { .. } => 1,
+            Pace::Every { .. } if self.is_telling_of_gaps() => self.packets,
+            Pace::Every { .. } => self.packets.div_ceil(2),
+        };
+        let left = wanted.min(MOST).saturating_sub(self.answers);
+        let news = u32::try_from(tracker.highest().distance(self.told)).unwrap_or(0);
+        if left <= 1 || news <= 1 {
+            return None;
+        }
+        let highest = self.told.plus((news / left).max(1));
+        let cumulative = tracker.cumulative();
+        Some(Point { cumulative: if highest.before(cumulative) { highest } else { cumulative }, highest })
     }
 
-    /// A SACK has told that.
-    pub(crate) fn point_told(&mut self) {
-        self.points.rotate_left(1);
-        self.waiting = self.waiting.saturating_sub(1);
-        self.telling += 1;
-        self.told = self.told.saturating_add(1);
+    /// A SACK has told no more than that.
+    pub(crate) fn point_told(&mut self, point: Point) {
+        self.told = point.highest;
+        self.answers += 1;
+        self.told_of_gaps = self.told_of_gaps.saturating_add(1);
     }
 
     /// A SACK has told everything.
-    pub(crate) fn all_told(&mut self) {
-        if self.packets > PER_SACK * self.answers + BETWEEN {
-            self.bursts = (self.bursts + 1).min(2 * CONVINCED);
-        } else if self.packets > 0 {
-            self.bursts = self.bursts.saturating_sub(CONVINCED / 4);
-        }
-        self.told = self.told.saturating_add(1);
-        (self.answers, self.telling) = (self.telling + 1, 0);
-        (self.packets, self.stride, self.waiting) = (0, 2, 0);
+    pub(crate) fn all_told(&mut self, tracker: &Tracker) {
+        self.judge();
+        self.told = tracker.highest();
+        self.told_of_gaps = self.told_of_gaps.saturating_add(1);
+        (self.packets, self.answers) = (0, 0);
         (self.immediate, self.deadline) = (false, None);
     }
 
@@ -140,17 +148,25 @@ impl Acks {
         self.deadline
     }
 
-    /// Remembers what was the case after the last packet. When there is no room, every other point is given up.
-    fn mark(&mut self) {
-        let mut len = usize::from(self.waiting);
-        if len == MOST {
-            for at in 0..MOST / 2 {
-                self.points[at] = self.points[2 * at + 1];
+    fn is_telling_of_gaps(&self) -> bool {
+        self.gaps > 0 && self.told_of_gaps < TOLD
+    }
+
+    /// Decides by the size of a batch how the next one is answered.
+    fn judge(&mut self) {
+        self.pace = match self.pace {
+            Pace::Every { until_trial: 0 } => Pace::Single { batches: 0 },
+            Pace::Every { until_trial } => Pace::Every { until_trial: until_trial - u16::from(self.packets >= LARGE) },
+            Pace::Single { batches } if self.packets > CLOCKED => {
+                if batches == PROVEN {
+                    self.next_trial = FIRST_TRIAL;
+                }
+                Pace::Single { batches: (batches + 1).min(PROVEN) }
             }
-            len = MOST / 2;
-            self.stride *= 2;
-        }
-        self.points[len] = self.latest;
-        self.waiting = (len + 1) as u8;
+            Pace::Single { .. } => {
+                self.next_trial = (self.next_trial * 4).min(LAST_TRIAL);
+                Pace::Every { until_trial: self.next_trial }
+            }
+        };
     }
 }

@@ -133,6 +133,8 @@ fn answers(w: &mut World, batch: &[Vec<u8>]) -> Vec<(Tsn, Vec<(Tsn, Tsn)>)> {
     for packet in batch {
         w.ends[1].sctp.handle_packet(w.now, Ecn::NotEct, packet);
     }
+    let now = w.now;
+    w.ends[1].collect(now);
     let mut out = Vec::new();
     let mut buf = [0; 1500];
     while let Some(len) =
@@ -176,15 +178,15 @@ fn a_batch_is_answered_as_if_its_packets_had_come_one_by_one() {
 }
 
 #[test]
-fn a_large_batch_takes_eight_sacks_at_most() {
+fn a_large_batch_takes_sixty_four_sacks_at_most() {
     for count in [20, 64, 200, 1000] {
         let mut w = World::connected(Link::default(), 8);
         let (before, all) = packets(&mut w, count);
         let told: Vec<u32> =
             answers(&mut w, &all).iter().map(|(cumulative, _)| cumulative.steps_from(before)).collect();
-        assert!(told.len() <= 8 && told.is_sorted() && told.last() == Some(&(count as u32)), "{told:?}");
+        assert_eq!((told.len(), told.last()), ((count / 2).min(64), Some(&(count as u32))), "{told:?}");
         let widest = told.windows(2).map(|t| t[1] - t[0]).max().unwrap_or(0);
-        assert!(told.len() >= 4 && widest as usize <= count / 2, "{told:?}");
+        assert!(told.is_sorted() && widest <= (count as u32).div_ceil(64).max(2), "{told:?}");
     }
 }
 
@@ -195,15 +197,20 @@ fn a_gap_within_a_batch_is_told_often_enough_for_those_who_count() {
     all.remove(2);
     let told = answers(&mut w, &all);
     let gaps: Vec<u32> = told.iter().filter_map(|(_, blocks)| blocks.first().map(|b| b.1.steps_from(before))).collect();
-    assert_eq!(gaps, [4, 5, 6, 7], "each tells of one more beyond the gap");
+    assert!(gaps.len() >= 3 && gaps.windows(2).all(|g| g[0] < g[1]), "each tells of more beyond the gap: {gaps:?}");
+    assert_eq!(gaps.last(), Some(&7));
     assert!(told.iter().all(|(cumulative, _)| cumulative.steps_from(before) <= 2));
 }
 
 #[test]
 fn a_peer_that_sends_in_great_bursts_gets_one_sack_for_each() {
     let mut w = World::connected(Link::default(), 10);
-    let (_, all) = packets(&mut w, 64 * 40);
+    let (_, all) = packets(&mut w, 64 * 100);
     let counts: Vec<usize> = all.chunks(64).map(|batch| answers(&mut w, batch).len()).collect();
-    assert!(counts[0] > 4, "{counts:?}");
-    assert!(counts[30..].iter().all(|n| *n == 1), "{counts:?}");
+    assert!(counts[..64].iter().all(|n| *n == 32), "{counts:?}");
+    assert!(counts[66..].iter().all(|n| *n == 1), "{counts:?}");
+    // Small batches show nothing, or the contrary.
+    let (_, all) = packets(&mut w, 200);
+    let counts: Vec<usize> = all.chunks(10).map(|batch| answers(&mut w, batch).len()).collect();
+    assert!(counts[1..].iter().all(|n| *n == 5), "{counts:?}");
 }
