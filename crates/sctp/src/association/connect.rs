@@ -54,7 +54,7 @@ impl Association {
             State::Established if self.presumed => (self.local_tag, self.local_tsn, (self.local_tag, self.peer.tag)),
             // A restart, or an old INIT (RFC 9260 §5.2.2): told apart by the cookie that comes back.
             State::Established | State::ShutdownPending | State::ShutdownSent(_) | State::ShutdownReceived => {
-                (draw_tag(&mut self.rng), Tsn(self.rng.u32()), (self.local_tag, self.peer.tag))
+                (draw_tag(self.rng.u32()), Tsn(self.rng.u32()), (self.local_tag, self.peer.tag))
             }
             State::ShutdownAckSent(repeat) => {
                 repeat.make_due();
@@ -66,7 +66,7 @@ impl Association {
             }
         };
         let peer = remember(&parsed.init);
-        let cookie = Cookie { created: now, local_tag: tag, local_tsn: tsn, peer, ties }.seal(&self.cookie_key);
+        let cookie = Cookie { created: now, local_tag: tag, local_tsn: tsn, peer, ties }.seal(&self.rng.cookie_key());
         let init = Init { cookie: Some(&cookie), ..self.own_init(tag, tsn) };
         let mut body = Vec::with_capacity(160);
         init.write(&parsed.unrecognized, &mut body);
@@ -96,7 +96,7 @@ impl Association {
 
     /// Takes a COOKIE ECHO; answers whether to go on with the packet (RFC 9260 §5.1.5, §5.2.4).
     pub(super) fn on_cookie_echo(&mut self, now: Instant, tag: Tag, bytes: &[u8]) -> bool {
-        let Some(cookie) = Cookie::open(bytes, &self.cookie_key).filter(|cookie| cookie.local_tag == tag) else {
+        let Some(cookie) = Cookie::open(bytes, &self.rng.cookie_key()).filter(|cookie| cookie.local_tag == tag) else {
             return self.refuse_cookie();
         };
         let (same_local, same_peer) = (cookie.local_tag == self.local_tag, cookie.peer.tag == self.peer.tag);

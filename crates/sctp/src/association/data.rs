@@ -203,6 +203,8 @@ impl Association {
             self.channels.shrink();
             self.events.shrink_to_fit();
             self.replies.shrink();
+            self.sender.flight.shrink();
+            self.scheduler.shrink();
         }
     }
 

@@ -12,6 +12,7 @@ pub mod probe;
 mod receiver;
 mod replies;
 mod reset;
+mod secrets;
 mod sender;
 mod shutdown;
 mod snap;
@@ -31,6 +32,7 @@ use crate::event::Event;
 use crate::numbers::{Tag, Tsn};
 use crate::outgoing::scheduler::Scheduler;
 use crate::stats::Stats;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -42,6 +44,7 @@ use probe::Probe;
 use receiver::Receiver;
 use replies::Replies;
 use reset::Resets;
+use secrets::Secrets;
 use sender::Sender;
 use timer::Repeat;
 
@@ -51,8 +54,7 @@ use timer::Repeat;
 /// signalled; channels may be opened and messages sent before that.
 pub struct Association {
     config: Config,
-    rng: Rng,
-    cookie_key: [u8; 32],
+    rng: Secrets,
     state: State,
     local_tag: Tag,
     local_tsn: Tsn,
@@ -69,7 +71,7 @@ pub struct Association {
     receiver: Receiver,
     resets: Resets,
     replies: Replies,
-    heartbeat: Option<Heartbeat>,
+    heartbeat: Option<Box<Heartbeat>>,
     probe: Probe,
     marks: Marks,
     events: VecDeque<Event>,
@@ -128,11 +130,9 @@ impl Association {
     /// An association that has sent nothing. The same `rng` gives the same packets.
     pub fn new(mut config: Config, mut rng: Rng, now: Instant) -> Self {
         config.max_message_size = config.max_message_size.clamp(1, config.receive_window.max(1));
-        let local_tag = draw_tag(&mut rng);
+        let local_tag = draw_tag(rng.u32());
         let local_tsn = Tsn(rng.u32());
-        let cookie_key = rng.bytes();
         Self {
-            cookie_key,
             state: State::Idle,
             local_tag,
             local_tsn,
@@ -146,13 +146,13 @@ impl Association {
             receiver: Receiver::new(&config, Tsn(0)),
             resets: Resets::new(local_tsn, Tsn(0)),
             replies: Replies::new(config.limits.replies),
-            heartbeat: config.heartbeat_interval.map(|interval| Heartbeat::new(interval, now)),
+            heartbeat: config.heartbeat_interval.map(|interval| Box::new(Heartbeat::new(interval, now))),
             probe: Probe::default(),
             marks: Marks::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
+            rng: Secrets::new(&mut rng),
             config,
-            rng,
         }
     }
 
@@ -203,6 +203,6 @@ impl fmt::Debug for Association {
 }
 
 /// A verification tag; never zero (RFC 9260 §5.3.1).
-fn draw_tag(rng: &mut Rng) -> Tag {
-    Tag(rng.u32().max(1))
+fn draw_tag(random: u32) -> Tag {
+    Tag(random.max(1))
 }

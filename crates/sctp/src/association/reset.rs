@@ -8,6 +8,7 @@ use crate::chunk::reconfig::{self, Outcome, Reconfig, StreamList};
 use crate::event::Event;
 use crate::numbers::{RequestNumber, StreamId, Tsn};
 use crate::packet::{CHUNK_HEADER_LEN, PacketWriter};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use peerage_base::serial::Serial;
 use peerage_base::time::{Duration, Instant};
@@ -20,14 +21,14 @@ const MAX_STREAMS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Resets {
     next: RequestNumber,
-    outstanding: Option<Outstanding>,
+    outstanding: Option<Box<Outstanding>>,
     /// Outgoing streams to be reset next.
     waiting: Vec<Target>,
     /// The request that the peer makes next.
     expected: RequestNumber,
     /// What became of the peer's last request.
     last_outcome: Outcome,
-    deferred: Option<Deferred>,
+    deferred: Option<Box<Deferred>>,
 }
 
 #[derive(Debug)]
@@ -152,7 +153,7 @@ impl Association {
             let streams = core::mem::replace(&mut resets.waiting, rest);
             let last_tsn = self.sender.flight.next_tsn().previous();
             let repeat = Repeat::new(self.sender.rto.current());
-            resets.outstanding = Some(Outstanding { number: resets.next, last_tsn, streams, repeat });
+            resets.outstanding = Some(Box::new(Outstanding { number: resets.next, last_tsn, streams, repeat }));
             resets.next = resets.next.next();
         }
         let answered = resets.seen();
@@ -187,7 +188,7 @@ impl Association {
             self.reset_incoming(&given_up.streams);
         }
         if self.receiver.tracker.cumulative().before(last_tsn) {
-            self.resets.deferred = Some(Deferred { number: request, last_tsn, streams });
+            self.resets.deferred = Some(Box::new(Deferred { number: request, last_tsn, streams }));
             return self.conclude(request, Outcome::IN_PROGRESS);
         }
         self.reset_incoming(&streams);

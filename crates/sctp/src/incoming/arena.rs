@@ -37,7 +37,7 @@ pub(crate) struct Arena {
     /// Bytes of the present block, and of the next one; 0 while one message at a time comes, which needs no block.
     size: usize,
     next_size: usize,
-    /// Messages since the last pause.
+    /// Bytes of messages since the last pause.
     in_batch: usize,
     live: Vec<Live>,
     /// Bytes of the blocks that are live, and of the messages in them.
@@ -53,7 +53,7 @@ impl Arena {
         if payload.len() > SMALL {
             return (Bytes::copy_from_slice(payload), Block::NONE);
         }
-        self.in_batch += 1;
+        self.in_batch += payload.len();
         if self.room.capacity() < payload.len() {
             if self.next_size == 0 {
                 self.next_size = LEAST;
@@ -92,9 +92,10 @@ impl Arena {
         }
     }
 
-    /// A batch of packets has been dealt with. Without a flow of messages no block is kept for the next.
+    /// A batch of packets has been dealt with: the next one is expected to be like it. Without a flow of messages no block
+    /// is kept for it.
     pub(crate) fn pause(&mut self) {
-        if self.in_batch * 64 < self.next_size {
+        if self.in_batch < self.next_size {
             self.next_size = if self.next_size > LEAST { self.next_size / 2 } else { 0 };
         }
         self.in_batch = 0;

@@ -146,6 +146,14 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
+    /// Lets go of room that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.ring.shrink_to_fit();
+        self.lost.shrink_to_fit();
+        self.acked.shrink_to_fit();
+        self.spare = Vec::new();
+    }
+
     pub(crate) fn new(initial: Tsn) -> Self {
         Self {
             ring: VecDeque::new(),

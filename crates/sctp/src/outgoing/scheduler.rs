@@ -51,6 +51,11 @@ impl Scheduler {
         self.current = None;
     }
 
+    /// Lets go of room that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.waiting.shrink_to_fit();
+    }
+
     /// Whether no channel but the current one has something to send.
     pub(crate) fn has_no_other(&self) -> bool {
         self.waiting.is_empty()

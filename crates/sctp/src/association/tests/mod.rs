@@ -1,6 +1,7 @@
 //! Two associations on a simulated link, on simulated time.
 
 mod channels;
+mod floods;
 mod handshake;
 mod hostile;
 mod limits;
