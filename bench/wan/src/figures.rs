@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 /// What a row came to on one stack, or on several at once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
-    /// Application data of each flow towards the right, in MiB per second.
+    /// Application data of each flow, in MiB per second.
     pub goodput: Vec<f64>,
-    /// The application data of all of them as a share of the line.
+    /// The application data of those towards the right as a share of the line.
     pub share: f64,
     /// The share of the line that was in use, headers and repetitions included.
     pub used: f64,
@@ -43,7 +43,7 @@ impl Figures {
             [since(record.delivers_after(0, over)), since(record.reaches(0.9, over))]
         });
         Self {
-            share: goodput.iter().sum::<f64>() * 8.0 / record.rate() as f64,
+            share: record.share(Duration::ZERO),
             goodput: goodput.into_iter().map(|rate| rate / f64::from(1 << 20)).collect(),
             used: record.used(Duration::ZERO),
             reached: record.reaches(0.9, Duration::ZERO).map(|at| at.as_secs_f64()),

@@ -13,6 +13,8 @@ use peerage_sim::bottleneck::Side;
 mod figures;
 mod options;
 mod report;
+#[cfg(feature = "rivals")]
+mod rivals;
 mod rows;
 mod stacks;
 

@@ -4,9 +4,14 @@ use peerage_lab::wan::flow::Stack;
 use peerage_lab::wan::ours::Ours;
 use peerage_lab::wan::tcp::Tcp;
 
-/// Those that run by themselves.
-pub const NAMES: &[&str] = &["peerage", "tcp-cubic"];
+#[cfg(feature = "rivals")]
+use crate::rivals::{Rival, rtc, str0m};
 
+/// Those that run by themselves.
+#[cfg(feature = "rivals")]
+pub const NAMES: &[&str] = &["peerage", "peerage-cubic", "str0m", "rtc", "tcp-cubic"];
+#[cfg(not(feature = "rivals"))]
+pub const NAMES: &[&str] = &["peerage", "peerage-cubic", "tcp-cubic"];
 /// Ours: with the default controller, and with CUBIC.
 pub const OURS: [&str; 2] = ["peerage", "peerage-cubic"];
 
@@ -15,6 +20,10 @@ pub fn by_name(name: &str) -> Option<Box<dyn Stack>> {
     Some(match name {
         "peerage" => Box::new(Ours::default()),
         "peerage-cubic" => Box::new(Ours { name: name.into(), ..Ours::default() }),
+        #[cfg(feature = "rivals")]
+        "str0m" => Box::new(Rival::<str0m::Peer>::new()),
+        #[cfg(feature = "rivals")]
+        "rtc" => Box::new(Rival::<rtc::Peer>::new()),
         "tcp-cubic" => Box::new(Tcp),
         _ => return None,
     })

@@ -19,6 +19,9 @@ pub trait Stack {
 
 /// A host that sends or receives as much as it can.
 pub trait Bulk: Node {
+    /// What the two ends tell each other out of band.
+    type Signal;
+
     /// Whether data can be sent.
     fn is_open(&self) -> bool;
 
@@ -30,6 +33,21 @@ pub trait Bulk: Node {
 
     /// The sending side's view.
     fn sender(&self) -> Sender;
+
+    /// Whether there is something to tell the other end out of band.
+    fn has_signals(&self) -> bool {
+        false
+    }
+
+    /// What that is.
+    fn take_signals(&mut self) -> Vec<Self::Signal> {
+        Vec::new()
+    }
+
+    /// The other end has told something.
+    fn hear(&mut self, now: Instant, signal: Self::Signal) {
+        let _ = (now, signal);
+    }
 
     /// The line has told that packets of more than `mtu` bytes, headers included, do not pass.
     fn too_big(&mut self, now: Instant, mtu: usize) {
@@ -76,7 +94,12 @@ pub struct Flow {
 
 impl Flow {
     /// A flow between these two.
-    pub fn new<S: Bulk, R: Bulk>(name: String, from: Side, sender: Id<Host<S>>, receiver: Id<Host<R>>) -> Self {
+    pub fn new<S: Bulk, R: Bulk<Signal = S::Signal>>(
+        name: String,
+        from: Side,
+        sender: Id<Host<S>>,
+        receiver: Id<Host<R>>,
+    ) -> Self {
         Self { name, from, probe: Box::new(Pair { sender, receiver }) }
     }
 
@@ -105,6 +128,11 @@ impl Flow {
         self.probe.progress(world)
     }
 
+    /// Carries what the two ends have to tell each other out of band.
+    pub fn signal(&self, world: &mut World) {
+        self.probe.signal(world);
+    }
+
     /// Tells the sender how long packets may be.
     pub fn too_big(&self, world: &mut World, mtu: usize) {
         self.probe.too_big(world, mtu);
@@ -122,6 +150,7 @@ trait Probe {
     fn is_open(&self, world: &World) -> bool;
     fn start(&self, world: &mut World);
     fn progress(&self, world: &World) -> Progress;
+    fn signal(&self, world: &mut World);
     fn too_big(&self, world: &mut World, mtu: usize);
 }
 
@@ -130,7 +159,7 @@ struct Pair<S, R> {
     receiver: Id<Host<R>>,
 }
 
-impl<S: Bulk, R: Bulk> Probe for Pair<S, R> {
+impl<S: Bulk, R: Bulk<Signal = S::Signal>> Probe for Pair<S, R> {
     fn is_open(&self, world: &World) -> bool {
         world.get(self.sender).node.is_open() && world.get(self.receiver).node.is_open()
     }
@@ -143,6 +172,18 @@ impl<S: Bulk, R: Bulk> Probe for Pair<S, R> {
     fn progress(&self, world: &World) -> Progress {
         let (sender, receiver) = (&world.get(self.sender).node, &world.get(self.receiver).node);
         Progress { delivered: receiver.delivered(), sender: sender.sender() }
+    }
+
+    fn signal(&self, world: &mut World) {
+        let now = world.now();
+        if world.get(self.sender).node.has_signals() {
+            let signals = world.get_mut(self.sender).node.take_signals();
+            signals.into_iter().for_each(|signal| world.get_mut(self.receiver).node.hear(now, signal));
+        }
+        if world.get(self.receiver).node.has_signals() {
+            let signals = world.get_mut(self.receiver).node.take_signals();
+            signals.into_iter().for_each(|signal| world.get_mut(self.sender).node.hear(now, signal));
+        }
     }
 
     fn too_big(&self, world: &mut World, mtu: usize) {

@@ -9,7 +9,7 @@ use peerage_base::path::{LocalId, Path, PathChange};
 use peerage_base::rng::Rng;
 use peerage_base::time::Instant;
 use peerage_session::config::{Config, LocalAddress};
-use peerage_session::event::{Event, IceCandidate, Need};
+use peerage_session::event::{ConnectionState, Event, IceCandidate, Need};
 use peerage_session::face::{
     Certificate, ChannelId, ChannelInit, Kind, OfferOptions, SEEDED, SdpType, SendError, SessionDescription,
 };
@@ -78,15 +78,17 @@ fn introduce([near, far]: &mut [Peer; 2], now: Instant) {
         if there.is_empty() && back.is_empty() {
             return;
         }
-        there.into_iter().for_each(|signal| far.hear(now, signal));
-        back.into_iter().for_each(|signal| near.hear(now, signal));
+        there.into_iter().for_each(|signal| far.take(now, signal));
+        back.into_iter().for_each(|signal| near.take(now, signal));
     }
 }
 
 /// What travels out of band.
 #[derive(Debug)]
-enum Signal {
+pub enum Signal {
+    /// An offer or an answer.
     Description(SessionDescription),
+    /// A candidate.
     Candidate(IceCandidate),
 }
 
@@ -140,16 +142,25 @@ impl Peer {
         self.describe(now, offer);
     }
 
+    /// What an application does that wants to go on.
+    fn restart(&mut self, now: Instant) {
+        self.session.restart_ice(now);
+        if let Ok(offer) = self.session.create_offer(now, OfferOptions::default()) {
+            self.describe(now, offer);
+        }
+    }
+
     fn describe(&mut self, now: Instant, description: SessionDescription) {
         self.session.set_local_description(now, Some(description.clone())).expect("it takes what it has made");
         self.outbox.push(Signal::Description(description));
         self.pump(now);
     }
 
-    fn hear(&mut self, now: Instant, signal: Signal) {
+    fn take(&mut self, now: Instant, signal: Signal) {
         match signal {
             Signal::Candidate(candidate) => {
-                self.session.add_ice_candidate(now, &candidate).expect("the description has come before");
+                // One of a generation that is over is of no use, and no harm.
+                let _ = self.session.add_ice_candidate(now, &candidate);
             }
             Signal::Description(description) => {
                 let is_offer = description.kind == SdpType::Offer;
@@ -202,6 +213,7 @@ impl Peer {
             Event::IceCandidate(Some(candidate)) => self.outbox.push(Signal::Candidate(candidate)),
             Event::Channel(id) => (self.channel, self.is_open) = (Some(id), true),
             Event::ChannelOpen(_) => self.is_open = true,
+            Event::ConnectionState(ConnectionState::Failed) if self.session.is_controlling() => self.restart(now),
             Event::Writable => self.writable = true,
             Event::ChannelReadable(id) => self.read(now, id),
             Event::Closed(reason) => panic!("the connection ended: {reason}"),
@@ -248,6 +260,20 @@ impl Node for Peer {
 }
 
 impl Bulk for Peer {
+    type Signal = Signal;
+
+    fn has_signals(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    fn take_signals(&mut self) -> Vec<Signal> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    fn hear(&mut self, now: Instant, signal: Signal) {
+        self.take(now, signal);
+    }
+
     fn is_open(&self) -> bool {
         self.is_open
     }

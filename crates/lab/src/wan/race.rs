@@ -59,7 +59,8 @@ impl Race {
         let open = self.world.run_until(deadline, |world| flows.iter().all(|(flow, _)| flow.is_open(world)));
         assert!(open, "not all flows have connected");
         let begun = self.world.now();
-        let mut record = Record::new(&self.scene, self.flows.iter().map(|(flow, _)| flow.name().to_owned()).collect());
+        let flows = self.flows.iter().map(|(flow, _)| (flow.name().to_owned(), flow.from()));
+        let mut record = Record::new(&self.scene, flows);
         let mut changes = self.scene.changes.clone().into_iter().peekable();
         let mut waiting: Vec<usize> = (0..self.flows.len()).collect();
         let mut at = Duration::ZERO;
@@ -88,6 +89,9 @@ impl Race {
 
     fn step(&mut self, until: Instant) {
         self.world.run_until(until, |_| false);
+        for (flow, _) in &self.flows {
+            flow.signal(&mut self.world);
+        }
         let sides = [Side::Left, Side::Right];
         let told = sides.map(|side| self.between.counters(&self.world, side).too_long).iter().sum();
         if told > self.told
@@ -119,8 +123,9 @@ impl Race {
 
     fn sample(&self) -> Sample {
         let waiting = self.between.waiting(&self.world, Side::Right);
+        let rate = self.between.link(&self.world, Side::Right).rate.unwrap_or(u64::MAX);
         let admitted = self.between.counters(&self.world, Side::Right).bytes;
         let flows = self.flows.iter().map(|(flow, _)| flow.progress(&self.world)).collect();
-        Sample { waiting, carried: admitted.saturating_sub(waiting as u64), flows }
+        Sample { rate, waiting, carried: admitted.saturating_sub(waiting as u64), flows }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use peerage_base::time::Duration;
+use peerage_sim::bottleneck::Side;
 use peerage_sim::link::Counters;
 
 use crate::wan::flow::Progress;
@@ -14,6 +15,8 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// The state of things at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
+    /// Bits per second of the line towards the right.
+    pub rate: u64,
     /// Bytes that wait for the line.
     pub waiting: usize,
     /// Bytes that have left on the line and were not lost, headers included.
@@ -27,9 +30,10 @@ pub struct Sample {
 pub struct Record {
     /// The flows, in the order in which they were added.
     pub names: Vec<String>,
+    /// The side that sends, of each.
+    pub sides: Vec<Side>,
     /// What the line towards the right has done in all.
     pub line: Counters,
-    rate: u64,
     product: usize,
     samples: Vec<Sample>,
 }
@@ -46,9 +50,9 @@ pub struct Queue {
 }
 
 impl Record {
-    pub(crate) fn new(scene: &Scene, names: Vec<String>) -> Self {
-        let (rate, product) = (scene.rate(), scene.product());
-        Self { names, line: Counters::default(), rate, product, samples: Vec::new() }
+    pub(crate) fn new(scene: &Scene, flows: impl Iterator<Item = (String, Side)>) -> Self {
+        let (names, sides) = flows.unzip();
+        Self { names, sides, line: Counters::default(), product: scene.product(), samples: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, sample: Sample) {
@@ -66,15 +70,23 @@ impl Record {
 
     /// The share of the line that was in use from a time until the end: packets that arrived, headers included.
     pub fn used(&self, from: Duration) -> f64 {
-        self.per_second(from, |sample| sample.carried) * 8.0 / self.rate as f64
+        self.per_second(from, |sample| sample.carried) / self.capacity(from)
+    }
+
+    /// The share of the line that application data took from a time until the end, of all flows towards the right.
+    pub fn share(&self, from: Duration) -> f64 {
+        let flows = (0..self.names.len()).filter(|flow| self.sides[*flow] == Side::Left);
+        flows.map(|flow| self.goodput(flow, from)).sum::<f64>() / self.capacity(from)
     }
 
     /// When the line was first used to a share of its rate throughout one second after `from`: the end of that second.
     pub fn reaches(&self, share: f64, from: Duration) -> Option<Duration> {
         let second = ticks(Duration::from_secs(1));
-        let enough = self.rate as f64 / 8.0 * share;
         let windows = self.samples.windows(second + 1).enumerate().skip(ticks(from));
-        let mut full = windows.filter(|(_, w)| w[second].carried.saturating_sub(w[0].carried) as f64 >= enough);
+        let mut full = windows.filter(|(_, window)| {
+            let enough = share * mean(window.iter().skip(1).map(|sample| sample.rate as f64 / 8.0));
+            window[second].carried.saturating_sub(window[0].carried) as f64 >= enough
+        });
         full.next().map(|(first, _)| TICK * (first + second) as u32)
     }
 
@@ -97,7 +109,7 @@ impl Record {
         let mut waiting: Vec<usize> = self.samples.iter().skip(ticks(from)).map(|sample| sample.waiting).collect();
         waiting.sort_unstable();
         let products = |bytes: f64| bytes / self.product as f64;
-        let mean = waiting.iter().sum::<usize>() as f64 / waiting.len().max(1) as f64;
+        let mean = mean(waiting.iter().map(|bytes| *bytes as f64));
         let p95 = waiting.get(waiting.len() * 95 / 100).copied().unwrap_or_default();
         Queue { mean: products(mean), p95: products(p95 as f64), max: products(self.line.most_waiting as f64) }
     }
@@ -124,11 +136,6 @@ impl Record {
         self.samples.last().map(|sample| sample.flows[flow]).unwrap_or_default()
     }
 
-    /// Bits per second of the line towards the right, at the start.
-    pub fn rate(&self) -> u64 {
-        self.rate
-    }
-
     /// All samples, one each [`TICK`].
     pub fn samples(&self) -> &[Sample] {
         &self.samples
@@ -151,6 +158,11 @@ impl Record {
         out
     }
 
+    /// What the line could carry from a time until the end, in bytes per second.
+    fn capacity(&self, from: Duration) -> f64 {
+        mean(self.samples.iter().skip(ticks(from) + 1).map(|sample| sample.rate as f64 / 8.0))
+    }
+
     fn per_second(&self, from: Duration, count: impl Fn(&Sample) -> u64) -> f64 {
         let from = ticks(from).min(self.samples.len().saturating_sub(1));
         let (Some(first), Some(last)) = (self.samples.get(from), self.samples.last()) else { return 0.0 };
@@ -163,6 +175,11 @@ impl Record {
 pub fn fairness(rates: &[f64]) -> f64 {
     let (sum, squares) = rates.iter().fold((0.0, 0.0), |(sum, squares), rate| (sum + rate, squares + rate * rate));
     if squares > 0.0 { sum * sum / (rates.len() as f64 * squares) } else { 0.0 }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    if count > 0.0 { sum / count } else { 0.0 }
 }
 
 fn ticks(time: Duration) -> usize {

@@ -6,6 +6,7 @@
 //! segments or 40 ms. Nothing is paced, and slow start ends with the first loss: the rudest neighbour that is still fair.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use peerage_base::datagram::{Datagram, Transmit};
@@ -241,6 +242,8 @@ impl Node for Source {
 }
 
 impl Bulk for Source {
+    type Signal = Infallible;
+
     fn is_open(&self) -> bool {
         true
     }
@@ -343,6 +346,8 @@ impl Node for Sink {
 }
 
 impl Bulk for Sink {
+    type Signal = Infallible;
+
     fn is_open(&self) -> bool {
         true
     }
