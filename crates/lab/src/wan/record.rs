@@ -185,3 +185,74 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 fn ticks(time: Duration) -> usize {
     (time.as_nanos() / TICK.as_nanos()) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wan::flow::Sender;
+
+    const SEC: Duration = Duration::from_secs(1);
+
+    /// Two flows on a line of 8000 bit/s with a product of 100 bytes: nothing for a second, then 500 bytes a second, then all.
+    fn record() -> Record {
+        let scene = Scene::new(8000, SEC / 10);
+        let mut record = Record::new(&scene, [("a".into(), Side::Left), ("b".into(), Side::Left)].into_iter());
+        let mut carried = 0;
+        for tick in 0..=300 {
+            carried += [0, 0, 5, 10][(tick + 99) / 100];
+            let progress =
+                |delivered| Progress { delivered, sender: Sender { sent: 10, again: 1, ..Sender::default() } };
+            let flows = vec![progress(carried * 3 / 4), progress(carried / 4)];
+            let waiting = if tick >= 290 { 150 } else { 50 };
+            record.push(Sample { rate: 8000, waiting, carried, flows });
+        }
+        record
+    }
+
+    #[test]
+    fn rates_are_shares_of_the_line() {
+        let record = record();
+        assert!((record.used(Duration::ZERO) - 0.5).abs() < 1e-9);
+        assert!((record.used(2 * SEC) - 1.0).abs() < 1e-9);
+        assert!((record.goodput(0, 2 * SEC) - 750.0).abs() < 1.0);
+        assert!((record.share(2 * SEC) - 1.0).abs() < 0.01);
+        assert!((record.fairness(2 * SEC) - 0.8).abs() < 0.01);
+        assert_eq!(record.repeated(1), 0.1);
+    }
+
+    #[test]
+    fn a_line_is_full_at_the_end_of_the_first_full_second() {
+        let record = record();
+        assert_eq!(record.reaches(0.5, Duration::ZERO), Some(2 * SEC));
+        assert_eq!(record.reaches(0.9, Duration::ZERO), Some(TICK * 280));
+        assert_eq!(record.reaches(1.01, Duration::ZERO), None);
+        assert_eq!(record.reaches(0.1, 2 * SEC), Some(3 * SEC));
+    }
+
+    #[test]
+    fn the_queue_is_weighed_by_time() {
+        let mut record = record();
+        record.line.most_waiting = 170;
+        let queue = record.queue(2 * SEC);
+        assert!((queue.mean - (90.0 * 0.5 + 11.0 * 1.5) / 101.0).abs() < 1e-9);
+        assert_eq!((queue.p95, queue.max), (1.5, 1.7));
+    }
+
+    #[test]
+    fn silence_ends_with_the_next_delivery() {
+        let record = record();
+        assert_eq!(record.delivers_after(0, SEC / 2), Some(TICK * 101));
+        assert_eq!(record.longest_stall(0, Duration::ZERO), SEC);
+        assert_eq!(record.delivers_after(0, 3 * SEC), None);
+    }
+
+    #[test]
+    fn a_trace_has_a_line_for_each_flow_and_tenth_of_a_second() {
+        let trace = record().trace();
+        assert_eq!(trace.lines().count(), 1 + 2 * 31);
+        let columns = |line: &str| line.split(',').count();
+        let all: Vec<usize> = trace.lines().map(columns).collect();
+        assert!(all.iter().all(|count| *count == all[0]));
+        assert!(trace.ends_with("3000,1,b,0,0,0,0,150,375,1,0,0\n"), "{trace}");
+    }
+}
