@@ -3,10 +3,10 @@
 use std::fmt;
 
 use peerage_base::time::{Duration, Instant};
-use peerage_sim::World;
 use peerage_sim::bottleneck::{Bottleneck, Side};
 use peerage_sim::host::{Host, Node};
 use peerage_sim::world::Id;
+use peerage_sim::world::World;
 
 /// What moves data.
 pub trait Stack {

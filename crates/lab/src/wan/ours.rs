@@ -14,10 +14,10 @@ use peerage_session::face::{
     Certificate, ChannelId, ChannelInit, Kind, OfferOptions, SEEDED, SdpType, SendError, SessionDescription,
 };
 use peerage_session::session::Session;
-use peerage_sim::World;
 use peerage_sim::bottleneck::{Bottleneck, Side};
 use peerage_sim::host::{Host, Node};
 use peerage_sim::link::Link;
+use peerage_sim::world::World;
 
 use crate::wan::flow::{Bulk, Flow, Sender, Stack};
 

@@ -1,8 +1,8 @@
 //! Flows on a line.
 
 use peerage_base::time::{Duration, Instant};
-use peerage_sim::World;
 use peerage_sim::bottleneck::{Bottleneck, Side};
+use peerage_sim::world::World;
 
 use crate::wan::flow::{Flow, Stack};
 use crate::wan::record::{Record, Sample, TICK};

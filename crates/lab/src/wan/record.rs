@@ -198,8 +198,8 @@ mod tests {
         let scene = Scene::new(8000, SEC / 10);
         let mut record = Record::new(&scene, [("a".into(), Side::Left), ("b".into(), Side::Left)].into_iter());
         let mut carried = 0;
-        for tick in 0..=300 {
-            carried += [0, 0, 5, 10][(tick + 99) / 100];
+        for tick in 0..=300_usize {
+            carried += [0, 0, 5, 10][tick.div_ceil(100)];
             let progress =
                 |delivered| Progress { delivered, sender: Sender { sent: 10, again: 1, ..Sender::default() } };
             let flows = vec![progress(carried * 3 / 4), progress(carried / 4)];

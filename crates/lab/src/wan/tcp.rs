@@ -12,10 +12,10 @@ use std::net::SocketAddr;
 use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::path::{LocalId, Path};
 use peerage_base::time::{Duration, Instant};
-use peerage_sim::World;
 use peerage_sim::bottleneck::{Bottleneck, Side};
 use peerage_sim::host::{Host, Node};
 use peerage_sim::link::Link;
+use peerage_sim::world::World;
 
 use crate::wan::flow::{Bulk, Flow, Sender, Stack};
 
