@@ -4,13 +4,17 @@
 //! and a rate. The owner of the path paces: there is no Max.Burst (RFC 9260 §7.2.4) here. Bytes are bytes of chunks on the
 //! wire, their headers counted, packet headers not.
 
-#![allow(dead_code)]
-
-mod reno;
+mod bbr;
+mod cubic;
+mod hystart;
+#[cfg(test)]
+mod simulation;
 
 use crate::budget::Rate;
+use crate::config::CongestionControl;
+use bbr::Bbr;
+use cubic::Cubic;
 use peerage_base::time::{Duration, Instant};
-use reno::Reno;
 
 /// Answers how much may be in flight. All time is passed in; nothing is allocated after construction.
 pub(crate) trait Controller {
@@ -100,58 +104,60 @@ pub(crate) struct RateSample {
 /// The controllers to choose from.
 #[derive(Clone, Debug)]
 pub(crate) enum Congestion {
-    Reno(Reno),
+    Bbr(Bbr),
+    Cubic(Cubic),
 }
 
 impl Congestion {
     /// With an initial window of `initial` packets of `packet` bytes.
-    pub(crate) fn new(packet: usize, initial: usize) -> Self {
-        Self::Reno(Reno::new(packet, initial))
-    }
-
-    fn inner(&self) -> &dyn Controller {
-        match self {
-            Self::Reno(reno) => reno,
-        }
-    }
-
-    fn inner_mut(&mut self) -> &mut dyn Controller {
-        match self {
-            Self::Reno(reno) => reno,
+    pub(crate) fn new(control: CongestionControl, packet: usize, initial: usize) -> Self {
+        match control {
+            CongestionControl::Bbr => Self::Bbr(Bbr::new(packet, initial)),
+            CongestionControl::Cubic => Self::Cubic(Cubic::new(packet, initial)),
         }
     }
 }
 
+/// Calls the controller that was chosen.
+macro_rules! either {
+    ($congestion:expr, $controller:ident => $call:expr) => {
+        match $congestion {
+            Congestion::Bbr($controller) => $call,
+            Congestion::Cubic($controller) => $call,
+        }
+    };
+}
+
 impl Controller for Congestion {
     fn sent(&mut self, sent: &Sent) {
-        self.inner_mut().sent(sent);
+        either!(self, c => c.sent(sent));
     }
 
     fn acknowledged(&mut self, ack: &Ack) {
-        self.inner_mut().acknowledged(ack);
+        either!(self, c => c.acknowledged(ack));
     }
 
     fn timed_out(&mut self, now: Instant, in_flight: usize) {
-        self.inner_mut().timed_out(now, in_flight);
+        either!(self, c => c.timed_out(now, in_flight));
     }
 
     fn spurious(&mut self, now: Instant) {
-        self.inner_mut().spurious(now);
+        either!(self, c => c.spurious(now));
     }
 
     fn window(&self) -> usize {
-        self.inner().window()
+        either!(self, c => c.window())
     }
 
     fn pacing_rate(&self) -> Option<Rate> {
-        self.inner().pacing_rate()
+        either!(self, c => c.pacing_rate())
     }
 
     fn set_packet(&mut self, bytes: usize) {
-        self.inner_mut().set_packet(bytes);
+        either!(self, c => c.set_packet(bytes));
     }
 
     fn path_changed(&mut self, now: Instant) {
-        self.inner_mut().path_changed(now);
+        either!(self, c => c.path_changed(now));
     }
 }

@@ -1,0 +1,105 @@
+//! The least round trip, and letting the pipe run half empty to measure it.
+
+use super::model::Round;
+use super::{Bbr, State, UNIT};
+use crate::congestion::Ack;
+use peerage_base::time::{Duration, Instant};
+
+/// A least round trip older than this is put to the test.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// And forgotten after this.
+const WINDOW: Duration = Duration::from_secs(10);
+/// How long the pipe stays half empty, so that flows that share a queue do so together.
+const STAY: Duration = Duration::from_millis(200);
+/// A round trip below this, in nanoseconds, is taken for as much: queues that short harm nobody, and less than a batch of
+/// packets or a turn of the scheduler could not be in flight.
+const NEAR: u64 = 2_000_000;
+
+/// A round whose least round trip exceeds the least known by this, in hundredths, saw a queue.
+const QUEUE: u64 = 125;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct RoundTrip {
+    least: Option<u64>,
+    least_at: Instant,
+    recent: Option<u64>,
+    recent_at: Instant,
+    /// Least of the round that ended last, and of this one.
+    last_round: Option<u64>,
+    this_round: Option<u64>,
+    /// While measuring: until when, once the flight has shrunk.
+    until: Option<Instant>,
+}
+
+impl RoundTrip {
+    pub(super) fn update(&mut self, ack: &Ack, round: Round) {
+        if round.ended {
+            self.last_round = self.this_round.take();
+        }
+        let Some(rtt) = ack.rtt.map(|rtt| u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1)) else { return };
+        self.this_round = Some(self.this_round.map_or(rtt, |least| least.min(rtt)));
+        if self.recent.is_none_or(|recent| rtt <= recent) {
+            (self.recent, self.recent_at) = (Some(rtt), ack.now);
+        }
+        if self.least.is_none_or(|least| rtt <= least) || ack.now.since(self.least_at) > WINDOW {
+            (self.least, self.least_at) = (self.recent, self.recent_at);
+        }
+    }
+
+    /// In nanoseconds, once measured.
+    pub(super) fn least(&self) -> Option<u64> {
+        self.least
+    }
+
+    /// Whether a queue stood throughout the round that ended last.
+    pub(super) fn queue_stands(&self) -> bool {
+        let (Some(least), Some(last)) = (self.least, self.last_round) else { return false };
+        last > (least.max(NEAR) / UNIT).saturating_mul(QUEUE)
+    }
+
+    pub(super) fn is_near(&self) -> bool {
+        self.least.is_some_and(|least| least < NEAR)
+    }
+
+    /// Bytes that `rate` delivers within the least round trip, times `gain` hundredths.
+    pub(super) fn product(&self, rate: u64, gain: u64) -> Option<usize> {
+        let least = self.least.filter(|_| rate > 0)?.max(NEAR);
+        let bytes = u128::from(rate) * u128::from(least) / 1_000_000_000 * u128::from(gain) / u128::from(UNIT);
+        Some(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+}
+
+impl Bbr {
+    pub(super) fn enter_probe_rtt_if_due(&mut self, ack: &Ack) {
+        let trip = &mut self.round_trip;
+        if ack.now.since(trip.recent_at) <= INTERVAL || trip.recent.is_none() || !self.plateau.reached {
+            return;
+        }
+        trip.recent = ack.rtt.map(|rtt| u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1));
+        trip.recent_at = ack.now;
+        if self.state != State::ProbeRtt && !trip.is_near() {
+            self.prior_window = self.window;
+            self.state = State::ProbeRtt;
+            self.round_trip.until = None;
+        }
+    }
+
+    pub(super) fn check_probe_rtt(&mut self, ack: &Ack) {
+        let target = self.inflight(State::ProbeRtt.window_gain()).max(self.min_window());
+        match self.round_trip.until {
+            None if ack.in_flight <= target => {
+                let round = Duration::from_nanos(self.round_trip.least().unwrap_or(0));
+                self.round_trip.until = Some(ack.now + STAY.max(round));
+            }
+            Some(until) if until <= ack.now => {
+                self.round_trip.until = None;
+                (self.round_trip.least, self.round_trip.least_at) = (self.round_trip.recent, self.round_trip.recent_at);
+                self.window = self.window.max(self.prior_window);
+                self.bounds.lift_low();
+                self.enter_down(ack);
+                self.enter_cruise(3);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Finding the rate: doubling until delivery grows no more, then draining the queue.
+
+use super::model::Round;
+use super::{Bbr, State, UNIT};
+use crate::congestion::Ack;
+
+/// Rounds without growth after which the rate counts as found.
+const PLATEAU_ROUNDS: u8 = 3;
+/// Growth per round that counts, in hundredths.
+const GROWTH: u64 = 125;
+
+/// Whether delivery still grows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plateau {
+    /// The rate was found once.
+    pub(super) reached: bool,
+    rate: u64,
+    rounds: u8,
+}
+
+impl Plateau {
+    pub(super) fn restart(&mut self) {
+        self.rate = 0;
+        self.rounds = 0;
+    }
+
+    /// At the end of a round: whether the rate has stopped growing, given how many rounds that takes.
+    pub(super) fn check(&mut self, rate: u64, patience: u8) -> bool {
+        if rate >= self.rate.saturating_mul(GROWTH) / UNIT {
+            self.rate = rate;
+            self.rounds = 0;
+            return false;
+        }
+        self.rounds = self.rounds.saturating_add(1);
+        self.rounds >= patience
+    }
+}
+
+impl Bbr {
+    pub(super) fn check_startup(&mut self, ack: &Ack, round: Round) {
+        if !round.ended || round.app_limited {
+            return;
+        }
+        // Loss alone may be the weather. With delivery that stopped growing it is a queue without room, which a round more
+        // would only overrun again. BBR leaves for loss alone and is lost on a path that loses 5 %.
+        let patience = if self.bounds.round_was_lossy { 1 } else { PLATEAU_ROUNDS };
+        let bandwidth = self.model.bandwidth();
+        if self.plateau.check(bandwidth, patience) {
+            self.plateau.reached = true;
+            if self.bounds.round_was_lossy {
+                self.bounds.high = self.inflight(UNIT).max(self.model.latest_delivered as usize);
+            }
+            self.state = State::Drain;
+            self.check_drain(ack);
+        }
+    }
+
+    pub(super) fn check_drain(&mut self, ack: &Ack) {
+        if ack.in_flight <= self.inflight(UNIT) {
+            self.enter_down(ack);
+        }
+    }
+}
