@@ -11,7 +11,7 @@ pub use peerage_net::interfaces::{Filter as InterfaceFilter, Kind as InterfaceKi
 pub use peerage_net::tcp::{TlsError, TlsOptions};
 pub use peerage_session::config::{DtlsOptions, IceTransportPolicy};
 use peerage_session::face::Certificate;
-pub use peerage_session::face::{CipherSuite, DtlsVersions, Group, OnShareExceeded};
+pub use peerage_session::face::{CipherSuite, CongestionControl, DtlsVersions, Group, OnShareExceeded};
 
 /// Configuration of one connection (W3C `RTCConfiguration`).
 #[derive(Clone, Debug, Default)]
@@ -113,6 +113,9 @@ pub struct Settings {
     pub channel_share: u8,
     /// What becomes of a channel that holds more than its share. Default: all channels wait until it is read.
     pub on_share_exceeded: OnShareExceeded,
+    /// What decides how fast data channels send. Default: [`CongestionControl::Bbr`], which keeps queues short and does not
+    /// mind random loss; CUBIC competes as TCP does.
+    pub congestion: CongestionControl,
     /// Unsent bytes that a connection holds before `send` waits. Default: 4 MiB.
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB, as in Chromium.
@@ -148,6 +151,7 @@ impl Default for Settings {
             receive_window: 4 << 20,
             channel_share: 50,
             on_share_exceeded: OnShareExceeded::Stall,
+            congestion: CongestionControl::default(),
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
             max_datagram: 1200,

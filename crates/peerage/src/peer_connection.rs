@@ -294,6 +294,7 @@ impl Endpoint {
         config.key_log = shared.settings.key_log.is_some();
         config.max_datagram = shared.settings.max_datagram.clamp(576, 9000);
         config.receive_window = shared.settings.receive_window;
+        config.congestion = shared.settings.congestion;
         config.channel_share = shared.settings.channel_share;
         config.on_share_exceeded = shared.settings.on_share_exceeded;
         config.send_buffer = shared.settings.send_buffer;

@@ -8,7 +8,7 @@ use peerage_crypto::keys::Keys;
 use peerage_crypto::keys::system::SYSTEM;
 use peerage_dtls::config::Versions;
 use peerage_dtls::suite::{CipherSuite, Group};
-use peerage_sctp::config::OnShareExceeded;
+use peerage_sctp::config::{CongestionControl, OnShareExceeded};
 
 use crate::ice_server::ServerUrl;
 
@@ -58,6 +58,8 @@ pub struct Config {
     pub channel_share: u8,
     /// What becomes of a channel that holds more. Default: all channels wait until it is read.
     pub on_share_exceeded: OnShareExceeded,
+    /// What decides how fast data channels send. Default: BBR.
+    pub congestion: CongestionControl,
     /// Unsent bytes held before a send is refused. Default: 4 MiB.
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB.
@@ -84,6 +86,7 @@ impl Default for Config {
             receive_window: 4 << 20,
             channel_share: 50,
             on_share_exceeded: OnShareExceeded::Stall,
+            congestion: CongestionControl::default(),
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
         }

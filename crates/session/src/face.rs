@@ -15,7 +15,7 @@ pub use peerage_jsep::negotiation::OfferOptions;
 pub use peerage_jsep::signaling::SignalingState;
 pub use peerage_sctp::association::ChannelInfo;
 pub use peerage_sctp::channel::{ChannelId, ChannelInit, ChannelState};
-pub use peerage_sctp::config::OnShareExceeded;
+pub use peerage_sctp::config::{CongestionControl, OnShareExceeded};
 pub use peerage_sctp::error::SendError;
 pub use peerage_sctp::message::{Kind, Message};
 pub use peerage_stun::{discovery, transaction};

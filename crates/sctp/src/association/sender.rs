@@ -52,7 +52,7 @@ impl Sender {
     pub(crate) fn new(config: &Config, initial: Tsn) -> Self {
         Self {
             flight: Flight::new(initial),
-            congestion: Congestion::new(config.max_packet, config.initial_window),
+            congestion: Congestion::new(config.congestion, config.max_packet, config.initial_window),
             delivered: 0,
             rto: Rto::new(config.rto_initial, config.rto_min, config.rto_max),
             peer_window: 0,

@@ -159,7 +159,8 @@ impl Bbr {
     }
 
     fn set_window(&mut self, ack: &Ack) {
-        let most = self.inflight(self.state.window_gain()).saturating_add(self.model.extra()).saturating_add(self.slack());
+        let most =
+            self.inflight(self.state.window_gain()).saturating_add(self.model.extra()).saturating_add(self.slack());
         let grown = self.window.saturating_add(ack.bytes);
         if self.plateau.reached {
             self.window = grown.min(most);

@@ -18,11 +18,8 @@ const WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cycle {
-    /// When this phase began.
-    began: Instant,
-    /// When the cycle began, with its phase of draining.
-    down_at: Instant,
-    wait: Duration,
+    /// When the next probe is due.
+    probe_at: Instant,
     rounds: u32,
     /// Rounds until what arrives has left at the rate again, after a phase at less.
     settling: u32,
@@ -52,7 +49,7 @@ impl Cycle {
 
     /// The next probe follows at once.
     pub(super) fn hurry(&mut self) {
-        self.wait = Duration::ZERO;
+        self.probe_at = Instant::ORIGIN;
     }
 }
 
@@ -62,10 +59,8 @@ impl Bbr {
         self.bounds.close_cycle();
         let jitter = ack.now.as_nanos().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 34;
         self.cycle = Cycle {
-            began: ack.now,
-            down_at: ack.now,
             // Up to 1.07 s, from the time: flows that began together must not probe together.
-            wait: WAIT + Duration::from_nanos(jitter),
+            probe_at: ack.now + WAIT + Duration::from_nanos(jitter),
             rounds: 0,
             settling: 0,
             drained: 0,
@@ -84,7 +79,7 @@ impl Bbr {
             State::Cruise => {
                 self.probe_if_due(ack);
             }
-            State::Refill if round.ended && self.cycle.rounds > 1 => self.enter_up(ack),
+            State::Refill if round.ended && self.cycle.rounds > 1 => self.enter_up(),
             State::Up => self.check_up(ack, round),
             _ => {}
         }
@@ -107,9 +102,9 @@ impl Bbr {
 
     fn probe_if_due(&mut self, ack: &Ack) -> bool {
         let packets = u32::try_from(self.inflight(UNIT) / self.packet).unwrap_or(u32::MAX);
-        let due = ack.now.since(self.cycle.down_at) >= self.cycle.wait || self.cycle.rounds >= packets.clamp(4, MOST_ROUNDS);
+        let due = ack.now >= self.cycle.probe_at || self.cycle.rounds >= packets.clamp(4, MOST_ROUNDS);
         if due {
-            self.enter_refill(ack);
+            self.enter_refill();
         }
         due
     }
@@ -120,19 +115,17 @@ impl Bbr {
         self.cycle.settling = settling;
     }
 
-    pub(super) fn enter_refill(&mut self, ack: &Ack) {
+    pub(super) fn enter_refill(&mut self) {
         if self.bounds.was_cut() {
             self.model.yield_to(self.bounds.bandwidth);
         }
         self.bounds.lift_low();
         self.state = State::Refill;
         self.cycle.rounds = 0;
-        self.cycle.began = ack.now;
     }
 
-    fn enter_up(&mut self, ack: &Ack) {
+    fn enter_up(&mut self) {
         self.state = State::Up;
-        self.cycle.began = ack.now;
         self.cycle.rounds = 0;
         self.cycle.raise = match self.bounds.high {
             usize::MAX => 0,

@@ -25,8 +25,8 @@ struct Packet {
     marked: bool,
 }
 
-pub(in crate::congestion) struct Flow {
-    pub(in crate::congestion) controller: Box<dyn Controller>,
+pub(super) struct Flow {
+    controller: Box<dyn Controller>,
     now: u64,
     next_send: u64,
     packets: VecDeque<Packet>,
@@ -80,16 +80,8 @@ impl Flow {
         }
     }
 
-    pub(in crate::congestion) fn delivered(&self) -> u64 {
+    pub(super) fn delivered(&self) -> u64 {
         self.delivered
-    }
-
-    pub(in crate::congestion) fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
-    pub(in crate::congestion) fn smoothed(&self) -> u64 {
-        self.smoothed
     }
 
     pub(super) fn sent(&self) -> u64 {

@@ -247,17 +247,6 @@ impl Report {
 
 /// Lets controllers share a link for some seconds; each begins at its moment, in seconds.
 pub(super) fn run(link: &Link, flows: Vec<(f64, Box<dyn Controller>)>, seconds: u64, seed: u64) -> Report {
-    run_traced(link, flows, seconds, seed, |_, _| {})
-}
-
-/// The same, and every tenth of a second one may look at the flows.
-pub(super) fn run_traced(
-    link: &Link,
-    flows: Vec<(f64, Box<dyn Controller>)>,
-    seconds: u64,
-    seed: u64,
-    mut look: impl FnMut(u64, &[Flow]),
-) -> Report {
     let mut bottleneck = Bottleneck::new(link.clone(), seed);
     let mut flows: Vec<Flow> =
         flows.into_iter().map(|(start, controller)| Flow::new(controller, (start * 1e9) as u64)).collect();
@@ -279,7 +268,6 @@ pub(super) fn run_traced(
                 for (flow, series) in flows.iter().zip(&mut report.delivered) {
                     series.push(flow.delivered());
                 }
-                look(next_tick, &flows);
             }
             next_tick += tick;
         }
