@@ -220,3 +220,107 @@ fn cube_root(x: f64) -> f64 {
     }
     root
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peerage_base::time::Duration;
+
+    const PACKET: usize = 1000;
+
+    fn ack(c: &Cubic, now: u64, bytes: usize) -> Ack {
+        Ack {
+            now: Instant::from_millis(now),
+            bytes,
+            lost: 0,
+            in_flight_before: c.window(),
+            in_flight: c.window().saturating_sub(bytes),
+            rtt: Some(Duration::from_millis(100)),
+            delivered: bytes as u64,
+            rate: None,
+            marks: 0,
+            in_recovery: false,
+        }
+    }
+
+    /// Acknowledges one window's worth packet by packet.
+    fn round(c: &mut Cubic, now: u64) {
+        for _ in 0..c.window() / PACKET {
+            c.acknowledged(&ack(c, now, PACKET));
+        }
+    }
+
+    fn lose(c: &mut Cubic, now: u64) {
+        c.acknowledged(&Ack { lost: PACKET, in_recovery: true, ..ack(c, now, 0) });
+    }
+
+    #[test]
+    fn slow_start_doubles_and_one_flight_is_cut_once() {
+        let mut c = Cubic::new(PACKET, 10);
+        round(&mut c, 100);
+        assert_eq!(c.window(), 20 * PACKET);
+        lose(&mut c, 200);
+        assert_eq!(c.window(), 14 * PACKET);
+        lose(&mut c, 210);
+        assert_eq!(c.window(), 14 * PACKET, "the same flight");
+        c.acknowledged(&ack(&c, 300, 20 * PACKET));
+        lose(&mut c, 310);
+        assert!(c.window() < 11 * PACKET, "another one: {}", c.window());
+    }
+
+    #[test]
+    fn a_cut_that_proves_wrong_is_taken_back() {
+        let mut c = Cubic::new(PACKET, 40);
+        lose(&mut c, 200);
+        assert_eq!(c.window(), 28 * PACKET);
+        c.spurious(Instant::from_millis(250));
+        assert_eq!(c.window(), 40 * PACKET);
+        assert!(c.is_slow_start());
+    }
+
+    #[test]
+    fn the_window_is_back_where_it_was_after_k_seconds_and_levels_off_there() {
+        let mut c = Cubic::new(PACKET, 1000);
+        lose(&mut c, 0);
+        c.acknowledged(&ack(&c, 100, 1_000_000));
+        // K is the cube root of 300 / 0.4: 9.09 s.
+        let mut at = |seconds: u64| {
+            while c.last < Instant::from_millis(seconds * 1000) {
+                let now = c.last.as_nanos() / 1_000_000 + 100;
+                round(&mut c, now);
+            }
+            c.window() / PACKET
+        };
+        let (early, middle, back) = (at(1), at(5), at(9));
+        assert!((740..860).contains(&early), "{early}");
+        assert!((960..1000).contains(&middle), "{middle}");
+        assert!((995..1005).contains(&back), "{back}");
+    }
+
+    #[test]
+    fn a_flow_that_loses_before_it_is_back_leaves_room_for_others() {
+        let mut c = Cubic::new(PACKET, 100);
+        lose(&mut c, 0);
+        assert_eq!(c.greatest as usize, 100 * PACKET);
+        c.acknowledged(&ack(&c, 100, 100 * PACKET));
+        lose(&mut c, 200);
+        assert!(c.greatest < 66.0 * PACKET as f64, "{}", c.greatest);
+    }
+
+    #[test]
+    fn an_application_that_does_not_use_the_window_does_not_make_it_grow() {
+        let mut c = Cubic::new(PACKET, 10);
+        c.sent(&Sent { now: Instant::ORIGIN, bytes: PACKET, in_flight: PACKET, app_limited: true });
+        round(&mut c, 100);
+        assert_eq!(c.window(), 10 * PACKET);
+    }
+
+    #[test]
+    fn cube_roots_are_exact_enough() {
+        for x in [0.0, 1e-9, 0.001, 0.5, 1.0, 8.0, 750.0, 1e6, 1e12] {
+            let root = cube_root(x);
+            assert!((cube(root) - x).abs() <= x * 1e-5, "{x}: {root}");
+        }
+        assert_eq!(cube_root(-1.0), 0.0);
+    }
+}

@@ -167,6 +167,132 @@ impl Controller for Congestion {
 mod tests {
     use super::bbr::Bbr;
     use super::cubic::Cubic;
+    use super::{Ack, Congestion, Controller, RateSample, Sent};
+    use crate::config::CongestionControl;
+    use peerage_base::time::{Duration, Instant};
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Call {
+        Sent(Sent),
+        Acknowledged(Ack),
+        TimedOut(u64, usize),
+        Spurious(u64),
+        SetPacket(usize),
+        PathChanged(u64),
+    }
+
+    /// Mostly what occurs, now and then what does not.
+    fn amount() -> impl Strategy<Value = usize> {
+        prop_oneof![4 => 0..200_000usize, 1 => Just(0), 1 => 0..1usize << 40]
+    }
+
+    fn nanos() -> impl Strategy<Value = u64> {
+        prop_oneof![4 => 0..10_000_000_000u64, 1 => Just(0), 1 => any::<u64>()]
+    }
+
+    fn sample() -> impl Strategy<Value = RateSample> {
+        (amount(), nanos(), nanos(), amount(), amount(), any::<bool>()).prop_map(
+            |(delivered, interval, prior_delivered, in_flight_at_send, lost, app_limited)| RateSample {
+                delivered: delivered as u64,
+                interval: Duration::from_nanos(interval),
+                prior_delivered,
+                in_flight_at_send,
+                lost_since_send: lost as u64,
+                app_limited,
+            },
+        )
+    }
+
+    fn ack() -> impl Strategy<Value = Ack> {
+        let flight = (amount(), amount(), amount(), amount());
+        let rest = (nanos(), proptest::option::of(nanos()), nanos(), proptest::option::of(sample()), 0..3u32);
+        (flight, rest, any::<bool>()).prop_map(|(flight, (now, rtt, delivered, rate, marks), in_recovery)| Ack {
+            now: Instant::from_nanos(now),
+            bytes: flight.0,
+            lost: flight.1,
+            in_flight_before: flight.2,
+            in_flight: flight.3,
+            rtt: rtt.map(Duration::from_nanos),
+            delivered,
+            rate,
+            marks,
+            in_recovery,
+        })
+    }
+
+    fn call() -> impl Strategy<Value = Call> {
+        let sent = (nanos(), amount(), amount(), any::<bool>()).prop_map(|(now, bytes, in_flight, app_limited)| Sent {
+            now: Instant::from_nanos(now),
+            bytes,
+            in_flight,
+            app_limited,
+        });
+        prop_oneof![
+            4 => sent.prop_map(Call::Sent),
+            12 => ack().prop_map(Call::Acknowledged),
+            1 => (nanos(), amount()).prop_map(|(now, in_flight)| Call::TimedOut(now, in_flight)),
+            1 => nanos().prop_map(Call::Spurious),
+            1 => (0..70_000usize).prop_map(Call::SetPacket),
+            1 => nanos().prop_map(Call::PathChanged),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn whatever_is_told_in_whatever_order_the_window_stays_open_and_within_what_arrived(
+            calls in proptest::collection::vec(call(), 1..80),
+            control in prop_oneof![Just(CongestionControl::Bbr), Just(CongestionControl::Cubic)],
+        ) {
+            let mut c = Congestion::new(control, 1200, 10);
+            let (mut packet, mut most) = (1200, 12_000);
+            for call in calls {
+                match call {
+                    Call::Sent(sent) => c.sent(&sent),
+                    Call::Acknowledged(ack) => {
+                        most += ack.bytes;
+                        c.acknowledged(&ack);
+                    }
+                    Call::TimedOut(now, in_flight) => c.timed_out(Instant::from_nanos(now), in_flight),
+                    Call::Spurious(now) => c.spurious(Instant::from_nanos(now)),
+                    Call::SetPacket(bytes) => {
+                        packet = bytes.max(1);
+                        most += 4 * bytes;
+                        c.set_packet(bytes);
+                    }
+                    Call::PathChanged(now) => c.path_changed(Instant::from_nanos(now)),
+                }
+                prop_assert!(c.window() >= packet.min(12_000), "{} {packet}", c.window());
+                prop_assert!(c.window() <= most, "{} {most}", c.window());
+                prop_assert!(c.pacing_rate().is_none_or(|rate| rate.0 > 0));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_paced_before_a_round_trip_is_known_and_a_changed_path_starts_over() {
+        for control in [CongestionControl::Bbr, CongestionControl::Cubic] {
+            let mut c = Congestion::new(control, 1200, 10);
+            assert_eq!((c.window(), c.pacing_rate()), (12_000, None));
+            c.acknowledged(&Ack {
+                now: Instant::from_millis(50),
+                bytes: 1200,
+                lost: 0,
+                in_flight_before: 12_000,
+                in_flight: 10_800,
+                rtt: Some(Duration::from_millis(50)),
+                delivered: 1200,
+                rate: None,
+                marks: 0,
+                in_recovery: false,
+            });
+            assert!(c.pacing_rate().is_some(), "{control:?}");
+            assert_eq!(c.window(), 13_200);
+            c.path_changed(Instant::from_millis(60));
+            assert_eq!((c.window(), c.pacing_rate()), (12_000, None));
+        }
+    }
 
     #[test]
     fn a_controller_is_small_beside_the_association() {

@@ -156,7 +156,7 @@ impl Bbr {
     /// next but one cycle, and the first of two flows kept 3/4 of the link for a minute.
     fn yield_to_queue(&mut self, sent: u64, delivered: u64) {
         // What left was MARGIN of the rate, and some was lost: else the rate would shrink by these each round.
-        let share = u128::from(self.model.latest / MARGIN * UNIT) * u128::from(sent) / u128::from(delivered.max(1));
+        let share = u128::from(self.model.latest) * u128::from(UNIT * sent) / u128::from(MARGIN * delivered.max(1));
         let mut share = u64::try_from(share).unwrap_or(u64::MAX);
         if self.cycle.may_drain() {
             share = share / 100 * YIELD;

@@ -133,8 +133,8 @@ impl Bbr {
 
     /// What may be in flight beyond the pipe so that a run of packets and a batch of acknowledgements do not stop the flow.
     fn slack(&self) -> usize {
-        let run = (self.rate.unwrap_or(0) / 1000) as usize;
-        (2 * run).max(2 * self.packet)
+        let run = usize::try_from(self.rate.unwrap_or(0) / 1000).unwrap_or(usize::MAX);
+        run.saturating_mul(2).max(2 * self.packet)
     }
 
     fn set_rate(&mut self) {
@@ -143,7 +143,8 @@ impl Bbr {
         if bandwidth == 0 {
             // The first round trip is known and nothing of what it delivers.
             let spread = self.initial as u128 * 1_000_000_000 / u128::from(least.max(1_000_000));
-            self.rate = Some((spread as u64).saturating_mul(self.state.pacing_gain()) / UNIT);
+            let spread = u64::try_from(spread).unwrap_or(u64::MAX);
+            self.rate = Some(spread.saturating_mul(self.state.pacing_gain()) / UNIT);
             return;
         }
         let gain = match self.state {
@@ -151,8 +152,8 @@ impl Bbr {
             State::Down | State::Cruise | State::Refill | State::Up if self.round_trip.is_near() => 200,
             state => state.pacing_gain(),
         };
-        let rate = (u128::from(bandwidth) * u128::from(gain * MARGIN) / u128::from(UNIT * UNIT)) as u64;
-        let rate = rate.max(MIN_RATE);
+        let rate = u128::from(bandwidth) * u128::from(gain * MARGIN) / u128::from(UNIT * UNIT);
+        let rate = u64::try_from(rate).unwrap_or(u64::MAX).max(MIN_RATE);
         if self.plateau.reached || self.rate.is_none_or(|old| rate > old) {
             self.rate = Some(rate);
         }

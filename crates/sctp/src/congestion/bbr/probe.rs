@@ -160,7 +160,7 @@ impl Bbr {
         }
         if ack.in_flight_before.saturating_add(self.packet) >= self.bounds.high {
             let share = ack.bytes as u128 * self.cycle.raise as u128 / self.window.max(1) as u128;
-            self.bounds.high = self.bounds.high.saturating_add(share as usize);
+            self.bounds.high = self.bounds.high.saturating_add(usize::try_from(share).unwrap_or(usize::MAX));
         }
     }
 }
