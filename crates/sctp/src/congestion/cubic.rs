@@ -13,6 +13,8 @@ const C: f64 = 0.4;
 const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
 /// Packets to which the window falls at most when losses are found (RFC 9260 §7.2.3).
 const MIN_PACKETS: usize = 4;
+/// Bytes per second below which pacing never goes: a packet of 1200 bytes each 300 ms.
+const MIN_RATE: u64 = 4000;
 /// Windows beyond this are of no use, and would not be exact.
 const MAX_WINDOW: f64 = (1u64 << 40) as f64;
 
@@ -187,7 +189,7 @@ impl Controller for Cubic {
     fn pacing_rate(&self) -> Option<Rate> {
         // Faster than one window per round trip, so that the window decides and not the pacer.
         let gain = if self.is_slow_start() { 2.0 } else { 1.2 };
-        self.round_trip.map(|trip| Rate((self.window * gain * 1e9 / trip as f64) as u64))
+        self.round_trip.map(|trip| Rate(((self.window * gain * 1e9 / trip as f64) as u64).max(MIN_RATE)))
     }
 
     fn set_packet(&mut self, bytes: usize) {

@@ -144,7 +144,7 @@ impl Bbr {
             // The first round trip is known and nothing of what it delivers.
             let spread = self.initial as u128 * 1_000_000_000 / u128::from(least.max(1_000_000));
             let spread = u64::try_from(spread).unwrap_or(u64::MAX);
-            self.rate = Some(spread.saturating_mul(self.state.pacing_gain()) / UNIT);
+            self.rate = Some((spread.saturating_mul(self.state.pacing_gain()) / UNIT).max(MIN_RATE));
             return;
         }
         let gain = match self.state {
