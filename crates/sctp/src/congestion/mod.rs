@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_controller_is_small_beside_the_association() {
-        assert!(size_of::<Bbr>() <= 416, "{}", size_of::<Bbr>());
+        assert!(size_of::<Bbr>() <= 328, "{}", size_of::<Bbr>());
         assert!(size_of::<Cubic>() <= 216, "{}", size_of::<Cubic>());
     }
 }

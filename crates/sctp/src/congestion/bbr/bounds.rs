@@ -27,12 +27,12 @@ pub(super) struct Bounds {
     pub(super) bandwidth: u64,
     /// Loss in the round that ended last was too much.
     pub(super) round_was_lossy: bool,
-    lost: u64,
-    delivered: u64,
-    marks: u32,
+    lost: u32,
+    delivered: u32,
+    marked: bool,
     /// Lost and delivered while keeping to the rate, in this cycle.
-    calm_lost: u64,
-    calm_delivered: u64,
+    calm_lost: u32,
+    calm_delivered: u32,
     /// Loss of the path itself in thousandths: what remained when nothing was probed, in the last two cycles.
     ambient: [u16; 2],
     in_recovery: bool,
@@ -48,7 +48,7 @@ impl Default for Bounds {
             round_was_lossy: false,
             lost: 0,
             delivered: 0,
-            marks: 0,
+            marked: false,
             calm_lost: 0,
             calm_delivered: 0,
             ambient: [0; 2],
@@ -85,7 +85,8 @@ impl Bounds {
     /// A cycle is over: what it lost while nothing was probed is what the path loses by itself.
     pub(super) fn close_cycle(&mut self) {
         if self.calm_delivered > 0 {
-            let share = self.calm_lost.saturating_mul(1000) / self.calm_delivered.saturating_add(self.calm_lost);
+            let (lost, delivered) = (u64::from(self.calm_lost), u64::from(self.calm_delivered));
+            let share = lost * 1000 / (delivered + lost);
             self.ambient = [self.ambient[1], share.min(MOST_AMBIENT) as u16];
         }
         (self.calm_lost, self.calm_delivered) = (0, 0);
@@ -107,17 +108,19 @@ impl Bbr {
         let packet = self.packet;
         let bounds = &mut self.bounds;
         bounds.in_recovery = ack.in_recovery;
-        bounds.lost += ack.lost as u64;
-        bounds.delivered += ack.bytes as u64;
-        bounds.marks = bounds.marks.saturating_add(ack.marks);
+        let (lost, bytes) = (u32::try_from(ack.lost).unwrap_or(u32::MAX), u32::try_from(ack.bytes).unwrap_or(u32::MAX));
+        bounds.lost = bounds.lost.saturating_add(lost);
+        bounds.delivered = bounds.delivered.saturating_add(bytes);
+        bounds.marked |= ack.marks > 0;
         if matches!(self.state, State::Down | State::Cruise) {
-            bounds.calm_lost += ack.lost as u64;
-            bounds.calm_delivered += ack.bytes as u64;
+            bounds.calm_lost = bounds.calm_lost.saturating_add(lost);
+            bounds.calm_delivered = bounds.calm_delivered.saturating_add(bytes);
         }
         if round.ended {
-            let (of, delivered) = (bounds.delivered + bounds.lost, bounds.delivered);
-            bounds.round_was_lossy = bounds.is_too_much(bounds.lost, of, packet) || bounds.marks > 0;
-            (bounds.lost, bounds.delivered, bounds.marks) = (0, 0, 0);
+            let (lost, delivered) = (u64::from(bounds.lost), u64::from(bounds.delivered));
+            let of = delivered + lost;
+            bounds.round_was_lossy = bounds.is_too_much(lost, of, packet) || bounds.marked;
+            (bounds.lost, bounds.delivered, bounds.marked) = (0, 0, false);
             if self.bounds.round_was_lossy {
                 if !self.state.is_probing() {
                     self.cut_low();

@@ -80,7 +80,8 @@ pub(crate) struct Bbr {
     packet: usize,
     initial: usize,
     window: usize,
-    rate: Option<u64>,
+    /// Bytes per second; 0 before a round trip is known.
+    rate: u64,
     state: State,
     model: Model,
     bounds: Bounds,
@@ -105,7 +106,7 @@ impl Bbr {
             packet,
             initial,
             window: initial,
-            rate: None,
+            rate: 0,
             state: State::Startup,
             model: Model::default(),
             bounds: Bounds::default(),
@@ -133,7 +134,7 @@ impl Bbr {
 
     /// What may be in flight beyond the pipe so that a run of packets and a batch of acknowledgements do not stop the flow.
     fn slack(&self) -> usize {
-        let run = usize::try_from(self.rate.unwrap_or(0) / 1000).unwrap_or(usize::MAX);
+        let run = usize::try_from(self.rate / 1000).unwrap_or(usize::MAX);
         run.saturating_mul(2).max(2 * self.packet)
     }
 
@@ -144,7 +145,7 @@ impl Bbr {
             // The first round trip is known and nothing of what it delivers.
             let spread = self.initial as u128 * 1_000_000_000 / u128::from(least.max(1_000_000));
             let spread = u64::try_from(spread).unwrap_or(u64::MAX);
-            self.rate = Some((spread.saturating_mul(self.state.pacing_gain()) / UNIT).max(MIN_RATE));
+            self.rate = (spread.saturating_mul(self.state.pacing_gain()) / UNIT).max(MIN_RATE);
             return;
         }
         let gain = match self.state {
@@ -154,8 +155,8 @@ impl Bbr {
         };
         let rate = u128::from(bandwidth) * u128::from(gain * MARGIN) / u128::from(UNIT * UNIT);
         let rate = u64::try_from(rate).unwrap_or(u64::MAX).max(MIN_RATE);
-        if self.plateau.reached || self.rate.is_none_or(|old| rate > old) {
-            self.rate = Some(rate);
+        if self.plateau.reached || rate > self.rate {
+            self.rate = rate;
         }
     }
 
@@ -233,7 +234,7 @@ impl Controller for Bbr {
     }
 
     fn pacing_rate(&self) -> Option<Rate> {
-        self.rate.map(Rate)
+        (self.rate > 0).then_some(Rate(self.rate))
     }
 
     fn set_packet(&mut self, bytes: usize) {

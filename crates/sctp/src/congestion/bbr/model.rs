@@ -4,7 +4,7 @@ use crate::congestion::Ack;
 use peerage_base::time::Instant;
 
 /// Rounds over which the greatest batch is kept, twice: of this span and the one before.
-const EXTRA_ROUNDS: u32 = 5;
+const EXTRA_ROUNDS: u8 = 5;
 /// Least time that counts as a round, in nanoseconds: below it schedulers and batches show, not the path.
 const LEAST_ROUND: u64 = 2_000_000;
 
@@ -16,14 +16,12 @@ pub(super) struct Model {
     this_round: u64,
     pub(super) latest: u64,
     /// Greatest amount delivered within the time of one sample, the same way.
-    this_round_delivered: u64,
-    pub(super) latest_delivered: u64,
-    /// Rounds that began.
-    pub(super) rounds: u32,
+    this_round_delivered: u32,
+    pub(super) latest_delivered: u32,
     round_end: u64,
     round_began: Instant,
-    extra: [usize; 2],
-    extra_rounds: u32,
+    extra: [u32; 2],
+    extra_rounds: u8,
     extra_from: Instant,
     extra_delivered: u64,
 }
@@ -44,14 +42,13 @@ impl Model {
         if ended {
             self.round_end = ack.delivered;
             self.round_began = ack.now;
-            self.rounds = self.rounds.wrapping_add(1);
             (self.latest, self.latest_delivered) = (self.this_round, self.this_round_delivered);
             (self.this_round, self.this_round_delivered) = (0, 0);
         }
         let nanos = sample.interval.as_nanos().max(1);
         let rate = u64::try_from(u128::from(sample.delivered) * 1_000_000_000 / nanos).unwrap_or(u64::MAX);
         self.this_round = self.this_round.max(rate);
-        self.this_round_delivered = self.this_round_delivered.max(sample.delivered);
+        self.this_round_delivered = self.this_round_delivered.max(u32::try_from(sample.delivered).unwrap_or(u32::MAX));
         if !sample.app_limited || rate >= self.bandwidth() {
             self.bandwidth[1] = self.bandwidth[1].max(rate);
         }
@@ -85,7 +82,7 @@ impl Model {
     /// By how many bytes acknowledgements ran ahead of the rate at most: so much more has to be in flight, or the flow stops
     /// while the next batch of them is being collected.
     pub(super) fn extra(&self) -> usize {
-        self.extra[0].max(self.extra[1])
+        self.extra[0].max(self.extra[1]) as usize
     }
 
     fn update_extra(&mut self, ack: &Ack, bandwidth: u64, window: usize, round: bool) {
@@ -104,7 +101,7 @@ impl Model {
         }
         let expected = if self.extra_delivered == 0 { 0 } else { expected };
         self.extra_delivered = self.extra_delivered.saturating_add(ack.bytes as u64);
-        let extra = usize::try_from(self.extra_delivered.saturating_sub(expected)).unwrap_or(usize::MAX);
-        self.extra[1] = self.extra[1].max(extra.min(window));
+        let extra = self.extra_delivered.saturating_sub(expected).min(window as u64);
+        self.extra[1] = self.extra[1].max(u32::try_from(extra).unwrap_or(u32::MAX));
     }
 }

@@ -12,7 +12,7 @@ const UP_ROUNDS: u32 = 2;
 /// Rounds of draining at most. A queue that others keep up does not drain, and rounds at less than the rate cost the share.
 const DOWN_ROUNDS: u32 = 2;
 /// Rounds per cycle in which a queue that others keep up makes the rate fall beyond the share.
-const DRAIN_ROUNDS: u32 = 8;
+const DRAIN_ROUNDS: u8 = 8;
 /// Time between probes: two seconds and up to one more.
 const WAIT: Duration = Duration::from_secs(2);
 
@@ -22,9 +22,9 @@ pub(super) struct Cycle {
     probe_at: Instant,
     rounds: u32,
     /// Rounds until what arrives has left at the rate again, after a phase at less.
-    settling: u32,
+    settling: u8,
     /// Rounds in which the rate fell by what drains a queue.
-    drained: u32,
+    drained: u8,
     /// Bytes by which the bound on the flight rises per round of probing, doubled each round.
     raise: usize,
     /// The round that ends next is the first of draining, and its samples still those of probing.
@@ -34,7 +34,7 @@ pub(super) struct Cycle {
 impl Cycle {
     /// Whether the rate may fall once more to drain a queue. Bounded, as what looks like a queue may be jitter.
     pub(super) fn may_drain(&mut self) -> bool {
-        self.drained += 1;
+        self.drained = self.drained.saturating_add(1);
         self.drained <= DRAIN_ROUNDS
     }
 
@@ -110,7 +110,7 @@ impl Bbr {
     }
 
     /// What arrives in the next few rounds left at less than the rate.
-    pub(super) fn enter_cruise(&mut self, settling: u32) {
+    pub(super) fn enter_cruise(&mut self, settling: u8) {
         self.state = State::Cruise;
         self.cycle.settling = settling;
     }

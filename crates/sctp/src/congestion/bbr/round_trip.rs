@@ -18,52 +18,65 @@ const NEAR: u64 = 2_000_000;
 /// A round whose least round trip exceeds the least known by this, in hundredths, saw a queue.
 const QUEUE: u64 = 125;
 
+/// Times are nanoseconds; 0 stands for unknown, which keeps this small.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RoundTrip {
-    least: Option<u64>,
+    least: u64,
     least_at: Instant,
-    recent: Option<u64>,
+    /// Least since it was last put to the test.
+    recent: u64,
     recent_at: Instant,
     /// Least of the round that ended last, and of this one.
-    last_round: Option<u64>,
-    this_round: Option<u64>,
-    /// While measuring: until when, once the flight has shrunk.
-    until: Option<Instant>,
+    last_round: u64,
+    this_round: u64,
+    /// While measuring: until when, once the flight has shrunk; before that the origin.
+    until: Instant,
+}
+
+/// The lesser one of those that are known.
+fn lesser(a: u64, b: u64) -> u64 {
+    if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
+}
+
+fn nanos(rtt: Option<Duration>) -> u64 {
+    rtt.map_or(0, |rtt| u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1))
 }
 
 impl RoundTrip {
     pub(super) fn update(&mut self, ack: &Ack, round: Round) {
         if round.ended {
-            self.last_round = self.this_round.take();
+            self.last_round = core::mem::take(&mut self.this_round);
         }
-        let Some(rtt) = ack.rtt.map(|rtt| u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1)) else { return };
-        self.this_round = Some(self.this_round.map_or(rtt, |least| least.min(rtt)));
-        if self.recent.is_none_or(|recent| rtt <= recent) {
-            (self.recent, self.recent_at) = (Some(rtt), ack.now);
+        let rtt = nanos(ack.rtt);
+        if rtt == 0 {
+            return;
         }
-        if self.least.is_none_or(|least| rtt <= least) || ack.now.since(self.least_at) > WINDOW {
+        self.this_round = lesser(self.this_round, rtt);
+        if lesser(self.recent, rtt) == rtt {
+            (self.recent, self.recent_at) = (rtt, ack.now);
+        }
+        if lesser(self.least, rtt) == rtt || ack.now.since(self.least_at) > WINDOW {
             (self.least, self.least_at) = (self.recent, self.recent_at);
         }
     }
 
     /// In nanoseconds, once measured.
     pub(super) fn least(&self) -> Option<u64> {
-        self.least
+        (self.least > 0).then_some(self.least)
     }
 
     /// Whether a queue stood throughout the round that ended last.
     pub(super) fn queue_stands(&self) -> bool {
-        let (Some(least), Some(last)) = (self.least, self.last_round) else { return false };
-        last > (least.max(NEAR) / UNIT).saturating_mul(QUEUE)
+        self.least > 0 && self.last_round > (self.least.max(NEAR) / UNIT).saturating_mul(QUEUE)
     }
 
     pub(super) fn is_near(&self) -> bool {
-        self.least.is_some_and(|least| least < NEAR)
+        self.least().is_some_and(|least| least < NEAR)
     }
 
     /// Bytes that `rate` delivers within the least round trip, times `gain` hundredths.
     pub(super) fn product(&self, rate: u64, gain: u64) -> Option<usize> {
-        let least = self.least.filter(|_| rate > 0)?.max(NEAR);
+        let least = self.least().filter(|_| rate > 0)?.max(NEAR);
         let bytes = u128::from(rate) * u128::from(least) / 1_000_000_000 * u128::from(gain) / u128::from(UNIT);
         Some(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
@@ -72,27 +85,27 @@ impl RoundTrip {
 impl Bbr {
     pub(super) fn enter_probe_rtt_if_due(&mut self, ack: &Ack) {
         let trip = &mut self.round_trip;
-        if ack.now.since(trip.recent_at) <= INTERVAL || trip.recent.is_none() || !self.plateau.reached {
+        if ack.now.since(trip.recent_at) <= INTERVAL || trip.recent == 0 || !self.plateau.reached {
             return;
         }
-        trip.recent = ack.rtt.map(|rtt| u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1));
+        trip.recent = nanos(ack.rtt);
         trip.recent_at = ack.now;
         if self.state != State::ProbeRtt && !trip.is_near() {
             self.prior_window = self.window;
             self.state = State::ProbeRtt;
-            self.round_trip.until = None;
+            self.round_trip.until = Instant::ORIGIN;
         }
     }
 
     pub(super) fn check_probe_rtt(&mut self, ack: &Ack) {
         let target = self.inflight(State::ProbeRtt.window_gain()).max(self.min_window());
         match self.round_trip.until {
-            None if ack.in_flight <= target => {
-                let round = Duration::from_nanos(self.round_trip.least().unwrap_or(0));
-                self.round_trip.until = Some(ack.now + STAY.max(round));
+            Instant::ORIGIN if ack.in_flight <= target => {
+                let round = Duration::from_nanos(self.round_trip.least);
+                self.round_trip.until = ack.now + STAY.max(round);
             }
-            Some(until) if until <= ack.now => {
-                self.round_trip.until = None;
+            until if until > Instant::ORIGIN && until <= ack.now => {
+                self.round_trip.until = Instant::ORIGIN;
                 (self.round_trip.least, self.round_trip.least_at) = (self.round_trip.recent, self.round_trip.recent_at);
                 self.window = self.window.max(self.prior_window);
                 self.bounds.lift_low();
