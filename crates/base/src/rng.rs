@@ -1,19 +1,27 @@
 //! Seeded randomness: one generator per machine, split by label.
 
+use alloc::boxed::Box;
+use core::fmt;
+
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng};
 
 /// A cryptographically strong generator. The same seed gives the same bytes on every platform.
-#[derive(Clone, Debug)]
+///
+/// One that has not drawn, or that [rests](Self::rest), is small.
+#[derive(Clone)]
 pub struct Rng {
     seed: [u8; 32],
-    inner: ChaCha20Rng,
+    /// The cipher and the bytes it has made ahead, while it draws.
+    inner: Option<Box<ChaCha20Rng>>,
+    /// How many words were drawn before it rested.
+    drawn: u64,
 }
 
 impl Rng {
     /// A generator that depends on `seed` alone.
     pub fn new(seed: [u8; 32]) -> Self {
-        Self { seed, inner: ChaCha20Rng::from_seed(seed) }
+        Self { seed, inner: None, drawn: 0 }
     }
 
     /// A generator for tests and simulations, named by a small number.
@@ -39,7 +47,15 @@ impl Rng {
 
     /// Fills `bytes`.
     pub fn fill(&mut self, bytes: &mut [u8]) {
-        self.inner.fill_bytes(bytes);
+        self.inner().fill_bytes(bytes);
+    }
+
+    /// Gives back the room that drawing takes. What is drawn next is the same as without it.
+    pub fn rest(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            // No generator lives to draw 2^64 words.
+            self.drawn = inner.get_word_pos() as u64;
+        }
     }
 
     /// `N` random bytes.
@@ -51,12 +67,12 @@ impl Rng {
 
     /// A uniform 32-bit number.
     pub fn u32(&mut self) -> u32 {
-        self.inner.next_u32()
+        self.inner().next_u32()
     }
 
     /// A uniform 64-bit number.
     pub fn u64(&mut self) -> u64 {
-        self.inner.next_u64()
+        self.inner().next_u64()
     }
 
     /// A number in `0..bound`; 0 if `bound` is 0. The bias is below 2^-32 for bounds below 2^32.
@@ -68,6 +84,21 @@ impl Rng {
     pub fn unit(&mut self) -> f64 {
         (self.u64() >> 11) as f64 / (1u64 << 53) as f64
     }
+
+    fn inner(&mut self) -> &mut ChaCha20Rng {
+        let (seed, drawn) = (self.seed, self.drawn);
+        self.inner.get_or_insert_with(|| {
+            let mut inner = ChaCha20Rng::from_seed(seed);
+            inner.set_word_pos(drawn.into());
+            Box::new(inner)
+        })
+    }
+}
+
+impl fmt::Debug for Rng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rng")
+    }
 }
 
 fn fnv1a(bytes: &[u8]) -> u64 {
@@ -76,6 +107,8 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     #[test]
@@ -91,6 +124,20 @@ mod tests {
         drawn.u64();
         assert_eq!(fresh.split("ice").u64(), drawn.split("ice").u64());
         assert_ne!(fresh.split("ice").u64(), fresh.split("sctp").u64());
+    }
+
+    #[test]
+    fn a_rest_changes_nothing_of_what_is_drawn() {
+        let (mut plain, mut rested) = (Rng::from_u64(5), Rng::from_u64(5));
+        for round in 0..100 {
+            assert_eq!(plain.u32(), rested.u32());
+            let (mut a, mut b) = (vec![0; round], vec![0; round]);
+            plain.fill(&mut a);
+            rested.fill(&mut b);
+            assert_eq!((a, plain.u64()), (b, rested.u64()));
+            rested.rest();
+        }
+        assert!(size_of::<Rng>() <= 48);
     }
 
     #[test]

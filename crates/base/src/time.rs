@@ -1,37 +1,41 @@
 //! Time as machines see it: nanoseconds since an origin that the driver chose.
 
 use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::{Add, AddAssign, Sub};
 pub use core::time::Duration;
 
 /// A moment, in nanoseconds since the driver's origin.
 ///
 /// Machines never read a clock: the driver passes the moment in, so that a run can be replayed, saved and moved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+///
+/// Machines keep many moments that may be missing: one more than the nanoseconds is stored, so that those take no room of
+/// their own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(NonZeroU64);
 
 impl Instant {
     /// The driver's origin.
-    pub const ORIGIN: Self = Self(0);
+    pub const ORIGIN: Self = Self(NonZeroU64::MIN);
 
-    /// The moment `nanos` nanoseconds after the origin.
+    /// The moment `nanos` nanoseconds after the origin; the last but one of them stands for later ones.
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self(nanos)
+        Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 
     /// The moment `millis` milliseconds after the origin.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis.saturating_mul(1_000_000))
+        Self::from_nanos(millis.saturating_mul(1_000_000))
     }
 
     /// Nanoseconds since the origin.
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// Time passed since `earlier`; zero if `earlier` lies ahead.
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 }
 
@@ -53,13 +57,25 @@ impl Sub<Duration> for Instant {
     type Output = Self;
 
     fn sub(self, rhs: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)))
+        Self::from_nanos(self.as_nanos().saturating_sub(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Self::ORIGIN
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Instant").field(&self.as_nanos()).finish()
     }
 }
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:06}s", self.0 / 1_000_000_000, self.0 / 1_000 % 1_000_000)
+        write!(f, "{}.{:06}s", self.as_nanos() / 1_000_000_000, self.as_nanos() / 1_000 % 1_000_000)
     }
 }
 
@@ -82,6 +98,15 @@ mod tests {
         assert_eq!(t - Duration::from_secs(1), Instant::ORIGIN);
         assert_eq!(Instant::ORIGIN.since(t), Duration::ZERO);
         assert_eq!(t + Duration::MAX, Instant::from_nanos(u64::MAX));
+    }
+
+    #[test]
+    fn a_moment_that_may_be_missing_takes_no_room_of_its_own() {
+        assert_eq!(size_of::<Option<Instant>>(), size_of::<u64>());
+        for nanos in [0, 1, u64::MAX - 1] {
+            assert_eq!(Instant::from_nanos(nanos).as_nanos(), nanos);
+        }
+        assert_eq!(Instant::default(), Instant::ORIGIN);
     }
 
     #[test]

@@ -226,6 +226,14 @@ impl Dtls {
         self.transport.set_rtt(rtt);
     }
 
+    /// Gives back the room that only busy times need; keys that were not used since the last call are expanded again when
+    /// they are. For quiet times, now and then: nothing is forgotten.
+    pub fn rest(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.transport.rest(self.now);
+        self.inbox.shrink();
+    }
+
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front();

@@ -1,5 +1,6 @@
 //! The agent: state, commands and queries. What it does with them is in the modules named after the procedures.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -10,7 +11,7 @@ use peerage_base::time::{Duration, Instant, earliest};
 
 use crate::attachment::Attachments;
 use crate::candidate::{Address, Candidate, CandidateKind, TcpType, Transport, canonical, is_usable};
-use crate::config::{Config, Policy, Role};
+use crate::config::{Choices, Config, Numbers, Policy, Role};
 use crate::credentials::Credentials;
 use crate::error::Misuse;
 use crate::event::{Event, GatheringState, Need, NeedId, Selected, State};
@@ -20,7 +21,7 @@ use crate::pair::{Pair, PairId};
 use crate::punch::Punch;
 use crate::punch::notice::EXTENSION;
 use crate::servers::Gatherer;
-use crate::stats::{Drops, PairState, PairStats, Report};
+use crate::stats::{Counters, Drops, PairState, PairStats, Report};
 use crate::wire::Response;
 
 /// The largest Ta that a peer can impose.
@@ -32,7 +33,8 @@ const MAX_TA: Duration = Duration::from_millis(500);
 /// `poll_timeout`.
 #[derive(Debug)]
 pub struct Agent {
-    pub(crate) config: Config,
+    pub(crate) own: Choices,
+    pub(crate) config: Numbers,
     pub(crate) rng: Rng,
     pub(crate) role: Role,
     /// The role by the descriptions, which lite agents cannot always have.
@@ -51,7 +53,7 @@ pub struct Agent {
     pub(crate) gatherer: Gatherer,
     pub(crate) current: Generation,
     /// The generation before the last restart, while its pairs are still needed.
-    pub(crate) previous: Option<Generation>,
+    pub(crate) previous: Option<Box<Generation>>,
     pub(crate) responses: VecDeque<Response>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) state: State,
@@ -80,10 +82,10 @@ pub struct Agent {
     pub(crate) next_need: u32,
     pub(crate) drops: Drops,
     /// The counters of the report; the rest is counted when it is asked for.
-    pub(crate) counters: Report,
+    pub(crate) counters: Counters,
     pub(crate) punch: Punch,
     /// What checks carry for the owner.
-    pub(crate) attachments: Option<Attachments>,
+    pub(crate) attachments: Option<Box<Attachments>>,
     /// Received attachments that the owner has not taken yet.
     pub(crate) waiting: usize,
 }
@@ -100,13 +102,15 @@ impl Agent {
     /// An agent with fresh credentials. The same seed and the same calls give the same bytes.
     pub fn new(config: Config, role: Role, rng: Rng, now: Instant) -> Self {
         let mut rng = rng;
-        let local = Credentials::generate(&mut rng, config.ufrag_prefix.as_deref());
+        let (own, config) = config.split();
+        let local = Credentials::generate(&mut rng, own.ufrag_prefix.as_deref());
         let tie_breaker = rng.u64();
         let told_role = role;
         // Until the peer turns out to be lite too (RFC 8445 §6.1.1).
-        let role = if config.lite { Role::Controlled } else { role };
+        let role = if own.lite { Role::Controlled } else { role };
         Self {
-            next_policy: config.policy,
+            next_policy: own.policy,
+            own,
             config,
             rng,
             role,
@@ -138,7 +142,7 @@ impl Agent {
             accepted: Vec::new(),
             next_need: 0,
             drops: Drops::default(),
-            counters: Report::default(),
+            counters: Counters::default(),
             punch: Punch::default(),
             attachments: None,
             waiting: 0,
@@ -183,7 +187,7 @@ impl Agent {
     /// Says whether the peer is a lite agent. This side is controlling then, unless it is lite as well (RFC 8445 §6.1.1).
     pub fn set_remote_lite(&mut self, lite: bool) {
         self.remote_lite = lite;
-        let role = match (self.config.lite, lite) {
+        let role = match (self.own.lite, lite) {
             (true, true) => self.told_role,
             (true, false) => Role::Controlled,
             (false, true) => Role::Controlling,
@@ -216,14 +220,14 @@ impl Agent {
         if self.state == State::Closed {
             return;
         }
-        let local = Credentials::generate(&mut self.rng, self.config.ufrag_prefix.as_deref());
+        let local = Credentials::generate(&mut self.rng, self.own.ufrag_prefix.as_deref());
         let number = self.current.number.wrapping_add(1);
         let mut old = core::mem::replace(&mut self.current, Generation::new(number, local));
         // The one that carries data stays; of two that carry none, the later.
         let keep_old = self.selected.is_none_or(|chosen| chosen.generation == old.number);
         let retired = if keep_old {
             let losers = old.checklist.remove(|pair| pair.valid.is_none());
-            let retired = self.previous.replace(old);
+            let retired = self.previous.replace(Box::new(old)).map(|old| *old);
             self.release(losers);
             retired
         } else {
@@ -235,7 +239,7 @@ impl Agent {
         }
         self.failed = false;
         self.lost_at = None;
-        self.config.policy = self.next_policy;
+        self.own.policy = self.next_policy;
         self.reset_punch();
         self.regather();
         self.decide(now);
@@ -428,7 +432,7 @@ impl Agent {
 
     /// All that tells why the agent connects or does not.
     pub fn report(&self) -> Report {
-        let mut report = self.counters.clone();
+        let mut report = self.counters.report();
         report.restarts = self.current.number;
         self.current.checklist.iter().for_each(|pair| report.pairs.count(pair.state));
         // What the policy keeps to itself is as good as not there.
@@ -440,11 +444,11 @@ impl Agent {
     }
 
     pub(crate) fn generations(&self) -> impl Iterator<Item = &Generation> {
-        core::iter::once(&self.current).chain(&self.previous)
+        core::iter::once(&self.current).chain(self.previous.as_deref())
     }
 
     pub(crate) fn generations_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
-        core::iter::once(&mut self.current).chain(&mut self.previous)
+        core::iter::once(&mut self.current).chain(self.previous.as_deref_mut())
     }
 
     pub(crate) fn generation_mut(&mut self, number: u32) -> Option<&mut Generation> {
@@ -459,7 +463,7 @@ impl Agent {
 
     /// Whether the policy lets the peer learn of the end.
     pub(crate) fn admits(&self, kind: LocalKind) -> bool {
-        self.config.policy == Policy::All || kind.is_relay()
+        self.own.policy == Policy::All || kind.is_relay()
     }
 
     pub(crate) fn local(&self, id: LocalId) -> Option<&Local> {

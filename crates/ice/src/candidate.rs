@@ -131,6 +131,12 @@ impl Candidate {
     pub fn ufrag(&self) -> Option<&str> {
         self.extension("ufrag")
     }
+
+    /// Gives back what is not used.
+    pub(crate) fn shrink(&mut self) {
+        self.foundation.shrink_to_fit();
+        self.extensions.shrink_to_fit();
+    }
 }
 
 impl FromStr for Candidate {

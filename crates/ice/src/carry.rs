@@ -1,5 +1,6 @@
 //! Which message carries what of the owner's packets, and the checks that are sent ahead of their turn for them.
 
+use alloc::boxed::Box;
 use core::cmp::Reverse;
 
 use peerage_base::path::Path;
@@ -29,7 +30,7 @@ impl Agent {
             attachments.acks.truncate(MAX_ACKS);
             attachments.packets.retain(|packet| !packet.bytes.is_empty() && packet.bytes.len() <= MAX_PACKET);
             attachments.packets.truncate(MAX_PACKETS);
-            attachments
+            Box::new(attachments)
         });
         let packets = self.attachments.as_ref().map_or(&[][..], |attachments| &attachments.packets);
         for pair in self.current.checklist.iter_mut() {
@@ -134,7 +135,7 @@ impl Agent {
         if !asks && attachments.packets.is_empty() {
             return None;
         }
-        self.current.peer.as_ref().filter(|_| !self.config.lite)?;
+        self.current.peer.as_ref().filter(|_| !self.own.lite)?;
         // What is proven needs no checks to carry packets, and what was not checked yet will be.
         let waits = |pair: &&Pair| pair.state == PairState::InProgress && pair.valid.is_none() && !pair.is_tcp();
         let mut likely = [None; LIKELY];

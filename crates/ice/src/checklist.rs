@@ -55,6 +55,16 @@ impl Checklist {
         removed
     }
 
+    /// Gives back what is not used.
+    pub fn shrink(&mut self) {
+        self.pairs.shrink_to_fit();
+        self.triggered.shrink_to_fit();
+        for pair in &mut self.pairs {
+            pair.checks.shrink_to_fit();
+            pair.carried.shrink_to_fit();
+        }
+    }
+
     /// Puts the pair into the triggered-check queue, unless it is there already (RFC 8445 §7.3.1.4).
     pub fn trigger(&mut self, id: PairId) {
         let Some(pair) = self.get_mut(id) else { return };

@@ -37,7 +37,7 @@ impl Agent {
         loop {
             let (path, len) = match self.send_response(now, slot) {
                 Some(sent) => sent,
-                None if self.config.lite => return None,
+                None if self.own.lite => return None,
                 None => {
                     let sent = self.retransmit_check(now, slot);
                     let sent = sent.or_else(|| self.send_consent_check(now, slot));
@@ -59,7 +59,7 @@ impl Agent {
 
     /// When the next packet is due.
     pub(crate) fn next_transmit(&self) -> Option<Instant> {
-        let due = |pair: &Pair| pair.next_due().filter(|_| self.is_up(pair) && !self.config.lite);
+        let due = |pair: &Pair| pair.next_due().filter(|_| self.is_up(pair) && !self.own.lite);
         let checks = self.generations().flat_map(|g| g.checklist.iter()).map(due).fold(None, earliest);
         let responses = (!self.responses.is_empty()).then_some(self.decided_at);
         let own = earliest(earliest(checks, self.next_query()), earliest(responses, self.next_paced()));
@@ -179,7 +179,7 @@ impl Agent {
     }
 
     fn next_paced(&self) -> Option<Instant> {
-        if self.config.lite {
+        if self.own.lite {
             return None;
         }
         let triggered = self.next_triggered().is_some();
@@ -308,7 +308,7 @@ impl Agent {
     }
 
     /// Whether both sides follow the latest nomination.
-    pub(crate) const fn renominates(&self) -> bool {
+    pub(crate) fn renominates(&self) -> bool {
         self.config.renomination && self.remote_renomination
     }
 

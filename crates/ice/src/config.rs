@@ -2,7 +2,9 @@
 
 pub mod punch;
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use core::ops::Deref;
 
 use peerage_base::time::Duration;
 
@@ -49,7 +51,7 @@ pub enum Policy {
 }
 
 /// Timers and limits of an agent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// Put in front of the local username fragment, as the name of the shard that owns the connection. Characters other
@@ -123,6 +125,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        Self::usual()
+    }
+}
+
+impl Config {
+    const fn usual() -> Self {
         Self {
             ufrag_prefix: None,
             policy: Policy::All,
@@ -152,7 +160,50 @@ impl Default for Config {
             max_stun_servers: 8,
             max_connecting: 8,
             max_responses: 64,
-            punch: punch::Config::default(),
+            punch: punch::Config::usual(),
         }
+    }
+
+    /// Sets apart what agents of one owner have different values for.
+    pub(crate) fn split(mut self) -> (Choices, Numbers) {
+        let punch = &mut self.punch;
+        let choices = Choices {
+            ufrag_prefix: self.ufrag_prefix.take().map(String::into_boxed_str),
+            policy: self.policy,
+            lite: self.lite,
+            predict: punch.predict,
+            birthday: punch.birthday,
+            private: punch.private,
+        };
+        (punch.predict, punch.birthday, punch.private) =
+            (USUAL.punch.predict, USUAL.punch.birthday, USUAL.punch.private);
+        (self.policy, self.lite) = (USUAL.policy, USUAL.lite);
+        let numbers = Numbers((self != USUAL).then(|| Box::new(self)));
+        (choices, numbers)
+    }
+}
+
+static USUAL: Config = Config::usual();
+
+/// The settings that an agent has for itself; they mean what those of the same name in [`Config`] do.
+#[derive(Clone, Debug)]
+pub(crate) struct Choices {
+    pub ufrag_prefix: Option<Box<str>>,
+    pub policy: Policy,
+    pub lite: bool,
+    pub predict: bool,
+    pub birthday: bool,
+    pub private: bool,
+}
+
+/// All other settings. Those of nearly every agent are the defaults, of which one copy is enough.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbers(Option<Box<Config>>);
+
+impl Deref for Numbers {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        self.0.as_deref().unwrap_or(&USUAL)
     }
 }

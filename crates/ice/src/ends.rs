@@ -32,7 +32,7 @@ impl Agent {
         }
         let known = self.local(id).is_some() || self.punch.owns(id);
         let full = self.locals.len() >= self.config.max_locals;
-        if self.state == State::Closed || known || full || !is_usable(base) || self.config.lite && kind.is_relay() {
+        if self.state == State::Closed || known || full || !is_usable(base) || self.own.lite && kind.is_relay() {
             tracing::debug!(%id, known, "local end ignored");
             return;
         }
@@ -73,7 +73,7 @@ impl Agent {
     pub fn add_stun_server(&mut self, now: Instant, server: SocketAddr) {
         let server = canonical(server);
         if self.state == State::Closed
-            || self.config.lite
+            || self.own.lite
             || !is_usable(server)
             || !self.gatherer.add_server(server, &self.config)
         {

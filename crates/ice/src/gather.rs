@@ -53,7 +53,7 @@ impl Agent {
         let known = &self.candidates[index];
         let admitted = self.local(known.local).is_none_or(|local| self.admits(local.kind));
         if admitted && known.candidate.kind != CandidateKind::PeerReflexive {
-            let hidden = self.config.policy == Policy::Relay;
+            let hidden = self.own.policy == Policy::Relay;
             self.events.push_back(Event::LocalCandidate(known.signalled(&self.current.local.ufrag, hidden)));
         }
     }

@@ -195,6 +195,15 @@ impl Generation {
     }
 
     /// All pairs that data may be received from.
+    /// Gives back what is not used.
+    pub fn shrink(&mut self) {
+        self.remotes.shrink_to_fit();
+        self.remotes.iter_mut().for_each(|remote| remote.candidate.shrink());
+        self.names.shrink_to_fit();
+        self.unpaired.shrink_to_fit();
+        self.checklist.shrink();
+    }
+
     pub fn valid(&self) -> impl Iterator<Item = &Pair> {
         self.checklist.iter().filter(|pair| pair.valid.is_some())
     }

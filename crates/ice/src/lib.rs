@@ -66,5 +66,6 @@ mod requests;
 mod responses;
 mod seek;
 mod servers;
+mod shrink;
 pub mod stats;
 mod wire;

@@ -10,15 +10,15 @@ use crate::stats::PairState;
 impl Agent {
     /// Whether both sides are lite: nobody checks anything.
     pub(crate) const fn is_both_lite(&self) -> bool {
-        self.config.lite && self.remote_lite
+        self.own.lite && self.remote_lite
     }
 
     /// Whether the role is one that this side can have: a lite agent controls only another one, and a full agent always
     /// controls a lite one (RFC 8445 §6.1.1).
     pub(crate) const fn allows_role(&self, role: Role) -> bool {
         match role {
-            Role::Controlling => !self.config.lite || self.remote_lite,
-            Role::Controlled => self.config.lite || !self.remote_lite,
+            Role::Controlling => !self.own.lite || self.remote_lite,
+            Role::Controlled => self.own.lite || !self.remote_lite,
         }
     }
 

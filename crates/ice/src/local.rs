@@ -178,6 +178,11 @@ impl Foundations {
         });
         index as u32 + 1
     }
+
+    /// Gives back what is not used.
+    pub fn shrink(&mut self) {
+        self.origins.shrink_to_fit();
+    }
 }
 
 /// A candidate of this side, and the local end it belongs to.

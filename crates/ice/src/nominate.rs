@@ -136,7 +136,7 @@ impl Agent {
         let rank =
             |g: &Generation, pair: &Pair| (Reverse(self.is_demoted(g, pair)), pair.nominated, pair.nominated_order);
         let new = self.best(&self.current, |pair| rank(&self.current, pair)).map(|pair| (&self.current, pair));
-        let old = self.previous.as_ref().and_then(|g| Some((g, self.best(g, |pair| rank(g, pair))?)));
+        let old = self.previous.as_deref().and_then(|g| Some((g, self.best(g, |pair| rank(g, pair))?)));
         match (new, old) {
             // Make before break: what carries data goes on until its successor is agreed on, or is needed.
             (Some((_, new)), Some((old_generation, old)))

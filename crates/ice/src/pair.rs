@@ -1,5 +1,6 @@
 //! A candidate pair: its checks, its validity and its consent (RFC 8445 §6.1.2, RFC 7675).
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use peerage_base::path::Path;
@@ -94,7 +95,7 @@ pub(crate) struct Pair {
     pub unanswered: u32,
     pub last: PairEvent,
     pub last_at: Instant,
-    pub checks: SmallVec<[Check; 2]>,
+    pub checks: SmallVec<[Check; 1]>,
     pub valid: Option<Valid>,
     /// The nomination that made it a nominated pair; later ones have larger values.
     pub nominated: Option<u32>,
@@ -114,7 +115,7 @@ pub(crate) struct Pair {
     pub rtt: Option<Duration>,
     pub total_rtt: Duration,
     /// Packets of the owner that it carried, the last one last, and when.
-    pub carried: SmallVec<[(u32, Instant); 4]>,
+    pub carried: Vec<(u32, Instant)>,
     /// How many it carried before it answered a check.
     pub loads: u32,
     /// Whether it carries nothing long any more: a check that may have been too long was not answered.
@@ -156,7 +157,7 @@ impl Pair {
             heard_at: None,
             rtt: None,
             total_rtt: Duration::ZERO,
-            carried: SmallVec::new(),
+            carried: Vec::new(),
             loads: 0,
             spared: false,
             early: 0,

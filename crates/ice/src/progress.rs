@@ -74,7 +74,7 @@ impl Agent {
 
     /// Ends checks that ran out of attempts, and consent that ran out of time.
     fn expire(&mut self, now: Instant) {
-        let (timeout, lite, unchecked) = (self.config.consent_timeout, self.config.lite, self.is_both_lite());
+        let (timeout, lite, unchecked) = (self.config.consent_timeout, self.own.lite, self.is_both_lite());
         let mut released: Vec<Path> = Vec::new();
         let mut timed_out = 0;
         for pair in self.generations_mut().flat_map(|generation| generation.checklist.iter_mut()) {
@@ -143,7 +143,7 @@ impl Agent {
         let may_succeed = |pair: &Pair| {
             matches!(pair.state, PairState::Frozen | PairState::Waiting | PairState::InProgress)
                 && self.is_up(pair)
-                && !self.config.lite
+                && !self.own.lite
                 && !self.is_in_vain(pair)
         };
         let hopeless = !self.is_punching() && !self.current.checklist.iter().any(may_succeed);

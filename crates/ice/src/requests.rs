@@ -155,7 +155,7 @@ impl Agent {
         };
         let Some(theirs) = theirs else { return Conflict::None };
         // A lite peer cannot control, whatever it says, and a lite agent only another one.
-        if (self.tie_breaker >= theirs) == keeps || self.remote_lite || self.config.lite {
+        if (self.tie_breaker >= theirs) == keeps || self.remote_lite || self.own.lite {
             return Conflict::Refuse;
         }
         self.switch_role();
@@ -199,7 +199,7 @@ impl Agent {
             let selected = self.selected.map(|chosen| chosen.pair).filter(|chosen| *chosen != id);
             self.hasten_checks(now, |pair| Some(pair.id) == selected);
         }
-        if self.config.lite {
+        if self.own.lite {
             return self.follow_check(now, id, incoming.nomination);
         }
         if let Some(value) = incoming.nomination.filter(|_| self.role == Role::Controlled) {

@@ -82,14 +82,14 @@ impl Agent {
     pub(crate) fn is_relayed(&self) -> bool {
         let chosen = self.selected.filter(|chosen| chosen.generation == self.current.number);
         let relayed = |pair: &Pair| pair.is_relayed() && pair.nominated.is_some();
-        chosen.is_some() && !self.config.lite && self.chosen_pair().is_some_and(relayed)
+        chosen.is_some() && !self.own.lite && self.chosen_pair().is_some_and(relayed)
     }
 
     /// Tries again whatever could work instead of a selected pair that owes answers or is gone, without a restart: pairs
     /// that were dropped as losers are made anew, those that failed are checked again.
     pub(crate) fn revive(&mut self, now: Instant) {
         let recent = self.current.revived_at.is_some_and(|at| at + REVIVAL_INTERVAL > now);
-        if recent || self.config.lite || self.current.peer.is_none() {
+        if recent || self.own.lite || self.current.peer.is_none() {
             return;
         }
         self.current.revived_at = Some(now);

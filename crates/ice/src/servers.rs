@@ -52,6 +52,12 @@ impl Gatherer {
         add
     }
 
+    /// Gives back what is not used.
+    pub fn shrink(&mut self) {
+        self.servers.shrink_to_fit();
+        self.queries.shrink_to_fit();
+    }
+
     pub fn remove_local(&mut self, id: LocalId) {
         self.queries.retain(|query| query.local != id);
     }

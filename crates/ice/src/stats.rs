@@ -1,5 +1,6 @@
 //! Numbers for those who watch.
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use peerage_base::path::Path;
@@ -188,12 +189,42 @@ impl CandidateCounts {
     }
 }
 
-impl Report {
-    pub(crate) fn refused(&mut self, code: u16) {
+/// What an agent counts of its [`Report`]; the rest can be told at any time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counters {
+    pub checks_sent: u64,
+    pub checks_answered: u64,
+    pub checks_timed_out: u64,
+    pub checks_refused: Vec<(u16, u64)>,
+    pub checks_received: u64,
+    pub queries_sent: u64,
+    pub queries_answered: u64,
+    pub connects: u64,
+    pub connects_failed: u64,
+}
+
+impl Counters {
+    pub fn refused(&mut self, code: u16) {
         if let Some((_, count)) = self.checks_refused.iter_mut().find(|(known, _)| *known == code) {
             *count += 1;
         } else if self.checks_refused.len() < MAX_CODES {
             self.checks_refused.push((code, 1));
+        }
+    }
+
+    /// All that was counted, and nothing else.
+    pub fn report(&self) -> Report {
+        Report {
+            checks_sent: self.checks_sent,
+            checks_answered: self.checks_answered,
+            checks_timed_out: self.checks_timed_out,
+            checks_refused: self.checks_refused.iter().copied().collect(),
+            checks_received: self.checks_received,
+            queries_sent: self.queries_sent,
+            queries_answered: self.queries_answered,
+            connects: self.connects,
+            connects_failed: self.connects_failed,
+            ..Report::default()
         }
     }
 }

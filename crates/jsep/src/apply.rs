@@ -1,5 +1,6 @@
 //! Applying a description (RFC 9429 §5.9, §5.10, §5.11) and taking one back (§5.7).
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -29,6 +30,7 @@ impl Negotiation {
         description: Option<SessionDescription>,
         local: &LocalTransport,
     ) -> Result<Plan, Error> {
+        self.wake();
         let kind = description.as_ref().map_or_else(|| self.implicit_kind(), |d| d.kind);
         let state = self.next_state(Side::Local, kind)?;
         if kind == SdpType::Rollback {
@@ -44,7 +46,7 @@ impl Negotiation {
             return Err(Error::new(ErrorKind::InvalidModification, reason));
         }
         let parsed = Description::parse(&text)?;
-        let held = Held::new(kind, text, Facts::read(&parsed)?);
+        let held = Box::new(Held::new(kind, text, Facts::read(&parsed)?));
         self.version = parsed.origin().map_or(self.version, |o| o.session_version);
         self.written = Some(held.text.clone());
         Ok(self.apply(Side::Local, state, held, false))
@@ -53,6 +55,7 @@ impl Negotiation {
     /// Applies a description of the peer's. An offer that meets a pending offer of ours takes that one back first (perfect
     /// negotiation), but only once it is known to be good.
     pub fn set_remote(&mut self, description: SessionDescription) -> Result<Plan, Error> {
+        self.wake();
         let SessionDescription { kind, sdp } = description;
         let glare = kind == SdpType::Offer && self.state == SignalingState::HaveLocalOffer;
         let state = if glare { SignalingState::HaveRemoteOffer } else { self.next_state(Side::Remote, kind)? };
@@ -62,12 +65,12 @@ impl Negotiation {
         let facts = Facts::read(&Description::parse(&sdp)?)?;
         match (kind, &self.local.pending) {
             (SdpType::Answer | SdpType::PrAnswer, Some(offer)) => {
-                check::answer(&offer.facts, &facts)?;
-                check::answered_init(&self.config, &offer.facts, &facts)?;
+                check::answer(offer.facts(), &facts)?;
+                check::answered_init(&self.config, offer.facts(), &facts)?;
             }
             _ => check::offer(&self.agreed, &facts)?,
         }
-        let held = Held::new(kind, sdp, facts);
+        let held = Box::new(Held::new(kind, sdp, facts));
         let restart = self.remote_restarts(&held)?;
         if restart && kind != SdpType::Offer && !self.local_restarts() {
             return Err(Error::access("the answer restarts ICE, which the offer did not"));
@@ -109,7 +112,7 @@ impl Negotiation {
     fn roll_back(&mut self, state: SignalingState) -> Plan {
         self.drop_pending();
         self.state = state;
-        let sections = self.local.current.as_ref().map(|held| summary(&held.facts)).unwrap_or_default();
+        let sections = self.local.current.as_ref().map(|held| summary(held.facts())).unwrap_or_default();
         Plan { rolled_back: true, ..self.empty_plan(sections) }
     }
 
@@ -122,7 +125,8 @@ impl Negotiation {
 
     /// Whether our pending description begins another generation than the one agreed.
     fn local_restarts(&self) -> bool {
-        let ufrag = |held: &Option<Held>| held.as_ref().and_then(|h| h.facts.link.as_ref()).map(|l| l.ufrag.clone());
+        let ufrag =
+            |held: &Option<Box<Held>>| held.as_ref().and_then(|h| h.facts().link.as_ref()).map(|l| l.ufrag.clone());
         match (ufrag(&self.local.current), ufrag(&self.local.pending)) {
             (Some(current), Some(pending)) => current != pending,
             _ => false,
@@ -130,9 +134,9 @@ impl Negotiation {
     }
 
     /// Stores a checked description and draws its consequences.
-    fn apply(&mut self, side: Side, state: SignalingState, held: Held, remote_restart: bool) -> Plan {
+    fn apply(&mut self, side: Side, state: SignalingState, held: Box<Held>, remote_restart: bool) -> Plan {
         let kind = held.kind;
-        let sections = summary(&held.facts);
+        let sections = summary(held.facts());
         self.side_mut(side).pending = Some(held);
         debug!(?side, %kind, from = %self.state, to = %state, "description applied");
         self.state = state;
@@ -152,7 +156,7 @@ impl Negotiation {
         let offered = [&self.local.pending, &self.remote.pending].iter().any(|h| has_data(h, SdpType::Offer));
         let accepted = [&self.local.pending, &self.remote.pending]
             .iter()
-            .all(|h| h.as_ref().is_some_and(|h| h.facts.data.is_some()));
+            .all(|h| h.as_ref().is_some_and(|h| h.facts().data.is_some()));
         let mut plan = self.empty_plan(sections);
         plan.local_ice_restart = local_restart;
         plan.remote_ice_restart = remote_restart || (side == Side::Local && self.pending_remote_restarts());
@@ -178,8 +182,8 @@ impl Negotiation {
             return;
         };
         self.agreed = match answerer {
-            Side::Local => agree(&remote.facts, &local.facts),
-            Side::Remote => agree(&local.facts, &remote.facts),
+            Side::Local => agree(remote.facts(), local.facts()),
+            Side::Remote => agree(local.facts(), remote.facts()),
         };
         let numbers = self.agreed.iter().filter_map(|s| s.mid.as_ref()).filter_map(|m| m.as_str().parse::<u64>().ok());
         self.next_mid = numbers.map(|n| n.saturating_add(1)).fold(self.next_mid, u64::max);
@@ -189,8 +193,8 @@ impl Negotiation {
             self.association = None;
             self.data_section = None;
             self.offered_first = None;
-            local.facts.refuse_data();
-            remote.facts.refuse_data();
+            local.refuse_data();
+            remote.refuse_data();
         }
         if restarted || !accepted {
             self.restart_wanted = false;
@@ -203,8 +207,8 @@ impl Negotiation {
 
     /// Settles the DTLS roles from the answer of `answerer`, and whether they begin another association.
     fn associate(&mut self, answerer: Side) -> Option<DtlsPlan> {
-        let local = self.local.pending.as_ref()?.facts.link.as_ref()?;
-        let remote = self.remote.pending.as_ref()?.facts.link.as_ref()?;
+        let local = self.local.pending.as_ref()?.facts().link.as_ref()?;
+        let remote = self.remote.pending.as_ref()?.facts().link.as_ref()?;
         let answer = if answerer == Side::Local { local } else { remote };
         // An answer without the attribute is that of a client (RFC 4145 §4, as RFC 9429 §5.3.1 recommends).
         let answerer_is_client = answer.setup != Some(Setup::Passive);
@@ -214,18 +218,13 @@ impl Negotiation {
         if let Some(running) = self.association.as_ref().filter(|a| a.continues(&local.fingerprints, remote)) {
             return Some(DtlsPlan { role: running.role, new_association: false });
         }
-        self.association = Some(Association {
-            role,
-            local: local.fingerprints.clone(),
-            remote: remote.fingerprints.clone(),
-            remote_id: remote.tls_id.clone(),
-        });
+        self.association = Some(Box::new(Association::between(role, local, remote)));
         Some(DtlsPlan { role, new_association: true })
     }
 
     /// The peer's side of the transport, without DTLS.
     fn transport(&self, we_offered: bool) -> Option<TransportPlan> {
-        let link = self.remote.pending.as_ref()?.facts.link.as_ref()?;
+        let link = self.remote.pending.as_ref()?.facts().link.as_ref()?;
         Some(TransportPlan {
             remote_ufrag: link.ufrag.as_str().to_string(),
             remote_pwd: link.pwd.as_str().to_string(),
@@ -241,10 +240,10 @@ impl Negotiation {
     }
 
     fn data(&mut self, new_dtls: bool) -> Option<DataPlan> {
-        let facts = &self.remote.pending.as_ref()?.facts;
+        let facts = self.remote.pending.as_ref()?.facts();
         let data = facts.data_facts()?;
         let new_association = new_dtls || self.data_section != facts.data;
-        let local_init = self.local.pending.as_ref().and_then(|held| held.facts.init());
+        let local_init = self.local.pending.as_ref().and_then(|held| held.facts().init());
         let remote_init = local_init.and_then(|ours| check::usable_init(&self.config, facts, Some(ours)));
         let (local_init, remote_init) = (local_init.map(<[u8]>::to_vec), remote_init.map(<[u8]>::to_vec));
         self.data_section = facts.data;
@@ -285,12 +284,12 @@ impl Negotiation {
     }
 }
 
-fn has_data(held: &Option<Held>, kind: SdpType) -> bool {
-    held.as_ref().is_some_and(|h| h.kind == kind && h.facts.data.is_some())
+fn has_data(held: &Option<Box<Held>>, kind: SdpType) -> bool {
+    held.as_ref().is_some_and(|h| h.kind == kind && h.facts().data.is_some())
 }
 
 fn local_ufrag(local: &Descriptions) -> Option<String> {
-    let link: &Link = local.latest()?.facts.link.as_ref()?;
+    let link: &Link = local.latest()?.facts().link.as_ref()?;
     Some(link.ufrag.as_str().to_string())
 }
 

@@ -48,6 +48,7 @@ impl Negotiation {
         if self.state == SignalingState::Closed {
             return Err(Error::state("the connection is closed"));
         }
+        self.wake();
         let text = init.candidate.trim();
         let ends = matches!(text, "" | "candidate:" | "end-of-candidates" | "a=end-of-candidates");
         if !ends && init.mid.is_none() && init.mline_index.is_none() {
@@ -113,8 +114,9 @@ impl Negotiation {
     }
 
     fn local_generation(&mut self, ufrag: &str) -> Option<(&mut Held, usize)> {
+        self.wake();
         self.local.both_mut().find_map(|held| {
-            let link = held.facts.link.as_ref().filter(|l| l.ufrag.as_str() == ufrag)?;
+            let link = held.facts().link.as_ref().filter(|l| l.ufrag.as_str() == ufrag)?;
             let section = link.index;
             Some((held, section))
         })
@@ -124,7 +126,7 @@ impl Negotiation {
 fn signalled(held: &Held, section: usize, ufrag: &str, candidate: String) -> CandidateInit {
     CandidateInit {
         candidate,
-        mid: held.facts.sections[section].mid.as_ref().map(ToString::to_string),
+        mid: held.facts().sections[section].mid.as_ref().map(ToString::to_string),
         mline_index: Some(section),
         ufrag: Some(ufrag.to_string()),
     }
@@ -134,8 +136,8 @@ fn signalled(held: &Held, section: usize, ufrag: &str, candidate: String) -> Can
 fn place(held: &Held, init: &CandidateInit) -> Result<Option<usize>, Error> {
     Ok(match (&init.mid, init.mline_index) {
         (Some(mid), _) => held.section_of(mid),
-        (None, Some(index)) => (index < held.facts.sections.len()).then_some(index),
-        (None, None) => match &held.facts.link {
+        (None, Some(index)) => (index < held.facts().sections.len()).then_some(index),
+        (None, None) => match &held.facts().link {
             Some(link) => Some(link.index),
             None => return Err(Error::operation("the remote description has no transport")),
         },

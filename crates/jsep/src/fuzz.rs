@@ -65,6 +65,9 @@ impl World {
         let [op, rest @ ..] = step else { return };
         let side = usize::from(op >> 7);
         let local = transport(side, self.generations[side]);
+        if op & 0x10 != 0 {
+            self.sides.iter_mut().for_each(Negotiation::rest);
+        }
         match op & 0x0F {
             0..=1 => self.say(side, |negotiation| negotiation.create_offer(&local, OfferOptions::default())),
             2..=3 => self.say(side, |negotiation| negotiation.create_answer(&local)),

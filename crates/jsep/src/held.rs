@@ -1,6 +1,8 @@
 //! A description that is in force or pending, with the candidates that came after it.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use peerage_sdp::attribute::candidate::Candidate;
@@ -17,8 +19,11 @@ use crate::write::default_destination;
 #[derive(Clone)]
 pub(crate) struct Held {
     pub(crate) kind: SdpType,
-    pub(crate) text: String,
-    pub(crate) facts: Facts,
+    pub(crate) text: Arc<str>,
+    /// What the text says, unless it rests.
+    facts: Option<Box<Facts>>,
+    /// Whether the other side's description refused the data section.
+    refused: bool,
     /// Candidates since, by section, in order of arrival.
     trickled: Vec<(usize, Candidate)>,
     /// Sections whose candidates are complete.
@@ -28,41 +33,75 @@ pub(crate) struct Held {
 /// The two descriptions of one side (W3C `current...Description`, `pending...Description`).
 #[derive(Clone, Default)]
 pub(crate) struct Descriptions {
-    pub(crate) current: Option<Held>,
-    pub(crate) pending: Option<Held>,
+    pub(crate) current: Option<Box<Held>>,
+    pub(crate) pending: Option<Box<Held>>,
 }
 
 impl Descriptions {
     /// The one in force: the pending one if there is one.
     pub(crate) fn latest(&self) -> Option<&Held> {
-        self.pending.as_ref().or(self.current.as_ref())
+        self.pending.as_deref().or(self.current.as_deref())
     }
 
     /// Both, the newer first.
     pub(crate) fn both_mut(&mut self) -> impl Iterator<Item = &mut Held> {
-        self.pending.iter_mut().chain(self.current.iter_mut())
+        self.pending.iter_mut().chain(self.current.iter_mut()).map(|held| &mut **held)
     }
 }
 
 impl Held {
     pub(crate) fn new(kind: SdpType, text: String, facts: Facts) -> Self {
-        Self { kind, text, facts, trickled: Vec::new(), ended: Vec::new() }
+        let facts = Some(Box::new(facts));
+        Self { kind, text: text.into(), facts, refused: false, trickled: Vec::new(), ended: Vec::new() }
+    }
+
+    /// What the text says.
+    pub(crate) fn facts(&self) -> &Facts {
+        self.facts.as_deref().expect("whoever asks has woken it")
+    }
+
+    /// The other side's description refuses the data section.
+    pub(crate) fn refuse_data(&mut self) {
+        self.refused = true;
+        if let Some(facts) = &mut self.facts {
+            facts.refuse_data();
+        }
+    }
+
+    /// Forgets what the text says, which can be read again.
+    pub(crate) fn rest(&mut self) {
+        self.facts = None;
+        self.trickled.shrink_to_fit();
+        self.trickled.iter_mut().for_each(|(_, candidate)| candidate.shrink_to_fit());
+        self.ended.shrink_to_fit();
+    }
+
+    /// Reads the text again if it must.
+    pub(crate) fn wake(&mut self) {
+        if self.facts.is_none() {
+            let read = Description::parse(&self.text).map_err(Error::from).and_then(|text| Facts::read(&text));
+            let mut facts = read.expect("the text was good when it was applied");
+            if self.refused {
+                facts.refuse_data();
+            }
+            self.facts = Some(Box::new(facts));
+        }
     }
 
     /// The section of this name.
     pub(crate) fn section_of(&self, mid: &str) -> Option<usize> {
-        self.facts.sections.iter().position(|s| s.mid.as_ref().map(Mid::as_str) == Some(mid))
+        self.facts().sections.iter().position(|s| s.mid.as_ref().map(Mid::as_str) == Some(mid))
     }
 
     /// The generation that candidates of a section belong to.
     pub(crate) fn ufrag(&self, section: usize) -> Option<&str> {
-        let own = self.facts.sections.get(section)?.ufrag.as_deref();
-        own.or_else(|| self.facts.link.as_ref().map(|l| l.ufrag.as_str()))
+        let own = self.facts().sections.get(section)?.ufrag.as_deref();
+        own.or_else(|| self.facts().link.as_ref().map(|l| l.ufrag.as_str()))
     }
 
     /// Whether candidates of a section are candidates of the transport.
     pub(crate) fn carries(&self, section: usize) -> bool {
-        self.facts.link.as_ref().is_some_and(|l| l.index == section)
+        self.facts().link.as_ref().is_some_and(|l| l.index == section)
     }
 
     /// Notes a candidate that came after the description.
@@ -86,7 +125,7 @@ impl Held {
 
     /// The description as W3C shows it: with every candidate so far.
     pub(crate) fn with_candidates(&self) -> SessionDescription {
-        let unchanged = || SessionDescription::new(self.kind, self.text.clone());
+        let unchanged = || SessionDescription::new(self.kind, &*self.text);
         if self.trickled.is_empty() && self.ended.is_empty() {
             return unchanged();
         }

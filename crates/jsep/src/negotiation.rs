@@ -1,6 +1,8 @@
 //! The negotiation of one connection.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use peerage_sdp::attribute::fingerprint::Fingerprint;
@@ -29,7 +31,7 @@ pub struct Negotiation {
     /// The sections as of the last complete exchange.
     pub(crate) agreed: Vec<Slot>,
     pub(crate) next_mid: u64,
-    pub(crate) association: Option<Association>,
+    pub(crate) association: Option<Box<Association>>,
     /// The section that the running SCTP association belongs to.
     pub(crate) data_section: Option<usize>,
     /// Whether we made the offer of the first exchange, which fixes the ICE role.
@@ -39,8 +41,18 @@ pub struct Negotiation {
     pub(crate) created_offer: Option<String>,
     pub(crate) created_answer: Option<String>,
     /// The newest local description that was applied, and its version in the `o=` line.
-    pub(crate) written: Option<String>,
+    pub(crate) written: Option<Arc<str>>,
     pub(crate) version: u64,
+    pub(crate) rests: Option<Rest>,
+}
+
+/// What is known while the texts of an agreement are all that is kept of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rest {
+    /// Whether a data section is live.
+    data: bool,
+    /// The role in the association between the certificates of both texts.
+    role: Option<DtlsRole>,
 }
 
 /// A DTLS association: our role, and what makes another of it (RFC 8842 §3.1).
@@ -87,6 +99,44 @@ impl Negotiation {
             created_answer: None,
             written: None,
             version: 0,
+            rests: None,
+        }
+    }
+
+    /// Forgets what can be read again from the descriptions in force, if no exchange is under way. For quiet times: the
+    /// next command reads it.
+    pub fn rest(&mut self) {
+        let stable = self.state == SignalingState::Stable && self.rests.is_none();
+        let (Some(local), Some(remote)) = (&mut self.local.current, &mut self.remote.current) else { return };
+        if !stable {
+            return;
+        }
+        let alike = |running: &Association, local: &Link, remote: &Link| {
+            running.local == local.fingerprints && running.is_with(remote)
+        };
+        let role = match (&self.association, &local.facts().link, &remote.facts().link) {
+            (Some(running), Some(local), Some(remote)) if alike(running, local, remote) => Some(running.role),
+            _ => None,
+        };
+        if role.is_some() {
+            self.association = None;
+        }
+        self.rests = Some(Rest { data: self.agreed.iter().any(Slot::is_data), role });
+        self.agreed = Vec::new();
+        local.rest();
+        remote.rest();
+    }
+
+    /// Reads again what was forgotten.
+    pub(crate) fn wake(&mut self) {
+        let Some(Rest { role, .. }) = self.rests.take() else { return };
+        let (Some(local), Some(remote)) = (&mut self.local.current, &mut self.remote.current) else { return };
+        local.wake();
+        remote.wake();
+        let (ours, theirs) = (local.facts(), remote.facts());
+        self.agreed = if local.kind == SdpType::Offer { agree(ours, theirs) } else { agree(theirs, ours) };
+        if let (Some(role), Some(ours), Some(theirs)) = (role, &ours.link, &theirs.link) {
+            self.association = Some(Box::new(Association::between(role, ours, theirs)));
         }
     }
 
@@ -98,7 +148,8 @@ impl Negotiation {
     /// The next offer begins another ICE generation (W3C `restartIce`). Holds until an exchange has done so; without a
     /// transport there is nothing to restart.
     pub fn want_ice_restart(&mut self) {
-        self.restart_wanted = self.local.current.as_ref().is_some_and(|held| held.facts.link.is_some());
+        self.wake();
+        self.restart_wanted = self.local.current.as_ref().is_some_and(|held| held.facts().link.is_some());
     }
 
     /// Ends the negotiation; every later command fails with `InvalidStateError`.
@@ -111,6 +162,7 @@ impl Negotiation {
     /// With [`OfferOptions::ice_restart`], or after [`want_ice_restart`](Self::want_ice_restart), `local` must hold fresh
     /// credentials; without, those of the running generation.
     pub fn create_offer(&mut self, local: &LocalTransport, options: OfferOptions) -> Result<SessionDescription, Error> {
+        self.wake();
         if !matches!(self.state, SignalingState::Stable | SignalingState::HaveLocalOffer) {
             return Err(Error::state(alloc::format!("an offer cannot be made in {}", self.state)));
         }
@@ -128,17 +180,18 @@ impl Negotiation {
     /// If the offer began another ICE generation ([`Plan::remote_ice_restart`](crate::plan::Plan::remote_ice_restart)),
     /// `local` must hold fresh credentials; if not, those of the running generation.
     pub fn create_answer(&mut self, local: &LocalTransport) -> Result<SessionDescription, Error> {
+        self.wake();
         let offer = match (&self.remote.pending, self.state) {
             (Some(offer), SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPrAnswer) => offer,
             _ => return Err(Error::state(alloc::format!("there is no offer to answer in {}", self.state))),
         };
         let local = local.checked()?;
         self.check_generation(&local, self.remote_restarts(offer)?)?;
-        let setup = match &offer.facts.link {
+        let setup = match &offer.facts().link {
             Some(link) => self.answering_role(link, &local),
             None => Setup::Active,
         };
-        let text = self.next_edition(|version| answer::write(&self.config, &offer.facts, setup, &local, version))?;
+        let text = self.next_edition(|version| answer::write(&self.config, offer.facts(), setup, &local, version))?;
         self.created_answer = Some(text.clone());
         Ok(SessionDescription::new(SdpType::Answer, text))
     }
@@ -151,7 +204,8 @@ impl Negotiation {
     /// Whether an offer would change anything (W3C "check if negotiation is needed"): a data channel without a data
     /// section, or an ICE restart that has not happened. Always false outside `stable`; ask again when it returns.
     pub fn needs_negotiation(&self) -> bool {
-        let data = self.data_wanted && !self.agreed.iter().any(Slot::is_data);
+        let agreed = self.rests.as_ref().map_or_else(|| self.agreed.iter().any(Slot::is_data), |rest| rest.data);
+        let data = self.data_wanted && !agreed;
         self.state == SignalingState::Stable && (data || self.restart_wanted)
     }
 
@@ -159,7 +213,9 @@ impl Negotiation {
     /// ([`LocalTransport::sctp_init`]), and of which association.
     pub fn offered_init(&self) -> Option<OfferedInit> {
         let offer = match self.state {
-            SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPrAnswer => &self.remote.pending.as_ref()?.facts,
+            SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPrAnswer => {
+                self.remote.pending.as_ref()?.facts()
+            }
             _ => return None,
         };
         check::usable_init(&self.config, offer, None)?;
@@ -177,12 +233,12 @@ impl Negotiation {
 
     /// The local description of the last complete exchange.
     pub fn current_local_description(&self) -> Option<SessionDescription> {
-        self.local.current.as_ref().map(Held::with_candidates)
+        self.local.current.as_ref().map(|held| held.with_candidates())
     }
 
     /// The local description of the exchange under way.
     pub fn pending_local_description(&self) -> Option<SessionDescription> {
-        self.local.pending.as_ref().map(Held::with_candidates)
+        self.local.pending.as_ref().map(|held| held.with_candidates())
     }
 
     /// The pending remote description, else the current one, with the candidates received so far.
@@ -192,18 +248,18 @@ impl Negotiation {
 
     /// The remote description of the last complete exchange.
     pub fn current_remote_description(&self) -> Option<SessionDescription> {
-        self.remote.current.as_ref().map(Held::with_candidates)
+        self.remote.current.as_ref().map(|held| held.with_candidates())
     }
 
     /// The remote description of the exchange under way.
     pub fn pending_remote_description(&self) -> Option<SessionDescription> {
-        self.remote.pending.as_ref().map(Held::with_candidates)
+        self.remote.pending.as_ref().map(|held| held.with_candidates())
     }
 
     /// Whether a remote description begins another ICE generation than the one agreed.
     pub(crate) fn remote_restarts(&self, new: &Held) -> Result<bool, Error> {
-        let old = self.remote.current.as_ref().and_then(|held| held.facts.link.as_ref());
-        match (old, &new.facts.link) {
+        let old = self.remote.current.as_ref().and_then(|held| held.facts().link.as_ref());
+        match (old, &new.facts().link) {
             (Some(old), Some(new)) => check::restarts(old, new),
             _ => Ok(false),
         }
@@ -211,7 +267,7 @@ impl Negotiation {
 
     /// Credentials change with a restart and only then (RFC 8839 §4.4.1.1.1).
     fn check_generation(&self, local: &Credentials, restart: bool) -> Result<(), Error> {
-        let same = |held: &Held| held.facts.link.as_ref().map(|l| l.ufrag == local.ufrag && l.pwd == local.pwd);
+        let same = |held: &Box<Held>| held.facts().link.as_ref().map(|l| l.ufrag == local.ufrag && l.pwd == local.pwd);
         let Some(current) = self.local.current.as_ref().and_then(same) else { return Ok(()) };
         let pending = self.local.pending.as_ref().and_then(same).unwrap_or(false);
         match (restart, current || (pending && !restart)) {
@@ -250,6 +306,13 @@ impl Negotiation {
 }
 
 impl Association {
+    /// The one between the certificates of both sides.
+    pub(crate) fn between(role: DtlsRole, local: &Link, remote: &Link) -> Self {
+        let (local, remote, remote_id) =
+            (local.fingerprints.clone(), remote.fingerprints.clone(), remote.tls_id.clone());
+        Self { role, local, remote, remote_id }
+    }
+
     /// Whether these certificates and this identifier belong to it.
     pub(crate) fn continues(&self, local: &[Fingerprint], remote: &Link) -> bool {
         let mut sorted = local.to_vec();

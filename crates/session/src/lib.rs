@@ -36,6 +36,7 @@ mod embedding;
 mod gather;
 mod memory;
 mod negotiate;
+mod quiet;
 mod relaying;
 mod sped;
 mod states;

@@ -1,5 +1,6 @@
 //! What the procedures keep between two calls, apart from them so that the session can own it.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -57,6 +58,18 @@ impl Gather {
         id
     }
 
+    /// Gives back what is not used.
+    pub(crate) fn shrink(&mut self) {
+        self.locals.shrink_to_fit();
+        self.mapped.shrink_to_fit();
+        self.servers.shrink_to_fit();
+        self.stun_errors.shrink_to_fit();
+        self.unresolved.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.candidates.shrink_to_fit();
+        self.held.shrink_to_fit();
+    }
+
     /// Notes a need, until it is supplied.
     pub(crate) fn need(&mut self, waiting: Waiting) -> NeedId {
         let id = NeedId(self.next_need);
@@ -72,7 +85,7 @@ pub(crate) struct Pending {
     /// The ICE generation that an applied local description names.
     pub(crate) applied_ufrag: Option<String>,
     /// Our side of the transport as of the last complete exchange, once a restart was begun that may be taken back.
-    pub(crate) agreed: Option<LocalTransport>,
+    pub(crate) agreed: Option<Box<LocalTransport>>,
     /// The generation that it belongs to.
     pub(crate) agreed_ufrag: Option<String>,
     /// The peer's generation that ICE was told of last.

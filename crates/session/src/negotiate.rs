@@ -184,7 +184,7 @@ impl Session {
 
     fn renew_credentials(&mut self, now: Instant) {
         if self.pending.agreed_ufrag.as_deref() == Some(self.local_ufrag()) {
-            self.pending.agreed = Some(self.local_transport());
+            self.pending.agreed = Some(Box::new(self.local_transport()));
         }
         self.ice.restart(now);
         self.forget_candidates();
@@ -197,7 +197,7 @@ impl Session {
 
     /// Our side of the generation in use, where ICE has begun another one that was taken back.
     fn running_transport(&self) -> Option<LocalTransport> {
-        let agreed = self.pending.agreed.as_ref().filter(|_| self.has_fresh_credentials())?;
+        let agreed = self.pending.agreed.as_deref().filter(|_| self.has_fresh_credentials())?;
         (Some(agreed.ufrag.as_str()) == self.pending.agreed_ufrag.as_deref()).then(|| agreed.clone())
     }
 

@@ -77,6 +77,8 @@ pub struct Session {
     pub(crate) states: States,
     pub(crate) events: VecDeque<Event>,
     pub(crate) close_reason: Option<CloseReason>,
+    /// When to look next for what can be given back.
+    pub(crate) look_at: Instant,
     pub(crate) drops: Drops,
     /// Bytes and datagrams in each direction, all protocols together.
     pub(crate) traffic: Traffic,
@@ -110,6 +112,7 @@ impl Session {
             states: States::default(),
             events: VecDeque::new(),
             close_reason: None,
+            look_at: now,
             drops: Drops::default(),
             traffic: Traffic::default(),
         };
@@ -171,6 +174,7 @@ impl Session {
                 self.after_ice(now);
             }
         }
+        self.give_back(now);
     }
 
     /// Hears what the world says of a path.

@@ -1,5 +1,6 @@
 //! What is expected of the peer, and what it has shown.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use peerage_crypto::signature::{self, PublicKey};
@@ -14,7 +15,7 @@ use crate::suite::{SignatureScheme, Version};
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     expected: Vec<Fingerprint>,
-    der: Vec<u8>,
+    der: Box<[u8]>,
     verified: Option<Verified>,
 }
 
@@ -24,19 +25,21 @@ pub(crate) struct Mismatch;
 
 impl Peer {
     /// A peer of which nothing was seen yet.
-    pub(crate) fn new(expected: Vec<Fingerprint>) -> Self {
-        Self { expected, der: Vec::new(), verified: None }
+    pub(crate) fn new(mut expected: Vec<Fingerprint>) -> Self {
+        expected.shrink_to_fit();
+        Self { expected, der: Box::default(), verified: None }
     }
 
     /// Says what is expected. Decides, if there is a certificate already.
     pub(crate) fn set_expected(&mut self, expected: Vec<Fingerprint>) -> Result<(), Mismatch> {
         self.expected = expected;
+        self.expected.shrink_to_fit();
         self.check()
     }
 
     /// Takes the certificate that the peer shows. While nothing is expected yet, any will do for the moment.
     pub(crate) fn show(&mut self, der: &[u8]) -> Result<(), Failure> {
-        self.der = der.to_vec();
+        self.der = der.into();
         self.check().map_err(|Mismatch| {
             Failure::new(AlertDescription::BAD_CERTIFICATE, "the peer's certificate is not one that was expected")
         })?;
@@ -63,7 +66,7 @@ impl Peer {
 
     /// The certificate that the peer showed, in DER form, expected or not.
     pub(crate) fn certificate(&self) -> Option<&[u8]> {
-        Some(self.der.as_slice()).filter(|der| !der.is_empty())
+        Some(&*self.der).filter(|der| !der.is_empty())
     }
 
     /// What is expected.

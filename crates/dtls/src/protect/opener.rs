@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use peerage_base::reader::Reader;
 use peerage_crypto::aead::TAG_LEN;
-use peerage_crypto::header::HeaderKey;
 
 use crate::protect::key::{EXPLICIT, Form, RecordKey, additional_data};
 use crate::schedule::dtls12::TrafficKeys;
@@ -97,8 +96,8 @@ impl Opener {
     /// [`Refused`]; `record` is then unspecified.
     #[inline]
     pub(crate) fn open(&mut self, record: &mut [u8]) -> Result<Opened, Refused> {
-        let unsealed = match &self.key.form {
-            Form::Dtls13(mask) => self.unseal13(mask, record),
+        let unsealed = match self.key.form {
+            Form::Dtls13 => self.unseal13(record),
             Form::Dtls12Explicit => self.unseal12(EXPLICIT, record),
             Form::Dtls12 => self.unseal12(0, record),
         };
@@ -123,6 +122,11 @@ impl Opener {
         self.limit = limit;
     }
 
+    /// Keeps no more than the keys themselves, if there was no record since the last call.
+    pub(crate) fn rest(&mut self) {
+        self.key.rest();
+    }
+
     /// The epoch of the records.
     pub(crate) const fn epoch(&self) -> Epoch {
         self.epoch
@@ -145,7 +149,7 @@ impl Opener {
 
     /// Whether the number is new is not asked before the record is open, or the time this takes would tell which number
     /// it had (RFC 9147 §4.5.1).
-    fn unseal13(&self, mask: &HeaderKey, record: &mut [u8]) -> Result<Unsealed, Refused> {
+    fn unseal13(&mut self, record: &mut [u8]) -> Result<Unsealed, Refused> {
         let header = UnifiedHeader::read(&mut Reader::new(record)).ok_or(Refused::Malformed)?;
         let (head, sealed) = record.split_at_mut(header.len());
         if header.length.is_some_and(|length| usize::from(length) != sealed.len()) {
@@ -158,10 +162,12 @@ impl Opener {
             return Err(Refused::TooLong);
         }
         let sample = sealed.first_chunk::<SAMPLE>().ok_or(Refused::Malformed)?;
+        let ciphers = self.key.wake();
+        let mask = ciphers.mask.as_ref().ok_or(Refused::OtherEpoch)?;
         let low = header.unmask(head, mask.mask(sample));
         let sequence = reconstruct(self.window.next(), low, 8 * header.sequence_len() as u32);
-        let nonce = self.key.nonce(sequence.to_be_bytes());
-        let inner = self.key.aead.open_in_place(&nonce, head, sealed).map_err(|_| Refused::Forged)?;
+        let nonce = ciphers.nonce(sequence.to_be_bytes());
+        let inner = ciphers.aead.open_in_place(&nonce, head, sealed).map_err(|_| Refused::Forged)?;
         // The type stands behind the content and before the padding, a run of zeros (RFC 8446 §5.4).
         let end = inner.iter().rposition(|byte| *byte != 0);
         Ok(Unsealed {
@@ -174,7 +180,7 @@ impl Opener {
 
     /// `explicit` is how much of the nonce comes along. Here the number is in the clear, and a replay is known without
     /// opening it.
-    fn unseal12(&self, explicit: usize, record: &mut [u8]) -> Result<Unsealed, Refused> {
+    fn unseal12(&mut self, explicit: usize, record: &mut [u8]) -> Result<Unsealed, Refused> {
         let header = PlaintextHeader::read(&mut Reader::new(record)).ok_or(Refused::Malformed)?;
         let whole = record.len() == plaintext::LEN + usize::from(header.length);
         // Once a version is chosen, protected records have it (RFC 6347 §4.1).
@@ -191,12 +197,13 @@ impl Opener {
         }
         self.window.check(header.number.sequence)?;
         // The peer makes the explicit part as it likes (RFC 5288 §3).
+        let ciphers = self.key.wake();
         let nonce = match head[plaintext::LEN..].first_chunk() {
-            Some(explicit) => self.key.nonce(*explicit),
-            None => self.key.nonce(header.epoch_and_sequence()),
+            Some(explicit) => ciphers.nonce(*explicit),
+            None => ciphers.nonce(header.epoch_and_sequence()),
         };
         let aad = additional_data(PlaintextHeader { length: len as u16, ..header });
-        self.key.aead.open_in_place(&nonce, &aad, sealed).map_err(|_| Refused::Forged)?;
+        ciphers.aead.open_in_place(&nonce, &aad, sealed).map_err(|_| Refused::Forged)?;
         let content = head.len()..head.len() + len;
         Ok(Unsealed { content_type: Some(header.content_type), number: header.number, content, len })
     }

@@ -6,7 +6,7 @@ use peerage_base::slot::Slot;
 use peerage_crypto::aead::TAG_LEN;
 use peerage_crypto::header::HeaderKey;
 
-use crate::protect::key::{EXPLICIT, Form, RecordKey, additional_data};
+use crate::protect::key::{Ciphers, EXPLICIT, Form, RecordKey, additional_data};
 use crate::schedule::dtls12::TrafficKeys;
 use crate::schedule::dtls13::TrafficSecret;
 use crate::suite::{CipherSuite, Epoch};
@@ -87,9 +87,11 @@ impl Sealer {
             return Err(SealError::TooLong);
         }
         let number = RecordNumber { epoch: self.epoch, sequence: self.next };
-        match &self.key.form {
-            Form::Dtls13(mask) => self.seal13(mask, content_type, number, slot),
-            Form::Dtls12Explicit | Form::Dtls12 => self.seal12(content_type, number, slot),
+        let overhead = self.overhead();
+        let ciphers = self.key.wake();
+        match &ciphers.mask {
+            Some(mask) => seal13(ciphers, mask, content_type, number, slot),
+            None => seal12(ciphers, overhead, content_type, number, slot),
         }
         .ok_or(SealError::NoRoom)?;
         self.next += 1;
@@ -99,10 +101,15 @@ impl Sealer {
     /// What [`seal`](Self::seal) adds.
     pub(crate) const fn overhead(&self) -> Overhead {
         match self.key.form {
-            Form::Dtls13(_) => Overhead { head: unified::LEN, tail: 1 + TAG_LEN },
+            Form::Dtls13 => Overhead { head: unified::LEN, tail: 1 + TAG_LEN },
             Form::Dtls12Explicit => Overhead { head: plaintext::LEN + EXPLICIT, tail: TAG_LEN },
             Form::Dtls12 => Overhead { head: plaintext::LEN, tail: TAG_LEN },
         }
+    }
+
+    /// Keeps no more than the keys themselves, if there was no record since the last call.
+    pub(crate) fn rest(&mut self) {
+        self.key.rest();
     }
 
     /// The epoch of the records.
@@ -120,45 +127,50 @@ impl Sealer {
     pub(crate) const fn is_worn(&self) -> bool {
         self.next >= self.worn
     }
+}
 
-    fn seal13(
-        &self,
-        mask: &HeaderKey,
-        content_type: ContentType,
-        number: RecordNumber,
-        slot: &mut Slot<'_>,
-    ) -> Option<()> {
-        let inner = slot.len() + 1;
-        slot.append(1 + TAG_LEN)?[0] = content_type.0;
-        slot.prepend(unified::LEN)?;
-        let (head, sealed) = slot.packet_mut().split_first_chunk_mut::<{ unified::LEN }>()?;
-        *head = UnifiedHeader::bytes(number.epoch, number.sequence, (inner + TAG_LEN) as u16);
-        let (body, tag) = sealed.split_at_mut(inner);
-        let nonce = self.key.nonce(number.sequence.to_be_bytes());
-        tag.copy_from_slice(&self.key.aead.seal_in_place(&nonce, head, body));
-        let mask = mask.mask(sealed.first_chunk::<SAMPLE>()?);
-        head[1] ^= mask[0];
-        head[2] ^= mask[1];
-        Some(())
-    }
+fn seal13(
+    ciphers: &Ciphers,
+    mask: &HeaderKey,
+    content_type: ContentType,
+    number: RecordNumber,
+    slot: &mut Slot<'_>,
+) -> Option<()> {
+    let inner = slot.len() + 1;
+    slot.append(1 + TAG_LEN)?[0] = content_type.0;
+    slot.prepend(unified::LEN)?;
+    let (head, sealed) = slot.packet_mut().split_first_chunk_mut::<{ unified::LEN }>()?;
+    *head = UnifiedHeader::bytes(number.epoch, number.sequence, (inner + TAG_LEN) as u16);
+    let (body, tag) = sealed.split_at_mut(inner);
+    let nonce = ciphers.nonce(number.sequence.to_be_bytes());
+    tag.copy_from_slice(&ciphers.aead.seal_in_place(&nonce, head, body));
+    let mask = mask.mask(sealed.first_chunk::<SAMPLE>()?);
+    head[1] ^= mask[0];
+    head[2] ^= mask[1];
+    Some(())
+}
 
-    fn seal12(&self, content_type: ContentType, number: RecordNumber, slot: &mut Slot<'_>) -> Option<()> {
-        let len = slot.len();
-        let Overhead { head, tail } = self.overhead();
-        slot.append(tail)?;
-        slot.prepend(head)?;
-        let (head, sealed) = slot.packet_mut().split_at_mut(head);
-        let (header, explicit) = head.split_first_chunk_mut::<{ plaintext::LEN }>()?;
-        let plain = PlaintextHeader { content_type, number, length: len as u16 };
-        let nonce = plain.epoch_and_sequence();
-        *header = PlaintextHeader { length: (explicit.len() + sealed.len()) as u16, ..plain }.to_bytes();
-        // All of it or, if the nonce is not sent along, nothing.
-        explicit.copy_from_slice(&nonce[..explicit.len()]);
-        let (body, tag) = sealed.split_at_mut(len);
-        let nonce = self.key.nonce(nonce);
-        tag.copy_from_slice(&self.key.aead.seal_in_place(&nonce, &additional_data(plain), body));
-        Some(())
-    }
+fn seal12(
+    ciphers: &Ciphers,
+    Overhead { head, tail }: Overhead,
+    content_type: ContentType,
+    number: RecordNumber,
+    slot: &mut Slot<'_>,
+) -> Option<()> {
+    let len = slot.len();
+    slot.append(tail)?;
+    slot.prepend(head)?;
+    let (head, sealed) = slot.packet_mut().split_at_mut(head);
+    let (header, explicit) = head.split_first_chunk_mut::<{ plaintext::LEN }>()?;
+    let plain = PlaintextHeader { content_type, number, length: len as u16 };
+    let nonce = plain.epoch_and_sequence();
+    *header = PlaintextHeader { length: (explicit.len() + sealed.len()) as u16, ..plain }.to_bytes();
+    // All of it or, if the nonce is not sent along, nothing.
+    explicit.copy_from_slice(&nonce[..explicit.len()]);
+    let (body, tag) = sealed.split_at_mut(len);
+    let nonce = ciphers.nonce(nonce);
+    tag.copy_from_slice(&ciphers.aead.seal_in_place(&nonce, &additional_data(plain), body));
+    Some(())
 }
 
 #[cfg(any(test, feature = "fuzz"))]

@@ -44,6 +44,11 @@ impl Acks {
         (self.due, self.wanted) = (None, true);
     }
 
+    /// Gives back what is not used.
+    pub(super) fn shrink(&mut self) {
+        self.numbers.shrink_to_fit();
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         if self.due.is_some_and(|due| due <= now) {
             self.at_once();

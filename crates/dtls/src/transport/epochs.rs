@@ -73,6 +73,14 @@ impl Epochs {
         sealed
     }
 
+    /// Keeps of keys that are not in use no more than they are themselves.
+    pub(super) fn rest(&mut self) {
+        self.sealers.iter_mut().for_each(Sealer::rest);
+        self.openers.iter_mut().for_each(|keyed| keyed.opener.rest());
+        self.sealers.shrink_to_fit();
+        self.openers.shrink_to_fit();
+    }
+
     /// Has records in the clear go on from `sequence` at least.
     pub(super) fn continue_from(&mut self, sequence: u64) {
         self.next = self.next.max(sequence);

@@ -30,6 +30,11 @@ impl Inbox {
         self.deliverable = true;
     }
 
+    /// Gives back what is not used.
+    pub(crate) fn shrink(&mut self) {
+        self.opened.shrink_to_fit();
+    }
+
     /// Forgets what was not read of the datagram before: its buffer is gone.
     pub(crate) fn begin(&mut self) {
         self.opened.clear();

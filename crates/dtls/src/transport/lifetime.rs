@@ -38,6 +38,16 @@ impl Transport {
         self.alerts.shrink_to_fit();
     }
 
+    /// Gives back the room that only busy times need.
+    pub(crate) fn rest(&mut self, now: Instant) {
+        self.drop_expired(now);
+        self.epochs.rest();
+        self.acks.shrink();
+        self.inputs.shrink_to_fit();
+        self.alerts.shrink_to_fit();
+        self.outbox.shrink_to_fit();
+    }
+
     /// Ends everything but what waits in [`poll_transmit`](Self::poll_transmit): alerts.
     pub(crate) fn stop(&mut self) {
         self.phase = Phase::Stopped;

@@ -3,7 +3,7 @@
 use peerage_base::time::Duration;
 
 /// Limits of what is tried beyond plain ICE. All of it happens in the background and ends by itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// Whether the next ports of a NAT that counts are predicted, of this side's NAT and of the peer's. Default: true.
@@ -31,6 +31,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        Self::usual()
+    }
+}
+
+impl Config {
+    pub(super) const fn usual() -> Self {
         Self {
             predict: true,
             birthday: true,

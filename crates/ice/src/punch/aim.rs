@@ -68,7 +68,7 @@ impl Agent {
 
     /// Whether the address may be probed beyond what ICE does: a public one.
     pub(crate) fn may_probe(&self, ip: IpAddr) -> bool {
-        self.config.punch.private || is_public(ip)
+        self.own.private || is_public(ip)
     }
 
     /// The peer's NAT, for a run of this mapping. The plain checks found nothing, so that one side's NAT at least depends
@@ -76,8 +76,8 @@ impl Agent {
     pub(crate) fn theirs(&self, run: &Run) -> Theirs {
         let theirs = if self.punch.peer_knows { self.said(run) } else { self.guessed(run) };
         match theirs {
-            Theirs::Sequential(..) if !self.config.punch.predict => Theirs::Nothing,
-            Theirs::Random(_) if !self.config.punch.birthday => Theirs::Nothing,
+            Theirs::Sequential(..) if !self.own.predict => Theirs::Nothing,
+            Theirs::Random(_) if !self.own.birthday => Theirs::Nothing,
             theirs => theirs,
         }
     }
@@ -130,8 +130,8 @@ impl Agent {
     /// Whether a run may begin, but for the time.
     pub(crate) fn may_punch(&self) -> bool {
         let config = &self.config.punch;
-        let plain = self.config.policy != Policy::All || self.config.lite;
-        let wanted = (config.predict || config.birthday) && !plain;
+        let plain = self.own.policy != Policy::All || self.own.lite;
+        let wanted = (self.own.predict || self.own.birthday) && !plain;
         let able = self.state != State::Closed && !self.failed && self.current.peer.is_some() && !self.remote_lite;
         let left = !self.punch.over && self.punch.run.is_none() && self.punch.summary.probes < config.probes;
         wanted && able && left && !self.is_direct()

@@ -19,6 +19,7 @@
 //! Who does what: `mapping` judges a NAT, `notice` is what two agents tell each other, `plan` and `rounds` decide, `aim` finds out
 //! what to aim at, `probes` sends, `answers` receives.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -86,7 +87,7 @@ pub(crate) struct Punch {
     pub peer_knows: bool,
     /// The peer's last word on its NAT, in this generation.
     pub notice: Option<Notice>,
-    pub run: Option<Run>,
+    pub run: Option<Box<Run>>,
     /// Nothing more is tried in this generation.
     pub over: bool,
     /// Probe sockets that became ordinary local ends.

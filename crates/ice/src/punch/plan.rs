@@ -1,5 +1,6 @@
 //! When a run begins and ends, and what it does next.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -146,7 +147,7 @@ impl Agent {
         tracing::debug!(?mapping, local = %run.local, "beyond plain ICE");
         self.punch.summary.runs += 1;
         self.punch.summary.mapping = mapping;
-        self.punch.run = Some(run);
+        self.punch.run = Some(Box::new(run));
     }
 
     fn end_run(&mut self, now: Instant) {
@@ -188,10 +189,8 @@ impl Agent {
         let Some(run) = &mut self.punch.run else { return };
         match (run.mapping, theirs) {
             (Mapping::Sequential(_) | Mapping::Preserving, Theirs::Random(_)) => {}
-            (Mapping::Sequential(_) | Mapping::Preserving, _) if self.config.punch.predict => {
-                self.advance_round(now, theirs)
-            }
-            (Mapping::Random | Mapping::Unknown, Theirs::Independent(target)) if self.config.punch.birthday => {
+            (Mapping::Sequential(_) | Mapping::Preserving, _) if self.own.predict => self.advance_round(now, theirs),
+            (Mapping::Random | Mapping::Unknown, Theirs::Independent(target)) if self.own.birthday => {
                 self.advance_spread(now, target);
             }
             (Mapping::Independent | Mapping::Unknown, Theirs::Sequential(at, step)) => self.scan(now, at, step),

@@ -49,6 +49,8 @@ impl Peer {
     }
 
     pub fn offer_and_plan(&mut self) -> (SessionDescription, Plan) {
+        // As that of a session does in quiet times.
+        self.negotiation.rest();
         let offer = self.negotiation.create_offer(&self.transport, OfferOptions::default()).unwrap();
         let plan = self.negotiation.set_local(Some(offer.clone()), &self.transport).unwrap();
         (offer, plan)
@@ -56,6 +58,7 @@ impl Peer {
 
     /// Takes an offer and answers it: the answer, the plan of the offer, the plan of the answer.
     pub fn answer(&mut self, offer: SessionDescription) -> (SessionDescription, Plan, Plan) {
+        self.negotiation.rest();
         let first = self.negotiation.set_remote(offer).unwrap();
         let answer = self.negotiation.create_answer(&self.transport).unwrap();
         let second = self.negotiation.set_local(Some(answer.clone()), &self.transport).unwrap();
@@ -63,6 +66,7 @@ impl Peer {
     }
 
     pub fn takes(&mut self, kind: SdpType, sdp: &str) -> Result<Plan, ErrorKind> {
+        self.negotiation.rest();
         self.negotiation.set_remote(SessionDescription::new(kind, sdp)).map_err(|e| e.kind)
     }
 }

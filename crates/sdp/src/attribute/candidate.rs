@@ -26,6 +26,11 @@ impl Candidate {
         format!("candidate:{}", self.0)
     }
 
+    /// Gives back the room that the text does not take.
+    pub fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     /// The component: 1 is RTP or the only one, 2 RTCP.
     pub fn component(&self) -> &str {
         self.word(1)
