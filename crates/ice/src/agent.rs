@@ -21,7 +21,7 @@ use crate::pair::{Pair, PairId};
 use crate::punch::Punch;
 use crate::punch::notice::EXTENSION;
 use crate::servers::Gatherer;
-use crate::stats::{Counters, Drops, PairState, PairStats, Report};
+use crate::stats::{Counters, Dropped, Drops, PairState, PairStats, Report};
 use crate::wire::Response;
 
 /// The largest Ta that a peer can impose.
@@ -80,7 +80,7 @@ pub struct Agent {
     /// TCP connections of the peer that have not identified themselves, and until when they may.
     pub(crate) accepted: Vec<(Path, Instant)>,
     pub(crate) next_need: u32,
-    pub(crate) drops: Drops,
+    pub(crate) drops: Dropped,
     /// The counters of the report; the rest is counted when it is asked for.
     pub(crate) counters: Counters,
     pub(crate) punch: Punch,
@@ -141,7 +141,7 @@ impl Agent {
             hastened_at: None,
             accepted: Vec::new(),
             next_need: 0,
-            drops: Drops::default(),
+            drops: Dropped::default(),
             counters: Counters::default(),
             punch: Punch::default(),
             attachments: None,
@@ -169,7 +169,7 @@ impl Agent {
             Some(_) => self.restart(now),
             None => {}
         }
-        if self.current.early_ufrag.as_ref().is_some_and(|early| *early != credentials.ufrag) {
+        if self.current.early_ufrag.as_ref().is_some_and(|early| **early != *credentials.ufrag) {
             self.forget_early_checks();
         }
         self.current.names.retain(|(_, c)| c.ufrag().is_none_or(|ufrag| ufrag == credentials.ufrag));
@@ -427,7 +427,7 @@ impl Agent {
 
     /// Packets that were dropped, by reason.
     pub fn stats(&self) -> Drops {
-        self.drops
+        self.drops.so_far()
     }
 
     /// All that tells why the agent connects or does not.

@@ -47,11 +47,13 @@ impl Agent {
     pub(crate) fn take_attachments(&mut self, path: Path, message: &Message<'_>) {
         let (packet, acks) = (message.dtls_in_stun(), message.dtls_in_stun_ack());
         if self.attachments.is_none() {
-            self.drops.attachment += u64::from(packet.is_some_and(|packet| !packet.as_bytes().is_empty()));
+            if packet.is_some_and(|packet| !packet.as_bytes().is_empty()) {
+                self.drops.count().attachment += 1;
+            }
             return;
         }
         if self.waiting >= MAX_WAITING || packet.is_some_and(|packet| packet.as_bytes().len() > MAX_RECEIVED) {
-            self.drops.attachment += 1;
+            self.drops.count().attachment += 1;
             return;
         }
         self.waiting += 1;

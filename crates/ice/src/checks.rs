@@ -94,7 +94,7 @@ impl Agent {
     /// The length that was written, counted as dropped if nothing was.
     pub(crate) fn written(&mut self, len: Option<usize>) -> usize {
         len.unwrap_or_else(|| {
-            self.drops.slot += 1;
+            self.drops.count().slot += 1;
             0
         })
     }

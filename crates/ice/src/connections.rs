@@ -84,7 +84,9 @@ impl Agent {
                 self.accepted.push((path, now + self.config.connect_timeout));
             }
         } else {
-            self.drops.limit += u64::from(accepts);
+            if accepts {
+                self.drops.count().limit += 1;
+            }
             self.events.push_back(Event::Disconnect(path));
         }
     }
@@ -110,7 +112,7 @@ impl Agent {
                 }
             }
         }
-        self.counters.connects_failed += u64::from(lost);
+        self.counters.connects_failed += u32::from(lost);
         if released {
             self.released(path);
         }

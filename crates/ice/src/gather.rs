@@ -135,7 +135,7 @@ impl Agent {
         let Some(index) = self.gatherer.queries.iter().position(is_asked) else { return false };
         let query = &mut self.gatherer.queries[index];
         if query.local != path.local || !same_endpoint(query.server, path.remote) {
-            self.drops.asymmetric += 1;
+            self.drops.count().asymmetric += 1;
             return true;
         }
         let refresh_at = Some(now + self.config.keepalive);
@@ -148,7 +148,7 @@ impl Agent {
                 self.counters.queries_answered += 1;
                 self.mapping_learned(path.local, server, mapped, before);
             }
-            (Class::Success, None) => self.drops.unusable_response += 1,
+            (Class::Success, None) => self.drops.count().unusable_response += 1,
             _ => {
                 let told = query.settled;
                 query.settle(None);

@@ -1,8 +1,7 @@
 //! Everything between two restarts: both sides' credentials, the peer's candidates, the pairs.
 
-use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -49,7 +48,7 @@ pub(crate) struct Peer {
     pub credentials: Credentials,
     pub key: Key,
     /// USERNAME of requests to the peer: its fragment first (RFC 8445 §7.2.2).
-    pub username: String,
+    pub username: Box<str>,
 }
 
 #[derive(Debug)]
@@ -59,7 +58,7 @@ pub(crate) struct Generation {
     pub key: Key,
     pub peer: Option<Peer>,
     /// The peer's fragment as an early check told it.
-    pub early_ufrag: Option<String>,
+    pub early_ufrag: Option<Box<str>>,
     pub remotes: Vec<Remote>,
     /// Candidates that wait for the address of their name.
     pub names: Vec<(NeedId, Candidate)>,
@@ -128,7 +127,7 @@ impl Generation {
 
     pub fn set_peer(&mut self, credentials: Credentials) {
         let key = Key::short_term(&credentials.pwd);
-        let username = format!("{}:{}", credentials.ufrag, self.local.ufrag);
+        let username = format!("{}:{}", credentials.ufrag, self.local.ufrag).into_boxed_str();
         self.early_ufrag = None;
         self.peer = Some(Peer { credentials, key, username });
     }
@@ -137,9 +136,9 @@ impl Generation {
     pub fn accepts_peer(&mut self, ufrag: &str) -> bool {
         match (&self.peer, &self.early_ufrag) {
             (Some(peer), _) => peer.credentials.ufrag == ufrag,
-            (None, Some(early)) => early == ufrag,
+            (None, Some(early)) => **early == *ufrag,
             (None, None) => {
-                self.early_ufrag = Some(ufrag.to_owned());
+                self.early_ufrag = Some(ufrag.into());
                 true
             }
         }

@@ -6,7 +6,6 @@ use core::net::SocketAddr;
 use peerage_base::path::Path;
 use peerage_base::time::{Duration, Instant, earliest};
 use peerage_stun::header::TransactionId;
-use smallvec::SmallVec;
 
 use crate::candidate::CandidateKind;
 use crate::config::Role;
@@ -95,7 +94,7 @@ pub(crate) struct Pair {
     pub unanswered: u32,
     pub last: PairEvent,
     pub last_at: Instant,
-    pub checks: SmallVec<[Check; 1]>,
+    pub checks: Vec<Check>,
     pub valid: Option<Valid>,
     /// The nomination that made it a nominated pair; later ones have larger values.
     pub nominated: Option<u32>,
@@ -124,10 +123,10 @@ pub(crate) struct Pair {
     pub early: u32,
     /// The last check of the peer that was answered.
     pub answered: Option<TransactionId>,
-    pub requests_sent: u64,
-    pub responses_received: u64,
-    pub requests_received: u64,
-    pub responses_sent: u64,
+    pub requests_sent: u32,
+    pub responses_received: u32,
+    pub requests_received: u32,
+    pub responses_sent: u32,
 }
 
 impl Pair {
@@ -146,7 +145,7 @@ impl Pair {
             unanswered: 0,
             last: PairEvent::Made,
             last_at: Instant::default(),
-            checks: SmallVec::new(),
+            checks: Vec::new(),
             valid: None,
             nominated: None,
             nominated_order: 0,
@@ -193,7 +192,12 @@ impl Pair {
     /// Takes the check that a response answers.
     pub fn take_check(&mut self, id: TransactionId) -> Option<Check> {
         let index = self.checks.iter().position(|check| check.id == id)?;
-        Some(self.checks.remove(index))
+        let check = self.checks.remove(index);
+        if self.checks.is_empty() {
+            // A pair that is only kept warm is checked every few seconds.
+            self.checks = Vec::new();
+        }
+        Some(check)
     }
 
     /// The check that is due to be sent again.
@@ -319,10 +323,10 @@ impl Pair {
             previous,
             rtt: self.rtt,
             total_rtt: self.total_rtt,
-            requests_sent: self.requests_sent,
-            responses_received: self.responses_received,
-            requests_received: self.requests_received,
-            responses_sent: self.responses_sent,
+            requests_sent: self.requests_sent.into(),
+            responses_received: self.responses_received.into(),
+            requests_received: self.requests_received.into(),
+            responses_sent: self.responses_sent.into(),
         }
     }
 }

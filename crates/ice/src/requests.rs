@@ -50,19 +50,19 @@ impl Agent {
             path.remote = local.zoned(path.remote);
         }
         if self.state == State::Closed {
-            self.drops.closed += 1;
+            self.drops.count().closed += 1;
             return;
         }
         let Ok(message) = Message::parse(datagram.payload) else {
-            self.drops.malformed += 1;
+            self.drops.count().malformed += 1;
             return;
         };
         if !self.local(path.local).is_some_and(|local| local.up) && !self.punch.owns(path.local) {
-            self.drops.unknown_local += 1;
+            self.drops.count().unknown_local += 1;
         } else if message.method() != Method::BINDING || message.class() == Class::Indication {
-            self.drops.unexpected += 1;
+            self.drops.count().unexpected += 1;
         } else if !is_usable(path.remote) {
-            self.drops.unusable_source += 1;
+            self.drops.count().unusable_source += 1;
         } else if message.class() == Class::Request {
             self.handle_request(now, path, &message);
         } else {
@@ -73,23 +73,23 @@ impl Agent {
 
     fn handle_request(&mut self, now: Instant, path: Path, message: &Message<'_>) {
         if !message.check_fingerprint() {
-            self.drops.fingerprint += 1;
+            self.drops.count().fingerprint += 1;
             return;
         }
         let Some((ours, theirs)) = message.username().and_then(|name| name.split_once(':')) else {
-            self.drops.username += 1;
+            self.drops.count().username += 1;
             return;
         };
         let Some(generation) = self.generations().find(|generation| generation.local.ufrag == ours) else {
-            self.drops.username += 1;
+            self.drops.count().username += 1;
             return;
         };
         let Some(proof) = message.check_integrity(&generation.key) else {
-            self.drops.integrity += 1;
+            self.drops.count().integrity += 1;
             return;
         };
         if self.responses.len() >= self.config.max_responses {
-            self.drops.limit += 1;
+            self.drops.count().limit += 1;
             return;
         }
         let number = generation.number;
@@ -97,14 +97,14 @@ impl Agent {
         let admits = self.local(path.local).map_or(self.punch.owns(path.local), |local| self.admits(local.kind));
         let admitted = number != self.current.number || admits;
         if !admitted {
-            self.drops.policy += 1;
+            self.drops.count().policy += 1;
             return;
         }
         // To answer would give the peer consent to a path that is of no use: one that cannot come about, or one whose
         // consent ran out here, which only new credentials bring back (RFC 7675 §5.1).
         let useless = |pair: &Pair| pair.revoked || self.failed && self.is_in_vain(pair);
         if number == self.current.number && self.current.checklist.by_path(path).is_some_and(useless) {
-            self.drops.in_vain += 1;
+            self.drops.count().in_vain += 1;
             return;
         }
         let answer = self.answer(message, number);
@@ -116,7 +116,7 @@ impl Agent {
             return;
         }
         if !self.generation_mut(number).is_some_and(|generation| generation.accepts_peer(theirs)) {
-            self.drops.other_generation += 1;
+            self.drops.count().other_generation += 1;
             return;
         }
         // NOMINATION stands for USE-CANDIDATE where both sides know it.
@@ -234,7 +234,7 @@ impl Agent {
         let tcp = transport != Transport::Udp;
         if self.current.remote(path.remote, tcp).is_none() {
             if !self.has_room_for_peer_reflexive() {
-                self.drops.limit += 1;
+                self.drops.count().limit += 1;
                 return None;
             }
             tracing::debug!(local = %path.local, remote = %Redacted(path.remote), "peer-reflexive candidate");
@@ -244,7 +244,9 @@ impl Agent {
         }
         self.make_pair(path.local, path.remote, tcp, true);
         let made = self.current.checklist.by_path(path).map(|pair| pair.id);
-        self.drops.limit += u64::from(made.is_none());
+        if made.is_none() {
+            self.drops.count().limit += 1;
+        }
         made
     }
 

@@ -29,29 +29,29 @@ impl Agent {
             if (message.has_fingerprint() && !message.check_fingerprint())
                 || !self.handle_probe_response(now, path, message) && !self.handle_server_response(now, path, message)
             {
-                self.drops.unknown_transaction += 1;
+                self.drops.count().unknown_transaction += 1;
             }
             return;
         };
         // As in requests (RFC 8445 §7.1); the integrity does not cover it.
         if !message.check_fingerprint() {
-            self.drops.fingerprint += 1;
+            self.drops.count().fingerprint += 1;
             return;
         }
         if message.check_integrity(&peer.key).is_none() {
-            self.drops.integrity += 1;
+            self.drops.count().integrity += 1;
             return;
         }
         // A response with attributes that have to be understood, and are not, says nothing (RFC 8489 §6.3.3).
         if message.unknown_required().next().is_some() {
-            self.drops.unusable_response += 1;
+            self.drops.count().unusable_response += 1;
             return;
         }
         let Some((pair, check)) = self.generation_mut(number).and_then(|g| g.checklist.by_check(txid)) else { return };
         if pair.path.local != path.local || !same_endpoint(pair.path.remote, path.remote) {
             pair.fail();
             pair.note(now, PairEvent::Asymmetric);
-            self.drops.asymmetric += 1;
+            self.drops.count().asymmetric += 1;
             tracing::debug!(remote = %Redacted(path.remote), "asymmetric response");
             return;
         }
@@ -63,7 +63,7 @@ impl Agent {
                 }
             }
             (Class::Success, None) => {
-                self.drops.unusable_response += 1;
+                self.drops.count().unusable_response += 1;
                 self.check_refused(now, number, id, &check, 0);
             }
             _ => self.check_refused(now, number, id, &check, message.error_code().map_or(0, |error| error.code)),

@@ -1,5 +1,6 @@
 //! Numbers for those who watch.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -192,15 +193,15 @@ impl CandidateCounts {
 /// What an agent counts of its [`Report`]; the rest can be told at any time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counters {
-    pub checks_sent: u64,
-    pub checks_answered: u64,
-    pub checks_timed_out: u64,
-    pub checks_refused: Vec<(u16, u64)>,
-    pub checks_received: u64,
-    pub queries_sent: u64,
-    pub queries_answered: u64,
-    pub connects: u64,
-    pub connects_failed: u64,
+    pub checks_sent: u32,
+    pub checks_answered: u32,
+    pub checks_timed_out: u32,
+    pub checks_refused: Vec<(u16, u32)>,
+    pub checks_received: u32,
+    pub queries_sent: u32,
+    pub queries_answered: u32,
+    pub connects: u32,
+    pub connects_failed: u32,
 }
 
 impl Counters {
@@ -215,15 +216,15 @@ impl Counters {
     /// All that was counted, and nothing else.
     pub fn report(&self) -> Report {
         Report {
-            checks_sent: self.checks_sent,
-            checks_answered: self.checks_answered,
-            checks_timed_out: self.checks_timed_out,
-            checks_refused: self.checks_refused.iter().copied().collect(),
-            checks_received: self.checks_received,
-            queries_sent: self.queries_sent,
-            queries_answered: self.queries_answered,
-            connects: self.connects,
-            connects_failed: self.connects_failed,
+            checks_sent: self.checks_sent.into(),
+            checks_answered: self.checks_answered.into(),
+            checks_timed_out: self.checks_timed_out.into(),
+            checks_refused: self.checks_refused.iter().map(|(code, count)| (*code, (*count).into())).collect(),
+            checks_received: self.checks_received.into(),
+            queries_sent: self.queries_sent.into(),
+            queries_answered: self.queries_answered.into(),
+            connects: self.connects.into(),
+            connects_failed: self.connects_failed.into(),
             ..Report::default()
         }
     }
@@ -266,6 +267,20 @@ pub struct Drops {
     pub attachment: u64,
     /// Anything that came after `close`.
     pub closed: u64,
+}
+
+/// [`Drops`] that take room only where there are any.
+#[derive(Debug, Default)]
+pub(crate) struct Dropped(Option<Box<Drops>>);
+
+impl Dropped {
+    pub fn count(&mut self) -> &mut Drops {
+        self.0.get_or_insert_default()
+    }
+
+    pub fn so_far(&self) -> Drops {
+        self.0.as_deref().copied().unwrap_or_default()
+    }
 }
 
 impl Drops {

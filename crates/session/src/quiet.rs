@@ -33,3 +33,6 @@ impl Session {
         self.events.shrink_to_fit();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ impl Agent {
     }
 
     fn said(&self, run: &Run) -> Theirs {
-        let Some(notice) = self.punch.notice else { return Theirs::Nothing };
+        let Some(notice) = self.punch.notice.as_deref() else { return Theirs::Nothing };
         let address = notice.address;
         // Nobody but the peer itself: one of its candidates says the same address.
         let signalled = self.public_remotes(run.seen).any(|remote| remote.address.ip() == address.ip());

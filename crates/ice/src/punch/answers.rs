@@ -1,5 +1,7 @@
 //! What comes back: the peer's word, answers of servers, answers and checks of the peer.
 
+use alloc::boxed::Box;
+
 use core::net::SocketAddr;
 
 use peerage_base::path::{LocalId, Path};
@@ -29,12 +31,12 @@ impl Agent {
         let Some(notice) = notice.filter(|_| candidate.transport == Transport::Udp) else { return };
         // Descriptions may repeat what was told long ago.
         let counts = |notice: &Notice| matches!(notice.mapping, Mapping::Sequential(_));
-        let stale = self.punch.notice.is_some_and(|known| counts(&known) && known.round >= notice.round);
+        let stale = self.punch.notice.as_deref().is_some_and(|known| counts(known) && known.round >= notice.round);
         if stale && counts(&notice) {
             return;
         }
         self.punch.peer_knows = true;
-        self.punch.notice = Some(notice);
+        self.punch.notice = Some(Box::new(notice));
         self.decide(now);
     }
 
@@ -73,12 +75,12 @@ impl Agent {
         let Some(query) = measure.queries.iter_mut().find(|query| query.id == id) else { return false };
         let mapped = message.xor_mapped_address().map(canonical).filter(|mapped| is_usable(*mapped));
         if query.local != path.local || !same_endpoint(query.server, path.remote) {
-            self.drops.asymmetric += 1;
+            self.drops.count().asymmetric += 1;
         } else if message.class() == Class::Success && mapped.is_some() {
             query.seen = mapped;
             query.queued = false;
         } else {
-            self.drops.unusable_response += 1;
+            self.drops.count().unusable_response += 1;
         }
         true
     }
@@ -88,19 +90,19 @@ impl Agent {
         let (Some(run), Some(peer)) = (&mut self.punch.run, &self.current.peer) else { return false };
         let Some(index) = run.outstanding.iter().position(|probe| probe.id == id) else { return false };
         if !message.check_fingerprint() {
-            self.drops.fingerprint += 1;
+            self.drops.count().fingerprint += 1;
             return true;
         }
         if message.check_integrity(&peer.key).is_none() {
-            self.drops.integrity += 1;
+            self.drops.count().integrity += 1;
             return true;
         }
         let Some(probe) = run.outstanding.remove(index) else { return true };
         let mapped = message.xor_mapped_address().map(canonical).filter(|mapped| is_usable(*mapped));
         if message.unknown_required().next().is_some() {
-            self.drops.unusable_response += 1;
+            self.drops.count().unusable_response += 1;
         } else if probe.path.local != path.local || !same_endpoint(probe.path.remote, path.remote) {
-            self.drops.asymmetric += 1;
+            self.drops.count().asymmetric += 1;
         } else {
             let check = Check {
                 id,
@@ -123,7 +125,7 @@ impl Agent {
         self.promote_probe(path.local);
         if self.current.remote(path.remote, false).is_none() {
             if !self.has_room_for_peer_reflexive() {
-                self.drops.limit += 1;
+                self.drops.count().limit += 1;
                 return;
             }
             let priority = candidate_priority(CandidateKind::ServerReflexive, u16::MAX);

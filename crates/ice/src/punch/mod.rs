@@ -86,7 +86,7 @@ pub(crate) struct Punch {
     /// The peer knows punching.
     pub peer_knows: bool,
     /// The peer's last word on its NAT, in this generation.
-    pub notice: Option<Notice>,
+    pub notice: Option<Box<Notice>>,
     pub run: Option<Box<Run>>,
     /// Nothing more is tried in this generation.
     pub over: bool,

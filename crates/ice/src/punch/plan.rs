@@ -73,7 +73,7 @@ impl Agent {
         Summary {
             running: run.is_some(),
             sockets: run.map_or(0, |run| run.sockets.len()) + self.punch.winners.len(),
-            peer: self.punch.notice.map(|notice| notice.mapping),
+            peer: self.punch.notice.as_deref().map(|notice| notice.mapping),
             ..self.punch.summary
         }
     }
@@ -214,7 +214,7 @@ impl Agent {
 
     /// Probes what a peer whose NAT counts predicted.
     fn scan(&mut self, now: Instant, at: SocketAddr, step: i16) {
-        let answers = self.punch.notice;
+        let answers = self.punch.notice.as_deref().copied();
         let Some(run) = &mut self.punch.run else { return };
         if matches!(&run.task, Task::Volley(volley) if volley.answers == answers) {
             return;

@@ -37,7 +37,8 @@ impl Agent {
     /// One round after the other: a fresh socket, its measurement, the prediction, the probes.
     pub(super) fn advance_round(&mut self, now: Instant, theirs: Theirs) {
         let Some(run) = &mut self.punch.run else { return };
-        let asked = self.punch.notice.filter(|n| matches!(n.mapping, Mapping::Sequential(_))).map(|n| n.round);
+        let asked =
+            self.punch.notice.as_deref().filter(|n| matches!(n.mapping, Mapping::Sequential(_))).map(|n| n.round);
         let next = match run.round {
             None => Some(asked.unwrap_or(0)),
             Some((round, _)) if asked.is_some_and(|asked| asked > round) => asked,
@@ -169,7 +170,7 @@ impl Agent {
         let targets = match theirs {
             Theirs::Independent(target) => Vec::from([target]),
             Theirs::Sequential(last, step) => {
-                if known && self.punch.notice.is_none_or(|notice| notice.round != round) {
+                if known && self.punch.notice.as_deref().is_none_or(|notice| notice.round != round) {
                     return;
                 }
                 let stride = if known && role == Role::Controlled { 2 } else { 1 };
@@ -178,7 +179,7 @@ impl Agent {
             }
             _ => return,
         };
-        run.task = Task::Volley(Volley::new(now, socket.id, targets, self.punch.notice));
+        run.task = Task::Volley(Volley::new(now, socket.id, targets, self.punch.notice.as_deref().copied()));
     }
 }
 
