@@ -347,6 +347,9 @@ impl Agent {
     /// The next fact or need.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
+        if self.current.concluded && self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
         self.waiting -= usize::from(matches!(event, Event::Attachment(_)));
         Some(event)
     }

@@ -1,5 +1,7 @@
 //! What is sent and when: responses, connectivity checks, consent checks (RFC 8445 §6.1.4, §14, RFC 7675 §5.1).
 
+use alloc::collections::VecDeque;
+
 use peerage_base::datagram::Transmit;
 use peerage_base::path::Path;
 use peerage_base::slot::Slot;
@@ -101,6 +103,9 @@ impl Agent {
 
     fn send_response(&mut self, now: Instant, slot: &mut Slot<'_>) -> Option<(Path, usize)> {
         let response = self.responses.pop_front()?;
+        if self.current.concluded && self.responses.is_empty() {
+            self.responses = VecDeque::new();
+        }
         let path = response.path;
         let repeated = self.is_repeated(path, response.id);
         let Some(generation) = self.generations().find(|generation| generation.number == response.generation) else {

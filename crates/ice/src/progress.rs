@@ -29,6 +29,10 @@ impl Agent {
         self.punch(now);
         self.judge(now);
         self.set_state(self.judged_state(now));
+        if self.current.concluded {
+            // Checks of consent are seconds apart.
+            self.rng.rest();
+        }
     }
 
     /// When there is something to decide anew.
