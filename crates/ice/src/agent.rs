@@ -439,7 +439,7 @@ impl Agent {
         report.restarts = self.current.number;
         self.current.checklist.iter().for_each(|pair| report.pairs.count(pair.state));
         // What the policy keeps to itself is as good as not there.
-        let admitted = |id: LocalId| self.local(id).is_some_and(|local| self.admits(local.kind));
+        let admitted = |id: LocalId| self.local(id).is_some_and(|local| self.admits(local.kind()));
         let local = self.local_candidates().filter(|(id, _)| admitted(*id));
         local.for_each(|(_, candidate)| report.local.count(candidate));
         self.remote_candidates().for_each(|candidate| report.remote.count(candidate));

@@ -116,7 +116,7 @@ impl Agent {
         let load = self.load(packet).filter(|_| response.carries);
         let (id, tag) = (pair.map(|pair| pair.id), packet.map(|packet| packet.tag));
         let (room, answer) = (slot.room(), &response.answer);
-        let written = wire::write_response(room, response.id, answer, path.remote, &generation.key, load).ok();
+        let written = wire::write_response(room, response.id, answer, path.remote, &generation.key(), load).ok();
         if let Some(pair) = self.generation_mut(response.generation).and_then(|g| g.checklist.get_mut(id?)) {
             pair.responses_sent += 1;
         }
@@ -296,7 +296,7 @@ impl Agent {
         let request = Request {
             id: check.id,
             username: &peer.username,
-            key: &peer.key,
+            key: &peer.key(),
             priority: local.check_priority(),
             role: check.role,
             tie_breaker: self.tie_breaker,

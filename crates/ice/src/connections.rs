@@ -77,7 +77,7 @@ impl Agent {
             return;
         }
         let accepts = self.state != State::Closed
-            && self.local(path.local).is_some_and(|local| local.kind != LocalKind::Tcp(TcpType::Active));
+            && self.local(path.local).is_some_and(|local| local.kind() != LocalKind::Tcp(TcpType::Active));
         let listed = self.accepted.iter().any(|(other, _)| *other == path);
         if accepts && (listed || self.accepted.len() < self.config.max_connecting) {
             if !listed {
@@ -94,7 +94,7 @@ impl Agent {
     /// A connection ended or could not be established. One that had worked is tried again.
     pub(crate) fn connection_lost(&mut self, now: Instant, path: Path) {
         self.accepted.retain(|(other, _)| *other != path);
-        let opens = self.local(path.local).is_some_and(|local| opens(local.kind));
+        let opens = self.local(path.local).is_some_and(|local| opens(local.kind()));
         let current = self.current.number;
         let (mut released, mut lost) = (false, false);
         for generation in self.generations_mut() {
@@ -165,7 +165,7 @@ impl Agent {
     }
 
     fn opens(&self, pair: &Pair) -> bool {
-        self.local(pair.path.local).is_some_and(|local| opens(local.kind))
+        self.local(pair.path.local).is_some_and(|local| opens(local.kind()))
     }
 }
 

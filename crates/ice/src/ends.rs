@@ -37,7 +37,7 @@ impl Agent {
             return;
         }
         let server = if let LocalKind::Relay { server, .. } = kind { Some(server.ip()) } else { None };
-        let mut local = Local { id, base, kind, preference, foundation: 0, up: true };
+        let mut local = Local::new(id, base, kind, preference);
         let candidate_kind = local.candidate_kind();
         local.foundation = self.foundations.number(local.origin(candidate_kind, server));
         if self.admits(kind) {
@@ -94,7 +94,7 @@ impl Agent {
     /// of. It is told as a server-reflexive candidate of the end. More than four of an end are ignored.
     pub fn add_mapped(&mut self, now: Instant, id: LocalId, mapped: SocketAddr) {
         let mapped = canonical(mapped);
-        let Some(local) = self.local(id).filter(|local| !local.kind.is_relay()).cloned() else { return };
+        let Some(local) = self.local(id).filter(|local| !local.kind().is_relay()).cloned() else { return };
         let known = self.candidates.iter().filter(|c| c.local == id && c.mapped).count();
         if !is_usable(mapped) || mapped.is_ipv4() != local.base.is_ipv4() || known >= MAX_MAPPED {
             return;

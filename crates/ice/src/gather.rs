@@ -51,7 +51,7 @@ impl Agent {
     /// Tells a candidate if the peer may and need learn of it.
     fn tell(&mut self, index: usize) {
         let known = &self.candidates[index];
-        let admitted = self.local(known.local).is_none_or(|local| self.admits(local.kind));
+        let admitted = self.local(known.local).is_none_or(|local| self.admits(local.kind()));
         if admitted && known.candidate.kind != CandidateKind::PeerReflexive {
             let hidden = self.own.policy == Policy::Relay;
             self.events.push_back(Event::LocalCandidate(known.signalled(&self.current.local.ufrag, hidden)));
@@ -61,7 +61,7 @@ impl Agent {
     /// Tells all candidates again for a new generation, and asks the servers whether they still hold.
     pub(crate) fn regather(&mut self) {
         self.candidates.retain(|local| local.candidate.kind != CandidateKind::PeerReflexive);
-        let admitted: Vec<LocalId> = self.locals.iter().filter(|l| self.admits(l.kind)).map(|l| l.id).collect();
+        let admitted: Vec<LocalId> = self.locals.iter().filter(|l| self.admits(l.kind())).map(|l| l.id).collect();
         self.gatherer.queries.retain(|query| admitted.contains(&query.local));
         let locals = &self.locals;
         self.gatherer.restart(|id| locals.iter().any(|local| local.id == id && local.up));
@@ -79,7 +79,7 @@ impl Agent {
     }
 
     pub(crate) fn query_server(&mut self, id: LocalId, server: SocketAddr) {
-        let asking = self.local(id).filter(|local| asks(local, server) && self.admits(local.kind));
+        let asking = self.local(id).filter(|local| asks(local, server) && self.admits(local.kind()));
         let Some(up) = asking.map(|local| local.up) else { return };
         if self.gatherer.queries.iter().any(|query| query.local == id && query.server == server) {
             return;
@@ -237,5 +237,5 @@ impl Agent {
 /// Whether the end asks the server at all.
 fn asks(local: &Local, server: SocketAddr) -> bool {
     let loops = local.base.ip().is_loopback() && !server.ip().is_loopback();
-    local.kind == LocalKind::Host && local.reaches(server) && !loops
+    local.kind() == LocalKind::Host && local.reaches(server) && !loops
 }

@@ -42,20 +42,25 @@ pub(crate) struct Seeking {
     pub next: Instant,
 }
 
-/// The peer's credentials in the forms that are needed.
+/// The peer's credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub credentials: Credentials,
-    pub key: Key,
     /// USERNAME of requests to the peer: its fragment first (RFC 8445 §7.2.2).
     pub username: Box<str>,
+}
+
+impl Peer {
+    /// What checks of this side and answers of the peer are authenticated with.
+    pub fn key(&self) -> Key {
+        Key::short_term(&self.credentials.pwd)
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub number: u32,
     pub local: Credentials,
-    pub key: Key,
     pub peer: Option<Peer>,
     /// The peer's fragment as an early check told it.
     pub early_ufrag: Option<Box<str>>,
@@ -96,11 +101,9 @@ pub(crate) struct Generation {
 
 impl Generation {
     pub fn new(number: u32, local: Credentials) -> Self {
-        let key = Key::short_term(&local.pwd);
         Self {
             number,
             local,
-            key,
             peer: None,
             early_ufrag: None,
             remotes: Vec::new(),
@@ -126,10 +129,9 @@ impl Generation {
     }
 
     pub fn set_peer(&mut self, credentials: Credentials) {
-        let key = Key::short_term(&credentials.pwd);
         let username = format!("{}:{}", credentials.ufrag, self.local.ufrag).into_boxed_str();
         self.early_ufrag = None;
-        self.peer = Some(Peer { credentials, key, username });
+        self.peer = Some(Peer { credentials, username });
     }
 
     /// Whether the peer may be the one that calls itself so; before its credentials are known, the first to come is.
@@ -194,6 +196,11 @@ impl Generation {
     }
 
     /// All pairs that data may be received from.
+    /// What this side's answers and checks of the peer are authenticated with.
+    pub fn key(&self) -> Key {
+        Key::short_term(&self.local.pwd)
+    }
+
     /// Gives back what is not used.
     pub fn shrink(&mut self) {
         self.remotes.shrink_to_fit();

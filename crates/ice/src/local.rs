@@ -1,5 +1,6 @@
 //! Local ends and the candidates they gave (RFC 8445 §5.1.1).
 
+use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -71,15 +72,43 @@ impl LocalKind {
 pub(crate) struct Local {
     pub id: LocalId,
     pub base: SocketAddr,
-    pub kind: LocalKind,
+    form: Form,
     pub preference: u16,
     pub foundation: u32,
     pub up: bool,
 }
 
+/// A [`LocalKind`] in which the rare large one is apart.
+#[derive(Clone, Debug)]
+enum Form {
+    Host,
+    Tcp(TcpType),
+    Relay(Box<(SocketAddr, SocketAddr, RelayProtocol)>),
+}
+
 impl Local {
+    pub fn new(id: LocalId, base: SocketAddr, kind: LocalKind, preference: u16) -> Self {
+        let form = match kind {
+            LocalKind::Host => Form::Host,
+            LocalKind::Tcp(tcp_type) => Form::Tcp(tcp_type),
+            LocalKind::Relay { mapped, server, protocol } => Form::Relay(Box::new((mapped, server, protocol))),
+        };
+        Self { id, base, form, preference, foundation: 0, up: true }
+    }
+
+    pub fn kind(&self) -> LocalKind {
+        match &self.form {
+            Form::Host => LocalKind::Host,
+            Form::Tcp(tcp_type) => LocalKind::Tcp(*tcp_type),
+            Form::Relay(relay) => {
+                let (mapped, server, protocol) = **relay;
+                LocalKind::Relay { mapped, server, protocol }
+            }
+        }
+    }
+
     pub fn candidate_kind(&self) -> CandidateKind {
-        match self.kind {
+        match self.kind() {
             LocalKind::Host | LocalKind::Tcp(_) => CandidateKind::Host,
             LocalKind::Relay { .. } => CandidateKind::Relayed,
         }
@@ -92,7 +121,7 @@ impl Local {
 
     /// The priority of a candidate of this kind (RFC 8445 §5.1.2.1, RFC 6544 §4.2).
     pub fn priority(&self, kind: CandidateKind) -> u32 {
-        match self.kind {
+        match self.kind() {
             LocalKind::Host => candidate_priority(kind, self.preference),
             LocalKind::Tcp(tcp_type) => tcp_priority(kind, tcp_type, self.preference),
             // What the peer learns from a relayed check is as costly as the relay.
@@ -106,12 +135,12 @@ impl Local {
     }
 
     pub const fn is_tcp(&self) -> bool {
-        matches!(self.kind, LocalKind::Tcp(_))
+        matches!(self.form, Form::Tcp(_))
     }
 
     /// What tells its foundations from those of other ends.
     pub fn origin(&self, kind: CandidateKind, server: Option<IpAddr>) -> Origin {
-        Origin { kind, base: self.base.ip(), server, local: LocalProtocol::of(self.kind) }
+        Origin { kind, base: self.base.ip(), server, local: LocalProtocol::of(self.kind()) }
     }
 
     /// Whether packets from here can reach there: same family, and link-local only among itself (RFC 8445 §6.1.2.2).
@@ -197,7 +226,7 @@ pub(crate) struct LocalCandidate {
 
 impl LocalCandidate {
     pub fn new(local: &Local, kind: CandidateKind, address: SocketAddr, foundation: u32) -> Self {
-        let related = match local.kind {
+        let related = match local.kind() {
             LocalKind::Relay { mapped, .. } => Some(mapped),
             LocalKind::Host | LocalKind::Tcp(_) if kind == CandidateKind::Host => None,
             LocalKind::Host | LocalKind::Tcp(_) => Some(local.base),
@@ -205,7 +234,7 @@ impl LocalCandidate {
         let candidate = Candidate {
             foundation: foundation.to_string(),
             component: 1,
-            transport: local.kind.transport(),
+            transport: local.kind().transport(),
             priority: local.priority(kind),
             address: Address::Ip(address),
             kind,

@@ -112,7 +112,8 @@ pub(crate) struct Pair {
     /// When the peer's last authenticated packet came.
     pub heard_at: Option<Instant>,
     pub rtt: Option<Duration>,
-    pub total_rtt: Duration,
+    /// Nanoseconds of all round trips.
+    pub total_rtt: u64,
     /// Packets of the owner that it carried, the last one last, and when.
     pub carried: Vec<(u32, Instant)>,
     /// How many it carried before it answered a check.
@@ -155,7 +156,7 @@ impl Pair {
             revoked: false,
             heard_at: None,
             rtt: None,
-            total_rtt: Duration::ZERO,
+            total_rtt: 0,
             carried: Vec::new(),
             loads: 0,
             spared: false,
@@ -322,7 +323,7 @@ impl Pair {
             nominated: self.nominated.is_some(),
             previous,
             rtt: self.rtt,
-            total_rtt: self.total_rtt,
+            total_rtt: Duration::from_nanos(self.total_rtt),
             requests_sent: self.requests_sent.into(),
             responses_received: self.responses_received.into(),
             requests_received: self.requests_received.into(),

@@ -52,8 +52,8 @@ impl Agent {
         let Some(local) = self.local(id) else { return };
         let path = Path { local: id, remote: local.zoned(remote) };
         let Some(Remote { candidate, foundation, .. }) = self.current.remote(remote, tcp) else { return };
-        let connects = heard || fits(local.kind.transport(), candidate.transport);
-        if local.is_tcp() != tcp || !connects || !self.admits(local.kind) || !local.reaches(remote) {
+        let connects = heard || fits(local.kind().transport(), candidate.transport);
+        if local.is_tcp() != tcp || !connects || !self.admits(local.kind()) || !local.reaches(remote) {
             return;
         }
         if self.current.checklist.by_path(path).is_some() {

@@ -84,7 +84,7 @@ impl Agent {
             self.drops.count().username += 1;
             return;
         };
-        let Some(proof) = message.check_integrity(&generation.key) else {
+        let Some(proof) = message.check_integrity(&generation.key()) else {
             self.drops.count().integrity += 1;
             return;
         };
@@ -94,7 +94,7 @@ impl Agent {
         }
         let number = generation.number;
         // Sockets that probe the peer are there only where everything is admitted.
-        let admits = self.local(path.local).map_or(self.punch.owns(path.local), |local| self.admits(local.kind));
+        let admits = self.local(path.local).map_or(self.punch.owns(path.local), |local| self.admits(local.kind()));
         let admitted = number != self.current.number || admits;
         if !admitted {
             self.drops.count().policy += 1;
@@ -230,7 +230,7 @@ impl Agent {
             return None;
         }
         self.promote_probe(path.local);
-        let transport = self.local(path.local)?.kind.transport();
+        let transport = self.local(path.local)?.kind().transport();
         let tcp = transport != Transport::Udp;
         if self.current.remote(path.remote, tcp).is_none() {
             if !self.has_room_for_peer_reflexive() {

@@ -38,7 +38,7 @@ impl Agent {
             self.drops.count().fingerprint += 1;
             return;
         }
-        if message.check_integrity(&peer.key).is_none() {
+        if message.check_integrity(&peer.key()).is_none() {
             self.drops.count().integrity += 1;
             return;
         }
@@ -97,7 +97,7 @@ impl Agent {
         if check.sent == 1 {
             let rtt = now.since(check.sent_at);
             pair.rtt = Some(rtt);
-            pair.total_rtt += rtt;
+            pair.total_rtt = pair.total_rtt.saturating_add(rtt.as_nanos() as u64);
         }
         let newly_claimed = !core::mem::replace(&mut pair.claimed, true);
         let (path, foundation, to_nominate) = (pair.path, pair.foundation, pair.to_nominate.take());

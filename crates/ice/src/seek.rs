@@ -57,7 +57,7 @@ impl Agent {
     /// a peer that names third parties gains nothing.
     fn pair_again(&mut self, direct: bool) {
         let locals: Vec<LocalId> =
-            self.locals.iter().filter(|local| !direct || !local.kind.is_relay()).map(|local| local.id).collect();
+            self.locals.iter().filter(|local| !direct || !local.kind().is_relay()).map(|local| local.id).collect();
         let named = |remote: &&Remote| !direct || remote.candidate.kind != CandidateKind::Relayed;
         let remotes: Vec<(SocketAddr, bool)> =
             self.current.remotes.iter().filter(named).map(|remote| (remote.address, remote.is_tcp())).collect();

@@ -37,7 +37,7 @@ impl Agent {
     /// The local end to begin with: the most preferred that servers saw, and that the peer has an address for.
     pub(crate) fn outside(&self) -> Option<Outside<'_>> {
         let able =
-            |local: &&Local| local.kind == LocalKind::Host && local.up && !self.punch.winners.contains(&local.id);
+            |local: &&Local| local.kind() == LocalKind::Host && local.up && !self.punch.winners.contains(&local.id);
         let seen = self.locals.iter().filter(able).filter_map(|local| {
             let answers = self.gatherer.queries.iter().filter(|query| query.local == local.id);
             let mut seen: Vec<SocketAddr> = answers.filter_map(|query| query.mapped).collect();

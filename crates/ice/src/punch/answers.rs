@@ -57,7 +57,7 @@ impl Agent {
             *next -= usize::from(index < *next);
         }
         let preference = run.preference;
-        let mut local = Local { id, base, kind: LocalKind::Host, preference, foundation: 0, up: true };
+        let mut local = Local::new(id, base, LocalKind::Host, preference);
         local.foundation = self.foundations.number(local.origin(CandidateKind::Host, None));
         self.locals.push(local);
         self.punch.winners.push(id);
@@ -93,7 +93,7 @@ impl Agent {
             self.drops.count().fingerprint += 1;
             return true;
         }
-        if message.check_integrity(&peer.key).is_none() {
+        if message.check_integrity(&peer.key()).is_none() {
             self.drops.count().integrity += 1;
             return true;
         }

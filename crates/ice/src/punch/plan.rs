@@ -287,8 +287,7 @@ impl Agent {
             }
             self.punch.summary.guesses += 1;
         }
-        let local =
-            Local { id: run.local, base, kind: LocalKind::Host, preference: run.preference, foundation: 0, up: true };
+        let local = Local::new(run.local, base, LocalKind::Host, run.preference);
         let told = LocalCandidate::new(&local, CandidateKind::ServerReflexive, address, 0);
         let mut candidate = told.signalled(&self.current.local.ufrag, false);
         // Each of its own: a peer that freezes pairs would check those of one foundation one after the other.

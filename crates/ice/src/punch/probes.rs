@@ -55,7 +55,7 @@ impl Agent {
         let request = Request {
             id,
             username: &peer.username,
-            key: &peer.key,
+            key: &peer.key(),
             priority: candidate_priority(CandidateKind::PeerReflexive, run.preference),
             role: self.role,
             tie_breaker: self.tie_breaker,
