@@ -87,7 +87,7 @@ pub struct Agent {
     /// What checks carry for the owner.
     pub(crate) attachments: Option<Box<Attachments>>,
     /// Received attachments that the owner has not taken yet.
-    pub(crate) waiting: usize,
+    pub(crate) waiting: u16,
 }
 
 /// The selected pair, and what was last said of it.
@@ -350,7 +350,7 @@ impl Agent {
         if self.current.concluded && self.events.is_empty() {
             self.events = VecDeque::new();
         }
-        self.waiting -= usize::from(matches!(event, Event::Attachment(_)));
+        self.waiting -= u16::from(matches!(event, Event::Attachment(_)));
         Some(event)
     }
 

@@ -36,7 +36,7 @@ pub const MAX_ASKING: u32 = 4;
 /// How many pairs have such checks.
 pub const LIKELY: usize = 3;
 /// Most received attachments that wait for the owner.
-pub(crate) const MAX_WAITING: usize = 16;
+pub(crate) const MAX_WAITING: u16 = 16;
 
 /// What the owner wants carried, until it says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -85,7 +85,7 @@ pub(crate) struct Generation {
     /// Losing pairs were dropped.
     pub concluded: bool,
     /// Pairs made on this side's own account so far.
-    pub pairs_made: usize,
+    pub pairs_made: u32,
     /// Checks on this side's own account so far.
     pub turns: u32,
     /// The search for a direct pair while a relay carries the data.

@@ -64,7 +64,7 @@ impl Agent {
         let ends = (local.end(), end);
         let made = self.current.checklist.insert(path, ends, foundation, self.role, self.config.max_pairs);
         let Some((made, evicted)) = made else { return };
-        self.current.pairs_made += usize::from(!heard);
+        self.current.pairs_made += u32::from(!heard);
         if let Some(pair) = self.current.checklist.get_mut(made) {
             pair.last_at = self.decided_at;
             pair.connection = match (tcp, heard) {

@@ -63,7 +63,7 @@ impl Agent {
             self.current.remotes.iter().filter(named).map(|remote| (remote.address, remote.is_tcp())).collect();
         for (address, tcp) in remotes {
             for id in &locals {
-                if self.current.pairs_made < self.config.max_pairs {
+                if (self.current.pairs_made as usize) < self.config.max_pairs {
                     self.make_pair(*id, address, tcp, false);
                 }
             }

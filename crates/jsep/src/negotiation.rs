@@ -267,9 +267,9 @@ impl Negotiation {
 
     /// Credentials change with a restart and only then (RFC 8839 §4.4.1.1.1).
     fn check_generation(&self, local: &Credentials, restart: bool) -> Result<(), Error> {
-        let same = |held: &Box<Held>| held.facts().link.as_ref().map(|l| l.ufrag == local.ufrag && l.pwd == local.pwd);
-        let Some(current) = self.local.current.as_ref().and_then(same) else { return Ok(()) };
-        let pending = self.local.pending.as_ref().and_then(same).unwrap_or(false);
+        let same = |held: &Held| held.facts().link.as_ref().map(|l| l.ufrag == local.ufrag && l.pwd == local.pwd);
+        let Some(current) = self.local.current.as_deref().and_then(same) else { return Ok(()) };
+        let pending = self.local.pending.as_deref().and_then(same).unwrap_or(false);
         match (restart, current || (pending && !restart)) {
             (true, true) => Err(Error::operation("an ICE restart needs fresh local credentials")),
             (false, false) => Err(Error::operation("the local credentials change without an ICE restart")),

@@ -399,7 +399,7 @@ fn an_idle_direction_is_small() {
     assert!(size_of::<Opener>() <= 176, "{}", size_of::<Opener>());
     for suite in CipherSuite::ALL {
         let (mut sealer, mut opener) = pair(suite);
-        let mut talk = |sealer: &mut Sealer, opener: &mut Opener| {
+        let talk = |sealer: &mut Sealer, opener: &mut Opener| {
             let mut record = seal(sealer, b"a word");
             opener.open(&mut record).unwrap();
         };
