@@ -22,6 +22,10 @@ pub struct Stats {
     pub retransmissions: u64,
     /// Expiries of the retransmission timer for data.
     pub timeouts: u64,
+    /// Probes sent because an acknowledgement was overdue.
+    pub loss_probes: u64,
+    /// Episodes of loss that turned out to be reordering or delay.
+    pub spurious_losses: u64,
     /// Messages given up for their reliability limit.
     pub messages_abandoned: u64,
     /// DATA chunks received that had been received before.

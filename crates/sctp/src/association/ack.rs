@@ -1,15 +1,31 @@
 //! What the peer acknowledges (RFC 9260 §6.2.1, §7.2).
 
+use super::sender::Sender;
 use super::{Association, State};
 use crate::chunk::sack::Sack;
 use crate::congestion::{Ack, Controller};
 use crate::event::Event;
 use crate::numbers::Tsn;
-use crate::outgoing::flight::{Abandoned, Outcome};
+use crate::outgoing::flight::chunk::Abandoned;
+use crate::outgoing::flight::sack::Outcome;
 use peerage_base::reader::Reader;
-use peerage_base::serial::Serial;
-use peerage_base::time::Instant;
+use peerage_base::time::{Duration, Instant};
 use tracing::trace;
+
+/// Time after which an association that has become idle gives the memory for its flight back.
+const TIDY_AFTER: Duration = Duration::from_secs(1);
+
+/// How things stood before a SACK.
+struct Before {
+    in_flight: usize,
+    in_recovery: bool,
+}
+
+impl Before {
+    fn of(sender: &Sender) -> Self {
+        Self { in_flight: sender.flight.in_flight(), in_recovery: sender.flight.in_recovery() }
+    }
+}
 
 impl Association {
     pub(super) fn on_sack(&mut self, now: Instant, body: &[u8]) {
@@ -33,62 +49,73 @@ impl Association {
 
     fn acknowledge(&mut self, now: Instant, sack: &Sack<'_>) {
         let sender = &mut self.sender;
-        let in_flight = sender.flight.in_flight();
-        let plausible = sender.plausible();
-        let Some(outcome) = sender.flight.sack(now, sack, plausible) else {
+        let before = Before::of(sender);
+        let Some(outcome) = sender.flight.sack(now, sack, sender.rto.round_trip()) else {
             self.stats.drops.state += 1;
             return;
         };
         sender.peer_window = sack.window as usize;
-        if let Some(sent_at) = outcome.sent_at {
-            sender.rto.sample(now.since(sent_at));
+        if let Some(rtt) = outcome.rtt {
+            sender.rto.sample(now, rtt);
+        } else if outcome.confirmed && sender.rto.confirm() {
+            sender.flight.round_trip_confirmed();
         }
         // A peer that answers a probe of its closed window is alive, even if it does not take the data.
         sender.timeouts = 0;
-        self.control_congestion(now, &outcome, in_flight);
-        self.restart_t3(now, &outcome);
+        let lost = sender.flight.detect(now, sender.rto.round_trip());
+        self.control_congestion(now, &outcome, lost, &before);
+        self.restart_timers(now, &outcome);
         self.plan_forward(now, outcome.advanced);
         self.announce_room();
         self.advance_shutdown();
     }
 
-    fn control_congestion(&mut self, now: Instant, outcome: &Outcome, in_flight_before: usize) {
+    /// Takes for lost what the time has come for, no SACK having told of it meanwhile.
+    pub(super) fn look_for_losses(&mut self, now: Instant) {
         let sender = &mut self.sender;
-        if sender.recovering && !sender.flight.cumulative().before(sender.recovery_exit) {
-            sender.recovering = false;
+        let before = Before::of(sender);
+        let lost = sender.flight.detect(now, sender.rto.round_trip());
+        self.control_congestion(now, &Outcome::default(), lost, &before);
+    }
+
+    fn control_congestion(&mut self, now: Instant, outcome: &Outcome, lost: usize, before: &Before) {
+        let sender = &mut self.sender;
+        if outcome.spurious {
+            sender.congestion.spurious(now);
+            self.stats.spurious_losses += 1;
         }
-        if outcome.lost && !sender.recovering {
-            sender.recovering = true;
-            sender.recovery_exit = sender.flight.next_tsn().previous();
-            sender.fast_retransmit = true;
+        if lost > 0 && (outcome.spurious || !before.in_recovery) {
+            sender.overdraft = true;
         }
-        sender.delivered += outcome.bytes as u64;
-        if outcome.bytes > 0 || outcome.lost {
-            let in_flight = sender.flight.in_flight();
-            let settled = in_flight_before.saturating_sub(in_flight);
-            let lost = if outcome.lost { settled.saturating_sub(outcome.bytes).max(1) } else { 0 };
+        let lost = lost + outcome.repaired;
+        if outcome.bytes > 0 || lost > 0 {
             sender.congestion.acknowledged(&Ack {
                 now,
                 bytes: outcome.bytes,
                 lost,
-                in_flight_before,
-                in_flight,
-                rtt: outcome.sent_at.map(|at| now.since(at)),
-                delivered: sender.delivered,
-                rate: None,
+                in_flight_before: before.in_flight,
+                in_flight: sender.flight.in_flight(),
+                rtt: outcome.rtt,
+                delivered: sender.flight.delivered(),
+                rate: outcome.rate,
                 marks: self.marks.take(),
-                in_recovery: sender.recovering,
+                in_recovery: sender.flight.in_recovery(),
             });
             trace!(window = sender.congestion.window(), lost, "acknowledged");
         }
     }
 
-    fn restart_t3(&mut self, now: Instant, outcome: &Outcome) {
+    /// T3 starts over whenever something arrives, by gap report, too: what is missing then is found by the time that the
+    /// rest took, and T3 is for silence (as RFC 9002 §6.2.1 has it, where RFC 9260 §6.3.2 R3 asks for the earliest chunk).
+    fn restart_timers(&mut self, now: Instant, outcome: &Outcome) {
         let sender = &mut self.sender;
         if sender.is_settled() {
             sender.t3 = None;
-        } else if outcome.advanced {
+            sender.flight.cancel_probe();
+            sender.tidy.get_or_insert(now + TIDY_AFTER);
+        } else if outcome.advanced || outcome.bytes > 0 {
             sender.t3 = Some(now + sender.rto.current());
+            sender.plan_probe(now);
         }
     }
 

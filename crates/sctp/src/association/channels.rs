@@ -8,7 +8,7 @@ use crate::error::{Misuse, SendError};
 use crate::event::Event;
 use crate::message::{Kind, Message};
 use crate::numbers::{Ppid, Ssn, StreamId};
-use crate::outgoing::flight::{Limit, MessageId};
+use crate::outgoing::flight::chunk::{Limit, MessageId};
 use crate::outgoing::queue::Outgoing;
 use bytes::Bytes;
 use peerage_base::time::{Duration, Instant};

@@ -100,7 +100,7 @@ impl Association {
         let Some((nonce, sent_at)) = read(body) else { return };
         self.probe_answered(nonce);
         if self.heartbeat.as_mut().is_some_and(|h| h.answered(nonce)) {
-            self.sender.rto.sample(now.since(sent_at));
+            self.sender.rto.sample(now, now.since(sent_at));
             self.sender.timeouts = 0;
         }
     }

@@ -184,6 +184,17 @@ impl Association {
         self.sender.rto.hint(rtt);
     }
 
+    /// Counts, from now on, lost packets whose chunks with user data take more than `bytes`; see
+    /// [`large_losses`](Self::large_losses). None are counted before the first call.
+    pub fn watch_large(&mut self, bytes: usize) {
+        self.sender.flight.watch_large(bytes);
+    }
+
+    /// Packets above the size of [`watch_large`](Self::watch_large) that were taken for lost since one of them arrived last.
+    pub fn large_losses(&self) -> u32 {
+        self.sender.flight.large_losses()
+    }
+
     /// What was done so far.
     pub fn stats(&self) -> Stats {
         Stats {

@@ -3,9 +3,10 @@
 use crate::budget::Budget;
 use crate::chunk::data::DATA_HEADER_LEN;
 use crate::config::Config;
-use crate::congestion::{Congestion, Controller};
+use crate::congestion::{Congestion, Controller, Sent};
 use crate::numbers::Tsn;
-use crate::outgoing::flight::{Flight, MessageId};
+use crate::outgoing::flight::chunk::MessageId;
+use crate::outgoing::flight::{Flight, MAX_SACK_DELAY};
 use crate::outgoing::queue::Load;
 use crate::packet::HEADER_LEN;
 use crate::rto::Rto;
@@ -14,12 +15,13 @@ use peerage_base::time::{Duration, Instant};
 /// What a queued message costs beside its bytes, so that a flood of tiny ones is bounded, too.
 pub(crate) const OVERHEAD: usize = 64;
 
+/// Least time after which an acknowledgement is overdue: the peer's scheduler may take as long.
+const MIN_PROBE_TIMEOUT: Duration = Duration::from_millis(10);
+
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) flight: Flight,
     pub(crate) congestion: Congestion,
-    /// Bytes on the wire acknowledged since the start.
-    pub(crate) delivered: u64,
     pub(crate) rto: Rto,
     /// Window that the peer announced last, in bytes.
     pub(crate) peer_window: usize,
@@ -27,12 +29,10 @@ pub(crate) struct Sender {
     pub(crate) t3: Option<Instant>,
     /// Expiries of T3 in a row.
     pub(crate) timeouts: u32,
-    /// Whether the losses of one flight are being repaired.
-    pub(crate) recovering: bool,
-    /// That ends when this is acknowledged.
-    pub(crate) recovery_exit: Tsn,
-    /// One packet of retransmissions may leave regardless of the window (RFC 9260 §7.2.4 step 3).
-    pub(crate) fast_retransmit: bool,
+    /// When the flight gives its memory back, if it is empty then.
+    pub(crate) tidy: Option<Instant>,
+    /// One packet may leave regardless of the congestion window: the first retransmission (RFC 9260 §7.2.4 step 3), a probe.
+    pub(crate) overdraft: bool,
     /// A FORWARD TSN is owed.
     pub(crate) forward_due: bool,
     pub(crate) forwarded_at: Option<Instant>,
@@ -53,14 +53,12 @@ impl Sender {
         Self {
             flight: Flight::new(initial),
             congestion: Congestion::new(config.congestion, config.max_packet, config.initial_window),
-            delivered: 0,
             rto: Rto::new(config.rto_initial, config.rto_min, config.rto_max),
             peer_window: 0,
             t3: None,
             timeouts: 0,
-            recovering: false,
-            recovery_exit: initial,
-            fast_retransmit: false,
+            tidy: None,
+            overdraft: false,
             forward_due: false,
             forwarded_at: None,
             queued: Load::default(),
@@ -91,9 +89,39 @@ impl Sender {
         self.t3.get_or_insert(now + self.rto.current());
     }
 
+    /// A packet with `bytes` of user data, headers counted, left. `rearm` if T3 starts over with it: it is a probe, or has the
+    /// earliest chunk that is not acknowledged (RFC 9260 §7.2.4 step 4, RFC 8985 §7.3).
+    pub(crate) fn packet_sent(&mut self, now: Instant, bytes: usize, rearm: bool, app_limited: bool) {
+        if rearm {
+            self.t3 = None;
+        }
+        self.start_t3(now);
+        self.paced_bytes += bytes as u64;
+        self.congestion.sent(&Sent { now, bytes, in_flight: self.flight.in_flight(), app_limited });
+    }
+
+    /// Plans a probe for the time at which an acknowledgement is overdue, T3's at the latest (RFC 8985 §7.2). A peer whose
+    /// window is closed has been asked already, by the data that it had no room for; T3 asks again.
+    pub(crate) fn plan_probe(&mut self, now: Instant) {
+        if self.peer_window == 0 {
+            self.flight.cancel_probe();
+            return;
+        }
+        let overdue = match self.rto.smoothed() {
+            Some(smoothed) => {
+                let delay = if self.flight.sack_may_be_delayed() { MAX_SACK_DELAY } else { Duration::ZERO };
+                now + (2 * smoothed).max(MIN_PROBE_TIMEOUT) + delay
+            }
+            None => now + self.rto.current(),
+        };
+        self.flight.plan_probe(self.t3.map_or(overdue, |t3| overdue.min(t3)));
+    }
+
+    /// The path is another one. What is in flight is asked about at once.
     pub(crate) fn path_changed(&mut self, now: Instant) {
         self.congestion.path_changed(now);
-        self.recovering = false;
+        self.flight.path_changed();
+        self.overdraft = self.flight.probe_is_due();
         self.rto.reset();
         self.timeouts = 0;
         if self.t3.is_some() {
@@ -117,14 +145,9 @@ impl Sender {
         self.queued.messages = self.queued.messages + after.messages - before.messages;
     }
 
-    /// An acknowledgement sooner than this after a retransmission cannot be for it.
-    pub(crate) fn plausible(&self) -> Duration {
-        self.rto.smoothed().unwrap_or_default() / 2
-    }
-
     /// Whether the congestion window lets another chunk go.
     pub(crate) fn window_is_open(&self) -> bool {
-        self.flight.in_flight() < self.congestion.window()
+        self.overdraft || self.flight.in_flight() < self.congestion.window()
     }
 
     /// Bytes of user data in the longest chunk.

@@ -5,9 +5,9 @@ use crate::budget::Budget;
 use crate::channel::ChannelId;
 use crate::chunk::data::{DATA_HEADER_LEN, DataHeader};
 use crate::chunk::{self, forward_tsn, sack};
-use crate::congestion::{Controller, Sent};
+use crate::congestion::Controller;
 use crate::numbers::Tag;
-use crate::outgoing::flight::{Abandoned, Chunk, Limit};
+use crate::outgoing::flight::chunk::{Abandoned, Chunk, Limit};
 use crate::packet::{CHUNK_HEADER_LEN, PacketWriter, padded};
 use peerage_base::serial::Serial;
 use peerage_base::slot::Slot;
@@ -38,7 +38,9 @@ impl Association {
     /// Whether user data could leave if the path's budget allowed it: poll again when it does.
     pub fn wants_budget(&self) -> bool {
         let can_probe = self.sender.flight.in_flight() == 0;
-        self.has_data_to_send() && (self.sender.flight.has_lost() || can_probe || self.sender.peer_room() > 0)
+        let flight = &self.sender.flight;
+        let regardless = flight.has_lost() || flight.probe_is_due() || can_probe;
+        self.has_data_to_send() && (regardless || self.sender.peer_room() > 0)
     }
 
     fn write_packet(&mut self, now: Instant, budget: &Budget, room: &mut [u8]) -> Option<usize> {
@@ -187,30 +189,50 @@ impl Association {
     }
 
     fn has_data_to_send(&self) -> bool {
-        self.state.may_send()
-            && (self.sender.flight.has_lost() || !self.scheduler.is_idle() && self.sender.window_is_open())
+        let sender = &self.sender;
+        let has_new = !self.scheduler.is_idle() && sender.window_is_open();
+        self.state.may_send() && (sender.flight.has_lost() || sender.flight.probe_is_due() || has_new)
     }
 
     fn write_data(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
         self.sender.flight.begin_packet();
-        let before = self.sender.flight.in_flight();
-        let resent = self.write_lost(now, packet);
-        let sent = self.write_new(now, packet);
-        if resent || sent {
-            let sender = &mut self.sender;
-            sender.start_t3(now);
-            let in_flight = sender.flight.in_flight();
-            let has_nothing = self.scheduler.is_idle() || sender.peer_room() == 0;
-            let app_limited = sender.window_is_open() && has_nothing && !sender.flight.has_lost();
-            let bytes = in_flight.saturating_sub(before);
-            sender.paced_bytes += bytes as u64;
-            sender.congestion.sent(&Sent { now, bytes, in_flight, app_limited });
+        self.write_lost(now, packet);
+        let mut asks = self.write_new(now, packet);
+        let is_probe = self.sender.flight.probe_is_due();
+        let mut repeated = 0;
+        if is_probe && !self.sender.flight.has_packet() {
+            repeated = self.write_again(now, packet);
+            asks |= repeated > 0;
+        }
+        let sent = self.sender.flight.end_packet(asks);
+        if sent.is_some() || packet.is_empty() {
+            self.sender.overdraft = false;
+            if is_probe {
+                self.sender.flight.probe_done(repeated);
+            }
+        }
+        if let Some((bytes, has_first)) = sent {
+            let app_limited = self.is_app_limited();
+            let rearm = is_probe || has_first;
+            self.sender.packet_sent(now, bytes, rearm, app_limited);
+            if !matches!(self.state, State::CookieEchoed { .. }) {
+                self.sender.plan_probe(now);
+            }
+        }
+        if self.is_app_limited() {
+            self.sender.flight.app_limited();
         }
     }
 
+    /// Whether the congestion window has room and nothing may fill it: there is nothing, or the peer has no room.
+    fn is_app_limited(&self) -> bool {
+        let sender = &self.sender;
+        let blocked = self.scheduler.is_idle() || sender.peer_room() < sender.full_payload();
+        blocked && sender.window_is_open() && !sender.flight.has_lost()
+    }
+
     /// Appends chunks that are taken for lost, earliest first.
-    fn write_lost(&mut self, now: Instant, packet: &mut PacketWriter<'_>) -> bool {
-        let mut any = false;
+    fn write_lost(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
         while let Some(next) = self.sender.flight.next_lost(now) {
             let chunk = match next {
                 Ok(chunk) => chunk,
@@ -220,7 +242,7 @@ impl Association {
                 }
             };
             let (header, payload, len) = (chunk.header, chunk.payload.clone(), chunk.wire_len());
-            if !self.sender.window_is_open() && !self.sender.fast_retransmit {
+            if !self.sender.window_is_open() {
                 break;
             }
             if len > packet.room() && packet.is_empty() {
@@ -231,15 +253,35 @@ impl Association {
             }
             self.sender.flight.resent(now);
             self.stats.retransmissions += 1;
-            any = true;
         }
-        self.sender.fast_retransmit &= !any;
-        any
     }
 
-    /// Cuts fragments off the messages whose turn it is.
+    /// Appends the chunks of the packet that left last, which asks the peer what it has (RFC 8985 §7.3). Answers their bytes.
+    fn write_again(&mut self, now: Instant, packet: &mut PacketWriter<'_>) -> usize {
+        let Some((first, last)) = self.sender.flight.last_packet(now) else { return 0 };
+        let (mut at, mut repeated) = (first, 0);
+        while let Some(chunk) = self.sender.flight.get(at) {
+            let (header, payload, len) = (chunk.header, chunk.payload.clone(), chunk.wire_len());
+            if len > packet.room() && packet.is_empty() {
+                packet.lift_limit(len);
+            }
+            if !(DataHeader { immediate: true, ..header }).write(&payload, packet) {
+                break;
+            }
+            repeated += len;
+            self.stats.retransmissions += 1;
+            let later = self.sender.flight.repeat(now, at);
+            match later.filter(|_| at != last) {
+                Some(later) => at = later,
+                None => break,
+            }
+        }
+        repeated
+    }
+
+    /// Cuts fragments off the messages whose turn it is. Answers whether the last one asks for a SACK at once.
     fn write_new(&mut self, now: Instant, packet: &mut PacketWriter<'_>) -> bool {
-        let mut any = false;
+        let mut asks = false;
         while self.sender.window_is_open() {
             self.skip_idle_channels();
             let Some(id) = self.scheduler.current() else { break };
@@ -247,10 +289,9 @@ impl Association {
                 continue;
             }
             let Some(len) = self.fragment_len(id, packet) else { break };
-            self.write_fragment(now, id, len, packet);
-            any = true;
+            asks = self.write_fragment(now, id, len, packet);
         }
-        any
+        asks
     }
 
     /// How much of the front message goes into this packet; `None` for nothing.
@@ -268,11 +309,11 @@ impl Association {
         fits.then_some(len)
     }
 
-    fn write_fragment(&mut self, now: Instant, id: ChannelId, len: usize, packet: &mut PacketWriter<'_>) {
+    fn write_fragment(&mut self, now: Instant, id: ChannelId, len: usize, packet: &mut PacketWriter<'_>) -> bool {
         let honours_limits = self.peer.extensions.forward_tsn;
         let tsn = self.sender.flight.next_tsn();
-        let Some(channel) = self.channels.get_mut(id) else { return };
-        let (Some(front), Some(stream)) = (channel.queue.front(), channel.stream) else { return };
+        let Some(channel) = self.channels.get_mut(id) else { return false };
+        let (Some(front), Some(stream)) = (channel.queue.front(), channel.stream) else { return false };
         let (message, ppid, begun) = (front.id, front.ppid, front.begun());
         let limit = if honours_limits { front.limit } else { Limit::Never };
         let unordered = if begun { front.unordered } else { channel.front_is_unordered() };
@@ -282,7 +323,7 @@ impl Association {
             // The rest of the message goes the way of its first fragment.
             front.unordered = unordered;
         }
-        let Some(fragment) = channel.queue.cut(len, ssn) else { return };
+        let Some(fragment) = channel.queue.cut(len, ssn) else { return false };
         channel.sent_of_message += fragment.payload.len();
         let is_idle = channel.queue.is_empty();
         self.sender.requeued(load, channel.queue.load());
@@ -306,6 +347,7 @@ impl Association {
         } else {
             self.note_drained(id, load.bytes);
         }
+        immediate
     }
 
     /// Whether nothing can follow this chunk until a SACK comes, so that delaying the SACK would only cost time (RFC 7053 §4).

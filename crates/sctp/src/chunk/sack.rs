@@ -57,6 +57,11 @@ impl<'a> Sack<'a> {
         })
     }
 
+    /// TSNs that the peer received more than once, as sent.
+    pub fn duplicate_tsns(&self) -> impl Iterator<Item = Tsn> + 'a {
+        self.duplicates.chunks_exact(4).map(|b| Tsn(u32::from_be_bytes([b[0], b[1], b[2], b[3]])))
+    }
+
     /// How many TSNs the peer received more than once.
     pub fn duplicates(&self) -> usize {
         self.duplicates.len() / 4
@@ -122,6 +127,7 @@ mod tests {
         let sack = Sack::parse(raw.body).unwrap();
         assert_eq!((sack.cumulative, sack.window, sack.duplicates()), (cumulative, 77, 2));
         assert_eq!(sack.blocks().collect::<Vec<_>>(), blocks);
+        assert_eq!(sack.duplicate_tsns().collect::<Vec<_>>(), [Tsn(5), Tsn(6)]);
         for len in 0..raw.body.len() {
             assert!(Sack::parse(&raw.body[..len]).is_err(), "{len}");
         }

@@ -1,6 +1,6 @@
 //! Messages of one channel that wait for their turn.
 
-use super::flight::{Limit, MessageId};
+use super::flight::chunk::{Limit, MessageId};
 use crate::numbers::{Ppid, Ssn};
 use alloc::collections::VecDeque;
 use bytes::Bytes;
