@@ -20,16 +20,9 @@ impl Association {
         let heartbeat = self.heartbeat.as_ref().filter(|_| self.state.is_up()).map(|h| h.deadline());
         let sender = &self.sender;
         let of_sender = earliest(earliest(sender.t3, sender.tidy), sender.flight.deadline());
-        [
-            of_state,
-            heartbeat,
-            self.probe.deadline(),
-            of_sender,
-            self.receiver.acks.deadline(),
-            self.resets.deadline(),
-        ]
-        .into_iter()
-        .fold(None, earliest)
+        [of_state, heartbeat, self.probe.deadline(), of_sender, self.receiver.acks.deadline(), self.resets.deadline()]
+            .into_iter()
+            .fold(None, earliest)
     }
 
     /// Does what has fallen due at `now`. Early and repeated calls are harmless.
