@@ -13,9 +13,10 @@ const CONFIRMATIONS: u32 = 3;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rto {
-    initial: Duration,
-    min: Duration,
-    max: Duration,
+    /// Bounds in microseconds: one of these stands in every idle association.
+    initial: u32,
+    min: u32,
+    max: u32,
     measured: Option<Measured>,
     current: Duration,
     /// Retransmissions acknowledged as fast as usual since the last back-off.
@@ -26,8 +27,8 @@ pub(crate) struct Rto {
 struct Measured {
     smoothed: Duration,
     variance: Duration,
-    /// Least round trips since `since`, and in the time before that.
-    least: [Duration; 2],
+    /// Least round trips in nanoseconds since `since`, and in the time before that.
+    least: [u32; 2],
     since: Instant,
 }
 
@@ -40,16 +41,22 @@ pub(crate) struct RoundTrip {
 
 impl Rto {
     pub(crate) fn new(initial: Duration, min: Duration, max: Duration) -> Self {
-        Self { initial, min, max, measured: None, current: initial, confirmations: 0 }
+        let micros = |d: Duration| u32::try_from(d.as_micros()).unwrap_or(u32::MAX);
+        let (min, max) = (micros(min), micros(max));
+        Self { initial: micros(initial), min, max, measured: None, current: initial, confirmations: 0 }
     }
 
     /// Takes a round trip of something that was sent once.
     pub(crate) fn sample(&mut self, now: Instant, rtt: Duration) {
+        let nanos = u32::try_from(rtt.as_nanos()).unwrap_or(u32::MAX);
         let measured = match self.measured {
-            None => Measured { smoothed: rtt, variance: rtt / 2, least: [rtt; 2], since: now },
+            None => Measured { smoothed: rtt, variance: rtt / 2, least: [nanos; 2], since: now },
             Some(Measured { smoothed, variance, least: [young, old], since }) => {
-                let (least, since) =
-                    if now.since(since) < MIN_LIFETIME { ([young.min(rtt), old], since) } else { ([rtt, young], now) };
+                let (least, since) = if now.since(since) < MIN_LIFETIME {
+                    ([young.min(nanos), old], since)
+                } else {
+                    ([nanos, young], now)
+                };
                 Measured {
                     variance: variance * 3 / 4 + smoothed.abs_diff(rtt) / 4,
                     smoothed: smoothed * 7 / 8 + rtt / 8,
@@ -78,24 +85,27 @@ impl Rto {
     /// answers checks at once may delay its SACKs.
     pub(crate) fn hint(&mut self, rtt: Duration) {
         if self.measured.is_none() {
-            self.current = (rtt + (2 * rtt).max(MIN_VARIANCE)).clamp(self.min, self.max);
+            self.current = (rtt + (2 * rtt).max(MIN_VARIANCE)).clamp(micros(self.min), micros(self.max));
         }
     }
 
     /// Doubles the timeout after it expired (RFC 9260 §6.3.3 E2).
     pub(crate) fn back_off(&mut self) {
-        self.current = (self.current * 2).min(self.max);
+        self.current = (self.current * 2).min(micros(self.max));
         self.confirmations = 0;
     }
 
     /// Forgets what was measured: the path is another one.
     pub(crate) fn reset(&mut self) {
         self.measured = None;
-        self.current = self.initial;
+        self.current = micros(self.initial);
     }
 
     pub(crate) fn round_trip(&self) -> RoundTrip {
-        let known = |m: Measured| RoundTrip { min: m.least[0].min(m.least[1]), smoothed: m.smoothed };
+        let known = |m: Measured| RoundTrip {
+            min: Duration::from_nanos(m.least[0].min(m.least[1]).into()),
+            smoothed: m.smoothed,
+        };
         self.measured.map(known).unwrap_or_default()
     }
 
@@ -108,9 +118,13 @@ impl Rto {
     }
 
     fn estimate(&self) -> Duration {
-        let Some(m) = self.measured else { return self.initial };
-        (m.smoothed + (4 * m.variance).max(MIN_VARIANCE)).clamp(self.min, self.max)
+        let Some(m) = self.measured else { return micros(self.initial) };
+        (m.smoothed + (4 * m.variance).max(MIN_VARIANCE)).clamp(micros(self.min), micros(self.max))
     }
+}
+
+fn micros(n: u32) -> Duration {
+    Duration::from_micros(n.into())
 }
 
 #[cfg(test)]

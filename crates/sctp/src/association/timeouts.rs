@@ -67,7 +67,7 @@ impl Association {
             self.expire_t3(now);
         }
         if self.sender.tidy.take_if(|at| *at <= now).is_some() {
-            self.sender.flight.release();
+            self.sender.flight.shrink();
         }
     }
 

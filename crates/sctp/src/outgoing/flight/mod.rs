@@ -55,7 +55,7 @@ pub(crate) struct Flight {
     /// Packets acknowledged by gap reports since there are any.
     sacked: u32,
     /// When gap reports were taken back last.
-    taken_back_at: Option<Instant>,
+    taken_back_at: Instant,
     large: Large,
 }
 
@@ -81,7 +81,7 @@ impl Flight {
             current: None,
             current_bytes: 0,
             sacked: 0,
-            taken_back_at: None,
+            taken_back_at: Instant::ORIGIN,
             large: Large { above: usize::MAX, lost: 0, latest: None },
         }
     }
@@ -230,7 +230,7 @@ impl Flight {
     pub(crate) fn probe_done(&mut self, repeated: usize) {
         let tail = self.ring.tail().map(|chunk| chunk.header.tsn).filter(|_| self.current.is_some());
         match tail {
-            Some(tsn) => self.tlp.sent(Probe { tsn, repeated }),
+            Some(tsn) => self.tlp.sent(Probe { tsn, repeated: u32::try_from(repeated).unwrap_or(u32::MAX) }),
             None => self.tlp.due = false,
         }
     }
@@ -266,7 +266,7 @@ impl Flight {
     }
 
     /// Gives memory back if nothing is held.
-    pub(crate) fn release(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         if self.ring.is_empty() {
             self.ring.release();
             self.packets.release();
@@ -395,7 +395,7 @@ impl Flight {
 
     /// The peer has dropped what it reported: all gap reports are void.
     fn take_back(&mut self, now: Instant) {
-        self.taken_back_at = Some(now);
+        self.taken_back_at = now;
         self.ring.take_back();
         self.sacked = 0;
     }

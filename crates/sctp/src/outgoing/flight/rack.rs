@@ -13,8 +13,8 @@ const PERSISTENCE: u8 = 16;
 
 #[derive(Debug)]
 pub(super) struct Rack {
-    /// Number of the packet that left last of those that have arrived, and when it left.
-    newest: Option<(u32, Instant)>,
+    /// Number of the packet that left last of those that have arrived.
+    newest: Option<u32>,
     /// Its round trip.
     rtt: Duration,
     /// Greatest TSN that has arrived.
@@ -52,10 +52,10 @@ impl Rack {
     }
 
     /// A SACK acknowledges this packet as the newest one (RFC 8985 §6.2 step 2).
-    pub(super) fn advance(&mut self, departure: u32, sent_at: Instant, rtt: Duration) {
+    pub(super) fn advance(&mut self, departure: u32, rtt: Duration) {
         self.rtt = rtt;
-        if self.newest.is_none_or(|(newest, _)| newest.before(departure)) {
-            self.newest = Some((departure, sent_at));
+        if self.newest.is_none_or(|newest| newest.before(departure)) {
+            self.newest = Some(departure);
         }
     }
 
@@ -97,7 +97,7 @@ impl Rack {
 
     /// When a packet is to be taken for lost, if that can be said: it left before what has arrived.
     pub(super) fn expiry(&self, departure: u32, sent_at: Instant, window: Duration) -> Option<Instant> {
-        self.newest.filter(|(newest, _)| departure.before(*newest)).map(|_| sent_at + self.rtt + window)
+        self.newest.filter(|newest| departure.before(*newest)).map(|_| sent_at + self.rtt + window)
     }
 
     /// How long a packet may be overtaken (RFC 8985 §6.2 step 4). `sacked` packets are acknowledged by gap reports.
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_known_lateness_widens_the_window_to_it_at_once() {
         let mut rack = Rack::new();
-        rack.advance(7, Instant::from_millis(0), MS(40));
+        rack.advance(7, MS(40));
         rack.mistaken(Tsn(10), Some(MS(75)), TRIP);
         assert_eq!(rack.window(TRIP, false, 3), MS(40));
     }

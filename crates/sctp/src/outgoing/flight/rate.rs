@@ -14,8 +14,8 @@ pub(super) struct Delivery {
     first_sent: Instant,
     /// Bytes taken for lost since the start.
     pub(super) lost: u64,
-    /// Samples are limited by the application until more than this is delivered.
-    limited_until: Option<u64>,
+    /// Samples are limited by the application until more than this is delivered; zero for not.
+    limited_until: u64,
 }
 
 impl Delivery {
@@ -34,14 +34,14 @@ impl Delivery {
             in_flight: 0,
             chunks: 0,
             bytes: 0,
-            app_limited: self.limited_until.is_some(),
+            app_limited: self.limited_until > 0,
             on_path: true,
         }
     }
 
     /// There is room in the window and nothing to fill it with.
     pub(super) fn limit(&mut self, in_flight: usize) {
-        self.limited_until = Some(self.delivered + in_flight as u64);
+        self.limited_until = (self.delivered + in_flight as u64).max(1);
     }
 
     /// A SACK acknowledged something.
@@ -52,8 +52,8 @@ impl Delivery {
     /// A SACK was taken; `newest` is the packet that left last of those it acknowledges. The draft's §3.3.
     pub(super) fn sample(&mut self, now: Instant, newest: &Packet, min_rtt: Duration) -> Option<RateSample> {
         self.first_sent = newest.sent_at;
-        if self.limited_until.is_some_and(|until| self.delivered > until) {
-            self.limited_until = None;
+        if self.delivered > self.limited_until {
+            self.limited_until = 0;
         }
         let took_to_send = newest.sent_at.since(newest.first_sent);
         let took_to_hear = now.since(newest.delivered_at);

@@ -118,7 +118,7 @@ impl Flight {
     /// A receiver that has a chunk cannot acknowledge the one before it cumulatively without it.
     fn note_reneging(&mut self, sack: &Sack<'_>, tally: &mut Tally) {
         let interval = tally.round_trip.smoothed.max(TAKE_BACK_INTERVAL);
-        let is_time = self.taken_back_at.is_none_or(|at| tally.now.since(at) >= interval);
+        let is_time = tally.now.since(self.taken_back_at) >= interval;
         if is_time && self.ring.front().is_some_and(|chunk| chunk.state == State::Acked) {
             self.take_back(tally.now);
             self.settle_gaps(sack, tally);
@@ -201,7 +201,7 @@ impl Flight {
         }
         let Some(Newest { departure, packet }) = newest else { return outcome };
         let rtt = now.since(packet.sent_at);
-        self.rack.advance(departure, packet.sent_at, rtt);
+        self.rack.advance(departure, rtt);
         outcome.rate = self.delivery.sample(now, &packet, round_trip.min);
         if !packet.on_path {
             return outcome;
@@ -219,7 +219,7 @@ impl Flight {
     fn judge(&mut self, tally: &mut Tally) {
         if let Some((probe, false)) = tally.probe.filter(|(probe, _)| probe.repeated > 0) {
             // The probe arrived, and what it repeats did not: one loss, repaired already.
-            tally.outcome.repaired = probe.repeated;
+            tally.outcome.repaired = probe.repeated as usize;
             self.recovery.lost(1, self.next_tsn());
             self.tlp.suspected = Some(probe.tsn);
         }

@@ -443,7 +443,7 @@ fn an_empty_flight_gives_its_memory_back() {
     sack(&mut f, at(540), 0, &[(100, 500)]);
     resend(&mut f, at(540));
     sack(&mut f, at(600), 500, &[]);
-    f.release();
+    f.shrink();
     assert_eq!(f.capacity(), 0);
 }
 

@@ -8,7 +8,7 @@ use peerage_base::time::Instant;
 pub(super) struct Probe {
     pub(super) tsn: Tsn,
     /// What it repeats, in bytes on the wire; zero if it was new data.
-    pub(super) repeated: usize,
+    pub(super) repeated: u32,
 }
 
 #[derive(Debug)]
