@@ -79,8 +79,12 @@ fn one_flow_uses_a_long_line() {
 
 #[test]
 fn flows_share_a_line() {
-    let ours = Ours::default();
-    for (name, stacks, fair) in [("alike", [&ours as &dyn Stack, &ours], 0.8), ("with TCP", [&ours, &Tcp], 0.6)] {
+    let (ours, cubic) = (Ours::default(), Ours::cubic());
+    for (name, stacks, fair) in [
+        ("alike", [&ours as &dyn Stack, &ours], 0.8),
+        ("with TCP", [&ours, &Tcp], 0.6),
+        ("CUBIC with TCP", [&cubic, &Tcp], 0.6),
+    ] {
         let record = race(&long(), &stacks, 20);
         let (fairness, used) = (record.fairness(5 * SEC), record.used(5 * SEC));
         assert!(fairness >= fair, "{name}: {fairness:.3}");

@@ -11,7 +11,8 @@ use peerage_base::time::Instant;
 use peerage_session::config::{Config, LocalAddress};
 use peerage_session::event::{ConnectionState, Event, IceCandidate, Need};
 use peerage_session::face::{
-    Certificate, ChannelId, ChannelInit, Kind, OfferOptions, SEEDED, SdpType, SendError, SessionDescription,
+    Certificate, ChannelId, ChannelInit, CongestionControl, Kind, OfferOptions, SEEDED, SdpType, SendError,
+    SessionDescription,
 };
 use peerage_session::session::Session;
 use peerage_sim::bottleneck::{Bottleneck, Side};
@@ -42,6 +43,15 @@ pub struct Ours {
 impl Default for Ours {
     fn default() -> Self {
         Self { name: "peerage".into(), config: Config::default(), message: MESSAGE }
+    }
+}
+
+impl Ours {
+    /// With CUBIC in place of the default controller.
+    pub fn cubic() -> Self {
+        let mut ours = Self { name: "peerage-cubic".into(), ..Self::default() };
+        ours.config.congestion = CongestionControl::Cubic;
+        ours
     }
 }
 
