@@ -10,7 +10,7 @@ use peerage_sim::bottleneck::Side;
 pub enum Flows {
     /// Each stack by itself, in turn.
     Each,
-    /// Each of ours by itself, in turn.
+    /// Each of ours by itself, in turn: with the default controller, and with CUBIC.
     Ours,
     /// These together: their names, the side that sends.
     Together(Vec<(&'static str, Side)>),
@@ -84,8 +84,14 @@ fn together() -> Vec<Row> {
     vec![
         two("alike-1", "two of ours, queue 1 BDP", 1.0, ["peerage", "peerage"]),
         two("alike-4", "two of ours, queue 4 BDP", 4.0, ["peerage", "peerage"]),
+        two("alike-cubic-1", "two of ours with CUBIC, queue 1 BDP", 1.0, ["peerage-cubic", "peerage-cubic"]),
+        two("alike-cubic-4", "two of ours with CUBIC, queue 4 BDP", 4.0, ["peerage-cubic", "peerage-cubic"]),
+        two("mixed-1", "default against CUBIC, queue 1 BDP", 1.0, ["peerage", "peerage-cubic"]),
+        two("mixed-4", "default against CUBIC, queue 4 BDP", 4.0, ["peerage", "peerage-cubic"]),
         two("tcp-1", "default against TCP, queue 1 BDP", 1.0, ["peerage", "tcp-cubic"]),
         two("tcp-4", "default against TCP, queue 4 BDP", 4.0, ["peerage", "tcp-cubic"]),
+        two("cubic-tcp-1", "CUBIC against TCP, queue 1 BDP", 1.0, ["peerage-cubic", "tcp-cubic"]),
+        two("cubic-tcp-4", "CUBIC against TCP, queue 4 BDP", 4.0, ["peerage-cubic", "tcp-cubic"]),
         two("tcp-tcp-1", "two model TCPs, queue 1 BDP: what the model does by itself", 1.0, ["tcp-cubic", "tcp-cubic"]),
     ]
 }

@@ -9,16 +9,17 @@ use crate::rivals::{Rival, rtc, str0m};
 
 /// Those that run by themselves.
 #[cfg(feature = "rivals")]
-pub const NAMES: &[&str] = &["peerage", "str0m", "rtc", "tcp-cubic"];
+pub const NAMES: &[&str] = &["peerage", "peerage-cubic", "str0m", "rtc", "tcp-cubic"];
 #[cfg(not(feature = "rivals"))]
-pub const NAMES: &[&str] = &["peerage", "tcp-cubic"];
-/// Ours, by controller.
-pub const OURS: [&str; 1] = ["peerage"];
+pub const NAMES: &[&str] = &["peerage", "peerage-cubic", "tcp-cubic"];
+/// Ours: with the default controller, and with CUBIC.
+pub const OURS: [&str; 2] = ["peerage", "peerage-cubic"];
 
 /// A stack; `None` if there is none of that name.
 pub fn by_name(name: &str) -> Option<Box<dyn Stack>> {
     Some(match name {
         "peerage" => Box::new(Ours::default()),
+        "peerage-cubic" => Box::new(Ours::cubic()),
         #[cfg(feature = "rivals")]
         "str0m" => Box::new(Rival::<str0m::Peer>::new()),
         #[cfg(feature = "rivals")]
