@@ -35,7 +35,7 @@ pub(super) struct Bounds {
     calm_delivered: u32,
     /// Loss of the path itself in thousandths: what remained when nothing was probed, in the last two cycles.
     ambient: [u16; 2],
-    in_recovery: bool,
+    pub(super) in_recovery: bool,
     saved: (usize, usize, u64),
 }
 

@@ -216,12 +216,15 @@ impl Controller for Bbr {
         if self.timeouts >= 2 {
             // Nothing came back for seconds: what was known of the path is of no use.
             *self = Self { timeouts: self.timeouts, ..Self::with_window(self.packet, self.initial) };
-            self.window = self.min_window();
+            self.window = self.packet;
             return;
         }
         self.bounds.save();
+        // What is found lost from here on belongs to this episode and is not to be remembered as one of its own.
+        self.bounds.in_recovery = true;
+        self.prior_window = self.window;
         self.cycle.hurry();
-        self.window = self.min_window();
+        self.window = self.packet;
     }
 
     fn spurious(&mut self, _: Instant) {
