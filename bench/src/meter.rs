@@ -1,10 +1,8 @@
-//! Wall time, processor time and memory of this process.
+//! Wall time, processor time, memory and wake-ups of this process.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-
-use crate::figures::Figures;
 
 /// Runs from its making to [`stop`](Self::stop).
 #[derive(Debug)]
@@ -13,31 +11,54 @@ pub struct Meter {
     cpu: Duration,
 }
 
+/// What a stretch of time cost, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// By the clock.
+    pub wall: f64,
+    /// Of the processor, user and system, all threads.
+    pub cpu: f64,
+}
+
 impl Meter {
     /// Begins to measure.
     pub fn start() -> Self {
         Self { wall: Instant::now(), cpu: cpu() }
     }
 
-    /// What it took to move `bytes`; `connect` is what it took before that until both ends could talk.
-    pub fn stop(self, bytes: u64, connect: Duration) -> Figures {
+    /// What it took since then.
+    pub fn stop(self) -> Cost {
         let (wall, cpu) = (self.wall.elapsed(), cpu().saturating_sub(self.cpu));
-        Figures { bytes, wall: wall.as_secs_f64(), cpu: cpu.as_secs_f64(), connect: connect.as_secs_f64(), rss: peak() }
+        Cost { wall: wall.as_secs_f64(), cpu: cpu.as_secs_f64() }
     }
 }
 
-/// Processor time of all threads so far, user and system.
+/// Processor time of all threads so far, user and system: what `getrusage` tells, but to the nanosecond.
 pub fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// The most memory that was resident at one time, in bytes; 0 where the system does not say.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) << 10
+/// The most memory that was resident at one time, in KiB; 0 where the system does not say.
+pub fn peak() -> f64 {
+    status("/proc/self/status", "VmHWM:")
+}
+
+/// The memory that is resident now, in KiB; 0 where the system does not say.
+pub fn resident() -> f64 {
+    status("/proc/self/status", "VmRSS:")
+}
+
+/// How often the threads that live now have slept until something woke them; 0 where the system does not say.
+pub fn wake_ups() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    tasks.map(|task| status(&task.path().join("status").to_string_lossy(), "voluntary_ctxt_switches:")).sum()
+}
+
+fn status(file: &str, name: &str) -> f64 {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -52,11 +73,14 @@ mod tests {
         while cpu() - before < Duration::from_millis(20) {
             sum = std::hint::black_box(sum + 1);
         }
-        let figures = meter.stop(7, Duration::ZERO);
-        assert!(figures.cpu >= 0.02 && figures.wall > 0.0 && figures.bytes == 7);
-        let before = cpu();
+        let cost = meter.stop();
+        assert!(cost.cpu >= 0.02 && cost.wall > 0.0);
+        let (before, woken) = (cpu(), wake_ups());
         std::thread::sleep(Duration::from_millis(50));
         assert!(cpu() - before < Duration::from_millis(40));
-        assert!(!cfg!(target_os = "linux") || figures.rss > 100_000);
+        if cfg!(target_os = "linux") {
+            assert!(wake_ups() > woken);
+            assert!(resident() > 100.0 && peak() >= resident());
+        }
     }
 }

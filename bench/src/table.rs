@@ -1,45 +1,57 @@
-//! Figures for people.
+//! Figures for a terminal.
 
 use std::fmt::Write as _;
 
-use crate::figures::Figures;
+use crate::report::{Row, Table, digits};
 
-/// A table of the stacks in the order given, with ratios to the one called `reference`.
-pub fn write(rows: &[(&str, Figures)], reference: &str) -> String {
-    let base = rows.iter().find(|(name, _)| *name == reference).map(|(_, figures)| *figures);
-    let mut out = format!(
-        "{:<10} {:>8} {:>7} {:>11} {:>7} {:>8} {:>9} {:>10}\n",
-        "stack", "MiB/s", "ratio", "CPU s/GiB", "ratio", "wall s", "RSS MiB", "connect ms"
-    );
-    for (name, row) in rows {
-        let ratio = |figure: fn(&Figures) -> f64| {
-            base.map_or_else(|| "-".to_owned(), |base| format!("{:.2}", figure(row) / figure(&base)))
-        };
-        let (rate, cpu) = (ratio(Figures::rate), ratio(Figures::cpu_per_gib));
-        let (rss, connect) = (row.rss as f64 / f64::from(1 << 20), row.connect * 1e3);
-        let _ = writeln!(
-            out,
-            "{name:<10} {:>8.1} {rate:>7} {:>11.2} {cpu:>7} {:>8.2} {rss:>9.1} {connect:>10.1}",
-            row.rate(),
-            row.cpu_per_gib(),
-            row.wall,
-        );
+/// The stacks in the order given, with ratios to the reference after what is compared.
+pub fn write(table: &Table) -> String {
+    let mut out = format!("{:<15}", table.name);
+    for column in table.columns() {
+        let _ = write!(out, " {:>width$}", column.title, width = width(column.title));
+        if column.compared {
+            let _ = write!(out, " {:>7}", "ratio");
+        }
     }
+    out.push('\n');
+    table.rows.iter().for_each(|row| line(&mut out, table, row));
     out
+}
+
+fn line(out: &mut String, table: &Table, row: &Row) {
+    let _ = write!(out, "{:<15}", row.stack);
+    if row.figures.is_ok() {
+        for column in table.columns() {
+            let cell = row.value(column.figure).map_or_else(|| "-".to_owned(), |value| digits(value, column.digits));
+            let _ = write!(out, " {cell:>width$}", width = width(column.title));
+            if column.compared {
+                let ratio = table.ratio(row, column.figure).map_or_else(|| "-".to_owned(), |ratio| digits(ratio, 2));
+                let _ = write!(out, " {ratio:>7}");
+            }
+        }
+    }
+    if let Some(note) = row.note() {
+        let _ = write!(out, " {note}");
+    }
+    out.push('\n');
+}
+
+fn width(title: &str) -> usize {
+    title.len().max(8)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::example;
 
     #[test]
-    fn ratios_are_to_the_reference() {
-        let run = |wall, cpu| Figures { bytes: 1 << 30, wall, cpu, connect: 0.005, rss: 1 << 20 };
-        let rows = [("floor", run(1.0, 1.0)), ("peerage", run(2.0, 3.0))];
-        let table = write(&rows, "peerage");
+    fn each_stack_has_a_line_and_each_failure_its_reason() {
+        let table = write(&example());
         let cells = |n: usize| table.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>();
-        assert_eq!(cells(1), ["floor", "1024.0", "2.00", "1.00", "0.33", "1.00", "1.0", "5.0"]);
-        assert_eq!(cells(2), ["peerage", "512.0", "1.00", "3.00", "1.00", "2.00", "1.0", "5.0"]);
-        assert!(write(&rows[..1], "peerage").contains('-'));
+        assert_eq!(cells(0), ["data-16384", "CPU", "s/GiB", "ratio", "MiB/s", "ratio", "RSS", "MiB"]);
+        assert_eq!(cells(1), ["limit", "0.50", "0.50", "2,000", "2.00", "9.0"]);
+        assert_eq!(cells(3), ["str0m", "12.00", "12.00", "100", "0.10", "9.0"]);
+        assert_eq!(cells(4), ["rtc", "does", "<not>", "build"]);
     }
 }

@@ -1,65 +1,73 @@
-//! Peerage: two endpoints, one connection, one channel.
+//! Peerage: the connections of each end on an endpoint of its own.
 
-use std::error::Error;
-use std::time::Instant;
+use std::process::ExitCode;
 
-use bench::meter::Meter;
-use bench::options::Stack;
-use bench::pattern::Pattern;
+use bench::program;
+use bench::stack::{End, Outcome, Stack};
+use bytes::Bytes;
 use peerage::{Configuration, DataChannel, DataChannelInit, Endpoint, Event, Message, PeerConnection, Settings};
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-#[tokio::main(worker_threads = 2)]
-async fn main() -> Outcome<()> {
-    let stack = Stack::from_command_line();
-    let pattern = Pattern::new(stack.message);
-    let begun = Instant::now();
-    // Both connections live until the end: the last handle that is dropped closes them.
-    let (near, far) = (connection()?, connection()?);
-    let (sender, receiver) = connect(&near, &far).await?;
-    let connect = begun.elapsed();
-    let meter = Meter::start();
-    let sent = tokio::spawn({
-        let pattern = pattern.clone();
-        async move {
-            for number in 0..stack.messages() {
-                sender.send(pattern.message(number)).await?;
-            }
-            Ok::<DataChannel, peerage::Error>(sender)
-        }
-    });
-    for number in 0..stack.messages() {
-        let Some(Message::Binary(message)) = receiver.recv().await else {
-            return Err(format!("the channel ended at message {number}").into());
-        };
-        pattern.check(number, &message)?;
-    }
-    let figures = meter.stop(stack.bytes(), connect);
-    drop(sent.await??);
-    println!("{}", figures.to_json());
-    Ok(())
+/// Everything at its default but the address.
+struct Peerage {
+    near: Endpoint,
+    far: Endpoint,
 }
 
-fn connection() -> Outcome<PeerConnection> {
+/// The last handle that is dropped closes the connection.
+struct Peer {
+    channel: DataChannel,
+    _connection: PeerConnection,
+}
+
+fn main() -> ExitCode {
+    program::run::<Peerage>()
+}
+
+impl Stack for Peerage {
+    type End = Peer;
+
+    fn new(_cores: usize) -> Outcome<Self> {
+        Ok(Self { near: endpoint()?, far: endpoint()? })
+    }
+
+    async fn connect(&self) -> Outcome<(Peer, Peer)> {
+        let near = self.near.peer_connection(Configuration::default())?;
+        let far = self.far.peer_connection(Configuration::default())?;
+        let sender = near.create_data_channel("data", DataChannelInit::default())?;
+        near.set_local_description(near.create_offer().await?).await?;
+        near.gathering_complete().await;
+        far.set_remote_description(near.local_description().ok_or("there is no offer")?).await?;
+        far.set_local_description(far.create_answer().await?).await?;
+        far.gathering_complete().await;
+        near.set_remote_description(far.local_description().ok_or("there is no answer")?).await?;
+        while let Some(event) = far.next_event().await {
+            if let Event::DataChannel(receiver) = event {
+                sender.opened().await?;
+                return Ok((Peer { channel: sender, _connection: near }, Peer { channel: receiver, _connection: far }));
+            }
+        }
+        Err("the connection ended before there was a channel".into())
+    }
+}
+
+impl End for Peer {
+    type Message = Bytes;
+
+    async fn send(&mut self, message: Bytes) -> Outcome<()> {
+        Ok(self.channel.send(message).await?)
+    }
+
+    async fn recv(&mut self) -> Outcome<Bytes> {
+        match self.channel.recv().await {
+            Some(Message::Binary(message)) => Ok(message),
+            Some(Message::Text(_)) => Err("a message has become text".into()),
+            None => Err("the channel ended".into()),
+        }
+    }
+}
+
+fn endpoint() -> Outcome<Endpoint> {
     let mut settings = Settings::default();
     settings.addresses = vec!["127.0.0.1".parse()?];
-    Ok(Endpoint::new(settings)?.peer_connection(Configuration::default())?)
-}
-
-async fn connect(near: &PeerConnection, far: &PeerConnection) -> Outcome<(DataChannel, DataChannel)> {
-    let sender = near.create_data_channel("data", DataChannelInit::default())?;
-    near.set_local_description(near.create_offer().await?).await?;
-    near.gathering_complete().await;
-    far.set_remote_description(near.local_description().ok_or("there is no offer")?).await?;
-    far.set_local_description(far.create_answer().await?).await?;
-    far.gathering_complete().await;
-    near.set_remote_description(far.local_description().ok_or("there is no answer")?).await?;
-    while let Some(event) = far.next_event().await {
-        if let Event::DataChannel(receiver) = event {
-            sender.opened().await?;
-            return Ok((sender, receiver));
-        }
-    }
-    Err("the connection ended before there was a channel".into())
+    Ok(Endpoint::new(settings)?)
 }

@@ -1,4 +1,4 @@
-//! The runtime that webrtc-rs brings for tokio, with sockets that hold as much as ours.
+//! The runtime that webrtc brings for tokio, with sockets that hold as much as ours.
 
 use std::future::Future;
 use std::io;

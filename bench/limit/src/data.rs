@@ -1,24 +1,22 @@
-//! The limit of this machine: the sockets and the cipher of Peerage, with no protocol between them.
-//!
-//! Full datagrams in the longest runs that the system takes, each sealed and opened in place with AES-128-GCM. Nothing is
+//! One way, as fast as it goes: full datagrams in the longest runs that the system takes, each sealed and opened in place with AES-128-GCM. Nothing is
 //! sent back: the receiver tells the sender through memory how far it is, so that the kernel's buffer never overflows.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bench::figures::Figures;
 use bench::meter::Meter;
-use bench::options::Stack;
+use bench::options::Run;
 use bench::pattern::Pattern;
+use bench::scenario::data::figures;
+use bench::stack::Outcome;
 use peerage_base::ecn::Ecn;
 use peerage_crypto::aead::{Aead, Algorithm, NONCE_LEN, TAG_LEN};
 use peerage_net::clock::Clock;
 use peerage_net::udp::{Config, Outgoing, RecvBatch, SendError, Socket};
 use tokio::sync::Notify;
-
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Of UDP payload, as much as Peerage's datagrams have by default.
 const DATAGRAM: usize = 1200;
@@ -36,26 +34,24 @@ struct Progress {
     moved: Notify,
 }
 
-#[tokio::main(worker_threads = 2)]
-async fn main() -> Outcome<()> {
-    let stack = Stack::from_command_line();
+/// Moves what was asked for and checks every byte of it.
+pub async fn run(run: &Run) -> Outcome<Figures> {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     let (near, far) = (Socket::bind(any, &Config::default())?, Socket::bind(any, &Config::default())?);
     // What a datagram occupies in the kernel is up to twice its size.
     let window = (far.buffers().receive / 4).clamp(RUN, 1 << 20) as u64;
-    let (pattern, progress) = (Pattern::new(stack.message), Arc::new(Progress::default()));
+    let (pattern, progress) = (Pattern::new(run.message), Arc::new(Progress::default()));
     let destination = far.local_addr();
     let meter = Meter::start();
-    let receiver = tokio::spawn(receive(far, pattern.clone(), stack.bytes(), progress.clone()));
-    let sender = tokio::spawn(send(near, destination, pattern, stack.bytes(), progress, window));
-    tokio::time::timeout(PATIENCE + Duration::from_secs(stack.mib), async {
+    let receiver = tokio::spawn(receive(far, pattern.clone(), run.bytes(), progress.clone()));
+    let sender = tokio::spawn(send(near, destination, pattern, run.bytes(), progress, window));
+    tokio::time::timeout(PATIENCE + Duration::from_secs(run.mib), async {
         sender.await??;
         receiver.await?
     })
     .await
     .map_err(|_| "a datagram was lost: the receive buffer of this system is too small")??;
-    println!("{}", meter.stop(stack.bytes(), Duration::ZERO).to_json());
-    Ok(())
+    Ok(figures(run, meter.stop()))
 }
 
 async fn send(
