@@ -13,7 +13,7 @@ use crate::stack::{Outcome, Stack};
 /// Runs the scenario of the command line on a stack and writes its figures.
 pub fn run<S: Stack>() -> ExitCode {
     main(async |run| {
-        let stack = Arc::new(S::new(cores(&run))?);
+        let stack = Arc::new(S::new(&run)?);
         match run.scenario {
             Scenario::Data => data::run(&*stack, &run).await,
             Scenario::Connect => connect::run(&*stack, &run).await,
@@ -44,14 +44,15 @@ pub fn main(scenario: impl AsyncFnOnce(Run) -> Outcome<Figures>) -> ExitCode {
     }
 }
 
-fn measure(run: Run, scenario: impl AsyncFnOnce(Run) -> Outcome<Figures>) -> Outcome<Figures> {
+fn measure(mut run: Run, scenario: impl AsyncFnOnce(Run) -> Outcome<Figures>) -> Outcome<Figures> {
     if run.cores > 0 {
         let mut set = CpuSet::new();
         (0..run.cores.min(CpuSet::MAX_CPU)).for_each(|core| set.set(core));
         // Threads that start later inherit it.
         sched_setaffinity(None, &set)?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores(&run)).enable_all().build()?;
+    run.cores = cores(&run);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(run.cores).enable_all().build()?;
     let figures = runtime.block_on(scenario(run));
     // A rival's task that does not end is no reason to wait.
     runtime.shutdown_background();

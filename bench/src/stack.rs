@@ -4,6 +4,8 @@ use std::error::Error;
 
 use bytes::Bytes;
 
+use crate::options::Run;
+
 /// What went wrong ends the run; its words are told.
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -12,11 +14,11 @@ pub trait Stack: Sized + Send + Sync + 'static {
     /// One end of a connection with its one channel, reliable and ordered.
     type End: End;
 
-    /// With its settings for a machine of this many cores.
+    /// With its settings for a run, which says on how many cores.
     ///
     /// # Errors
     /// The system refuses what it needs.
-    fn new(cores: usize) -> Outcome<Self>;
+    fn new(run: &Run) -> Outcome<Self>;
 
     /// From nothing to a channel that is open at both ends; descriptions are handed over within the process.
     fn connect(&self) -> impl Future<Output = Outcome<(Self::End, Self::End)>> + Send;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use bench::options::Run;
 use bench::program;
 use bench::stack::{End, Outcome, Stack};
 use bytes::Bytes;
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
 impl Stack for Libdatachannel {
     type End = Peer;
 
-    fn new(_cores: usize) -> Outcome<Self> {
+    fn new(_run: &Run) -> Outcome<Self> {
         Ok(Self)
     }
 

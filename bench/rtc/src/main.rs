@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use bench::options::Run;
 use bench::program;
 use bench::stack::{Outcome, Stack};
 use bytes::{Bytes, BytesMut};
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
 impl Stack for Rtc {
     type End = Peer<Connection>;
 
-    fn new(_cores: usize) -> Outcome<Self> {
+    fn new(_run: &Run) -> Outcome<Self> {
         Ok(Self)
     }
 

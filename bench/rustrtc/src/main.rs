@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bench::options::Run;
 use bench::program;
 use bench::stack::{End, Outcome, Stack};
 use bytes::Bytes;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
 impl Stack for Rustrtc {
     type End = Peer;
 
-    fn new(_cores: usize) -> Outcome<Self> {
+    fn new(_run: &Run) -> Outcome<Self> {
         Ok(Self)
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use bench::options::Run;
 use bench::program;
 use bench::stack::{Outcome, Stack};
 use bytes::Bytes;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
 impl Stack for Str0m {
     type End = Peer<Connection>;
 
-    fn new(_cores: usize) -> Outcome<Self> {
+    fn new(_run: &Run) -> Outcome<Self> {
         str0m::crypto::from_feature_flags().install_process_default();
         Ok(Self)
     }

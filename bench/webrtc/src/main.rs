@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bench::options::Run;
 use bench::program;
 use bench::stack::{End, Outcome, Stack};
 use bytes::{Bytes, BytesMut};
@@ -64,8 +65,8 @@ fn main() -> ExitCode {
 impl Stack for Webrtc {
     type End = Peer;
 
-    fn new(cores: usize) -> Outcome<Self> {
-        Ok(Self { cores })
+    fn new(run: &Run) -> Outcome<Self> {
+        Ok(Self { cores: run.cores })
     }
 
     async fn connect(&self) -> Outcome<(Peer, Peer)> {
