@@ -12,11 +12,11 @@ mod send;
 mod timestamp;
 
 pub use icmp::{PathError, PathErrorKind};
-pub use receive::{Received, RecvBatch};
+pub use receive::{Received, RecvBatch, Run};
 pub use send::{Outgoing, SendError};
 
 use quinn_udp::{UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,6 +120,15 @@ impl Socket {
         })
     }
 
+    /// Lets sockets that are opened later with [`Config::reuse_port`] have the address too. So whoever bound it first knows
+    /// that it was free, which such a socket does not.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is no such thing.
+    pub fn share(&self) -> io::Result<()> {
+        share_port(&SockRef::from(&self.io))
+    }
+
     /// Waits until there may be something to receive.
     ///
     /// # Errors
@@ -189,12 +198,13 @@ fn new_state(io: &tokio::net::UdpSocket, kernel_time: bool) -> io::Result<UdpSoc
     Ok(state)
 }
 
-#[cfg(unix)]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn share_port(raw: &RawSocket) -> io::Result<()> {
     raw.set_reuse_port(true)
 }
 
-#[cfg(not(unix))]
+// Elsewhere the option exists, but the last socket gets all that arrives.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn share_port(_raw: &RawSocket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -2,25 +2,36 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use bytes::Bytes;
+use peerage_base::datagram::Transmit;
+use peerage_base::path::Path;
 use peerage_base::time::Instant;
 use peerage_net::clock::Clock;
 use peerage_session::event::Event;
-use peerage_session::face::ChannelId;
+use peerage_session::face::{ChannelId, Kind, SendError};
 use peerage_session::session::Session;
 use tokio::sync::Notify;
 
+use crate::senders::Senders;
+use crate::shard::ends::Ends;
+use crate::shard::outlet::Outlet;
 use crate::shard::ready::{Key, Ready};
 
 /// Most events that wait for the application.
 const MAX_EVENTS: usize = 4096;
+/// Events that a queue keeps room for once it was used and is empty again.
+const KEPT_EVENTS: usize = 4;
 
-/// A session under its lock, and the way to tell its driver that there is work.
+/// A session under its lock, and the way to tell its home shard that there is work.
 pub(crate) struct Cell {
     key: Key,
     clock: Clock,
+    /// Position of its home shard.
+    home: usize,
     ready: Arc<Ready>,
     /// Whether the key is in the ready queue already.
     queued: AtomicBool,
@@ -29,19 +40,42 @@ pub(crate) struct Cell {
     pub(crate) events: Notify,
     /// Signalled when a state changed.
     pub(crate) changed: Notify,
-    /// Signalled when a refused send may be tried again.
-    pub(crate) writable: Notify,
 }
 
 /// What the lock guards.
 pub(crate) struct State {
     pub(crate) session: Session,
+    /// Where its packets leave.
+    pub(crate) ends: Ends,
+    /// Sealed packets that a socket has refused: they leave before anything else is asked for.
+    pub(crate) refused: Option<Box<Refused>>,
+    /// Paths whose datagrams are known to be this session's, without a look at what they name.
+    pub(crate) claimed: Vec<Path>,
+    /// What only the home shard can see to.
+    pub(crate) needs: VecDeque<Event>,
     /// Events that the application has not taken yet.
     pub(crate) events: VecDeque<Event>,
     /// Those who wait on channels.
-    pub(crate) channels: HashMap<ChannelId, Arc<ChannelWaiters>>,
+    channels: HashMap<ChannelId, Arc<ChannelWaiters>>,
+    /// Those who wait for room to send.
+    pub(crate) senders: Senders,
+    /// When the home shard will look at the session by itself, at the latest.
+    pub(crate) armed: Option<Instant>,
+    /// When packets last left.
+    pub(crate) flushed_at: Instant,
+    /// Whether a shard that is not its home has it on its list.
+    pub(crate) visited: bool,
     /// Set once the session is over and will say nothing more.
     pub(crate) over: bool,
+}
+
+/// What is left of a transmit.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) outlet: Arc<Outlet>,
+    pub(crate) transmit: Transmit,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) rest: Vec<u8>,
 }
 
 /// Wakes those who wait on one channel.
@@ -56,18 +90,39 @@ pub(crate) struct ChannelWaiters {
 }
 
 impl Cell {
-    pub(crate) fn new(key: Key, session: Session, clock: Clock, ready: Arc<Ready>) -> Arc<Self> {
-        let state = State { session, events: VecDeque::new(), channels: HashMap::new(), over: false };
+    pub(crate) fn new(key: Key, session: Session, clock: Clock, home: usize, ready: Arc<Ready>) -> Arc<Self> {
+        let state = State {
+            session,
+            ends: Ends::default(),
+            refused: None,
+            claimed: Vec::new(),
+            needs: VecDeque::new(),
+            events: VecDeque::new(),
+            channels: HashMap::new(),
+            senders: Senders::default(),
+            armed: None,
+            flushed_at: Instant::ORIGIN,
+            visited: false,
+            over: false,
+        };
         Arc::new(Self {
             key,
             clock,
+            home,
             ready,
             queued: AtomicBool::new(false),
             state: Mutex::new(state),
             events: Notify::new(),
             changed: Notify::new(),
-            writable: Notify::new(),
         })
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    pub(crate) fn home(&self) -> usize {
+        self.home
     }
 
     /// The lock. A panic while it was held cannot have left a torn packet behind, so poison is ignored.
@@ -87,11 +142,16 @@ impl Cell {
         out
     }
 
-    /// Puts the session into the ready queue, once.
+    /// Puts the session into the ready queue of its home, once.
     pub(crate) fn mark_ready(&self) {
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.ready.push(self.key);
         }
+    }
+
+    /// Whether its home is about to serve it.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued.load(Ordering::Acquire)
     }
 
     /// Called by the driver before it serves the session, so that what comes later queues it again.
@@ -105,7 +165,35 @@ impl State {
         self.channels.entry(id).or_default().clone()
     }
 
-    /// Wakes whoever an event concerns, and queues it where the application wants to hear of it.
+    /// Hands a message over if there is room.
+    pub(crate) fn offer(&mut self, now: Instant, id: ChannelId, kind: Kind, payload: Bytes) -> Offered {
+        if self.session.has_room(payload.len()) {
+            return Offered::Settled(self.session.send(now, id, kind, payload));
+        }
+        // The attempt is what makes the association tell of room later.
+        match self.session.send(now, id, kind, payload.clone()) {
+            Err(full @ SendError::BufferFull { .. }) => Offered::Full(payload, full),
+            settled => Offered::Settled(settled),
+        }
+    }
+
+    /// The next event for the application.
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        if self.events.is_empty() && self.events.capacity() > KEPT_EVENTS {
+            self.events = VecDeque::new();
+        }
+        Some(event)
+    }
+
+    /// Whether the home shard sleeps beyond what the session wants to be looked at.
+    pub(crate) fn is_early(&self) -> bool {
+        let deadline = self.session.poll_timeout();
+        deadline.is_some_and(|deadline| self.armed.is_none_or(|armed| deadline < armed))
+    }
+
+    /// Wakes whoever an event concerns, and queues it where the application wants to hear of it, or the home shard has to
+    /// see to it.
     pub(crate) fn tell(&mut self, cell: &Cell, event: Event) {
         match event {
             Event::ChannelReadable(id) => self.with_waiters(id, |waiters| waiters.readable.notify_waiters()),
@@ -119,9 +207,17 @@ impl State {
                 });
                 self.channels.remove(&id);
                 // A send that waits for room must learn that there will be none.
-                cell.writable.notify_waiters();
+                self.senders.call_all();
             }
-            Event::Writable => cell.writable.notify_waiters(),
+            Event::Writable => self.senders.call(self.session.send_room()),
+            Event::Claimed(_)
+            | Event::Released(_)
+            | Event::LocalUfrags
+            | Event::Need(..)
+            | Event::Connect(_)
+            | Event::Disconnect(_)
+            | Event::ReleaseLocal(_)
+            | Event::KeyLog(_) => self.needs.push_back(event),
             event => {
                 // An application that takes no events must not make them pile up; the states can always be asked for.
                 if self.events.len() == MAX_EVENTS {
@@ -134,15 +230,16 @@ impl State {
         }
     }
 
-    /// The session is over: everybody who waits learns it.
+    /// The session is over: everybody who waits learns it, and its sockets are let go.
     pub(crate) fn finish(&mut self, cell: &Cell) {
         self.over = true;
         for waiters in self.channels.values() {
             waiters.readable.notify_waiters();
             waiters.changed.notify_waiters();
         }
-        self.channels.clear();
-        cell.writable.notify_waiters();
+        self.channels = HashMap::new();
+        self.senders.call_all();
+        (self.ends, self.refused) = (Ends::default(), None);
         cell.events.notify_waiters();
         cell.changed.notify_waiters();
     }
@@ -154,8 +251,33 @@ impl State {
     }
 }
 
+/// What became of a message.
+#[derive(Debug)]
+pub(crate) enum Offered {
+    /// It was taken, or never will be.
+    Settled(Result<(), SendError>),
+    /// There is no room for it now.
+    Full(Bytes, SendError),
+}
+
 impl fmt::Debug for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Cell({:?})", self.key)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use peerage_base::rng::Rng;
+    use peerage_session::config::Config;
+    use peerage_session::face::Certificate;
+
+    /// A cell whose session does nothing yet.
+    pub(crate) fn cell(key: Key) -> Arc<Cell> {
+        let mut rng = Rng::from_u64(key.0);
+        let certificate = Arc::new(Certificate::generate(&mut rng, 1_700_000_000).unwrap());
+        let session = Session::new(Config::default(), certificate, rng, Instant::from_millis(1));
+        Cell::new(key, session, Clock::new(), 0, Arc::default())
     }
 }

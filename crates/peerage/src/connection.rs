@@ -1,10 +1,12 @@
 //! What every handle of one connection holds.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
+use peerage_base::time::Instant;
 use peerage_session::session::Session;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, State};
+use crate::shard::flush;
 use crate::shared::Shared;
 
 /// Keeps a connection alive: dropped with the last handle, it closes the session.
@@ -12,7 +14,18 @@ use crate::shared::Shared;
 pub(crate) struct Connection {
     pub(crate) cell: Arc<Cell>,
     /// The endpoint must outlive its connections.
-    pub(crate) _endpoint: Arc<Shared>,
+    pub(crate) endpoint: Arc<Shared>,
+}
+
+impl Connection {
+    /// Lets what the session was just given leave: from here if it is idle, by its home shard under load.
+    pub(crate) fn depart(&self, mut state: MutexGuard<'_, State>, now: Instant) {
+        let tell = flush::depart(&self.cell, &mut state, &self.endpoint.routes, now);
+        drop(state);
+        if tell {
+            self.cell.mark_ready();
+        }
+    }
 }
 
 impl Drop for Connection {

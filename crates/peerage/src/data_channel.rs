@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use peerage_session::face::{ChannelId, ChannelInit, ChannelState, Kind, SendError};
 
-use crate::cell::ChannelWaiters;
+use crate::cell::{ChannelWaiters, Offered, State};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
+use crate::senders::Ticket;
 
 /// A stream of messages to and from the peer (W3C `RTCDataChannel`).
 ///
@@ -139,21 +141,17 @@ impl DataChannel {
         Self { connection, id, waiters }
     }
 
-    /// Sends a message, waiting for room in the send buffer first.
+    /// Sends a message, waiting for room in the send buffer first: those who wait get it in the order in which they came.
+    /// On an idle connection the message leaves before this returns.
+    ///
+    /// Cancelled while it waits, it has sent nothing.
     ///
     /// # Errors
     /// `InvalidState` if the channel is closing or closed, `Type` if the message is larger than the peer takes.
     pub async fn send(&self, message: impl Into<Message>) -> Result<()> {
         let (kind, payload) = parts(message.into());
-        loop {
-            let writable = self.connection.cell.writable.notified();
-            tokio::pin!(writable);
-            writable.as_mut().enable();
-            match self.offer(kind, payload.clone()) {
-                Err(SendError::BufferFull { .. }) => writable.await,
-                result => return Ok(result?),
-            }
-        }
+        let mut turn = Turn { channel: self, kind, payload: Some(payload), ticket: None };
+        std::future::poll_fn(|cx| turn.poll(cx)).await
     }
 
     /// Sends text.
@@ -164,13 +162,24 @@ impl DataChannel {
         self.send(Message::Text(text.into())).await
     }
 
-    /// Sends a message if there is room for it now.
+    /// Sends a message if there is room for it now, and nobody waits for that.
     ///
     /// # Errors
-    /// `Operation` if the send buffer is full, otherwise as [`send`](Self::send).
+    /// `Operation` if there is none, otherwise as [`send`](Self::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<()> {
         let (kind, payload) = parts(message.into());
-        Ok(self.offer(kind, payload)?)
+        let cell = &self.connection.cell;
+        let now = cell.now();
+        let mut state = cell.lock();
+        if !state.senders.is_empty() {
+            return Err(Error::new(ErrorKind::Operation, "others wait for room in the send buffer"));
+        }
+        match state.offer(now, self.id, kind, payload) {
+            Offered::Settled(result) => result?,
+            Offered::Full(_, error) => return Err(error.into()),
+        }
+        self.connection.depart(state, now);
+        Ok(())
     }
 
     /// The next message; `None` once the channel is closed and everything that had arrived was taken.
@@ -185,9 +194,12 @@ impl DataChannel {
                 let now = self.connection.cell.now();
                 let mut state = self.connection.cell.lock();
                 if let Some(message) = state.session.recv(now, self.id) {
+                    // Reading may have opened the receive window so far that the peer should learn it.
+                    let tell = state.session.owes_sack();
                     drop(state);
-                    // Reading may have opened the receive window, which the peer must learn.
-                    self.connection.cell.mark_ready();
+                    if tell {
+                        self.connection.cell.mark_ready();
+                    }
                     return Some(match message.kind {
                         Kind::Text => Message::Text(text(message.payload)),
                         Kind::Binary => Message::Binary(message.payload),
@@ -291,10 +303,6 @@ impl DataChannel {
         self.connection.cell.lock().session.channel_info(self.id).map(|info| read(info.init))
     }
 
-    fn offer(&self, kind: Kind, payload: Bytes) -> std::result::Result<(), SendError> {
-        self.connection.cell.command(|session, now| session.send(now, self.id, kind, payload))
-    }
-
     /// Waits until `ready` answers; asked again whenever the channel changes.
     async fn until<T>(&self, mut ready: impl FnMut(&Self) -> Option<T>) -> T {
         loop {
@@ -305,6 +313,69 @@ impl DataChannel {
                 return out;
             }
             changed.await;
+        }
+    }
+}
+
+/// A message that waits for its turn to be sent.
+struct Turn<'a> {
+    channel: &'a DataChannel,
+    kind: Kind,
+    /// Until it is taken.
+    payload: Option<Bytes>,
+    /// Its place among those who wait.
+    ticket: Option<Ticket>,
+}
+
+impl Turn<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some(payload) = self.payload.take() else { return Poll::Pending };
+        let cell = &self.channel.connection.cell;
+        let now = cell.now();
+        let mut state = cell.lock();
+        let waits = match self.ticket {
+            None => !state.senders.is_empty(),
+            Some(ticket) => !state.senders.is_called(ticket, cx.waker()),
+        };
+        if waits {
+            if self.ticket.is_none() {
+                self.ticket = Some(state.senders.join(payload.len(), cx.waker().clone()));
+            }
+            self.payload = Some(payload);
+            return Poll::Pending;
+        }
+        match state.offer(now, self.channel.id, self.kind, payload) {
+            Offered::Full(payload, _) => {
+                match self.ticket {
+                    None => self.ticket = Some(state.senders.join(payload.len(), cx.waker().clone())),
+                    Some(ticket) => state.senders.wait_again(ticket, cx.waker().clone()),
+                }
+                self.payload = Some(payload);
+                Poll::Pending
+            }
+            Offered::Settled(result) => {
+                self.leave(&mut state);
+                if result.is_ok() {
+                    self.channel.connection.depart(state, now);
+                }
+                Poll::Ready(Ok(result?))
+            }
+        }
+    }
+
+    fn leave(&mut self, state: &mut State) {
+        if let Some(ticket) = self.ticket.take() {
+            let room = state.session.send_room();
+            state.senders.leave(ticket, room);
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.ticket.is_some() {
+            let channel = self.channel;
+            self.leave(&mut channel.connection.cell.lock());
         }
     }
 }
@@ -344,4 +415,17 @@ fn parts(message: Message) -> (Kind, Bytes) {
 /// Takes the bytes over where nobody else holds them; they are UTF-8 unless the peer lied.
 fn text(payload: Bytes) -> String {
     String::from_utf8(payload.into()).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priorities_are_those_of_the_standard_and_come_back_as_they_went() {
+        let all = [Priority::VeryLow, Priority::Low, Priority::Medium, Priority::High];
+        assert_eq!(all.map(Priority::on_the_wire), [128, 256, 512, 1024]);
+        assert_eq!(all.map(|priority| Priority::of_wire(priority.on_the_wire())), all);
+        assert_eq!([0, u16::MAX].map(Priority::of_wire), [Priority::VeryLow, Priority::High]);
+    }
 }

@@ -9,20 +9,24 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use peerage_base::framing::Framing;
 use peerage_base::rng::Rng;
 use peerage_net::clock::Clock;
+use peerage_net::mapping::Transport;
 use peerage_net::tcp::{Config as TcpConfig, Listener, TlsClient};
 use peerage_session::face::seed;
+use tokio::runtime::Handle;
 
 use crate::configuration::{Settings, Tcp, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key_log::KeyLog;
 use crate::shard::arrivals::Arrivals;
 use crate::shard::driver::{Driver, Parts};
+use crate::shard::outside::Watcher;
 use crate::shard::ports::{Ports, Role};
 use crate::shard::ready::Ready;
+use crate::shard::routes::Routes;
 use crate::shard::streams::Streams;
 use crate::shared::Shared;
 
-/// Sockets and a driver task, shared by any number of connections.
+/// Sockets and driver tasks, shared by any number of connections.
 ///
 /// Clones are handles to one endpoint. It ends when the last handle and the last connection are gone.
 #[derive(Clone, Debug)]
@@ -44,30 +48,46 @@ impl Endpoint {
     /// Outside a tokio runtime.
     pub fn new(settings: Settings) -> Result<Self> {
         let clock = Clock::new();
-        let ready = Arc::new(Ready::default());
         let rng = Rng::new(seed());
-        let mut ports = Ports::new(ready.clone(), settings.port_range.clone(), rng.split("ports"));
-        let local = bind(&mut ports, &settings)?;
-        let mut streams = Streams::new(ready.clone());
-        let tcp = listen(&mut ports, &mut streams, settings.tcp)?;
+        let readies: Vec<Arc<Ready>> = (0..shards(&settings)).map(|_| Arc::default()).collect();
+        let (mut ports, local) = bind(&readies, &settings, &rng)?;
+        let mut streams: Vec<_> = readies.iter().take(ports.len()).cloned().map(Streams::new).collect();
+        let tcp = match (ports.first_mut(), streams.first_mut()) {
+            // One shard accepts, and hands over what is for another one.
+            (Some(ports), Some(streams)) => listen(ports, streams, settings.tcp)?,
+            _ => Vec::new(),
+        };
         let tls = special_tls(&settings.tls)?;
         let key_log = settings.key_log.as_deref().map(open_key_log).transpose()?;
-        let arrivals = Arc::new(Arrivals::new(ready.clone()));
-        let driver = Driver::new(Parts {
-            settings: settings.clone(),
-            clock,
-            ready: ready.clone(),
-            arrivals: arrivals.clone(),
-            ports,
-            streams,
-            tls,
-            key_log,
-            rng: rng.split("driver"),
-        });
-        tokio::spawn(driver.run());
+        let key_log = key_log.map(|log| Arc::new(Mutex::new(log)));
+        let shards: Arc<[Arrivals]> = readies.iter().take(ports.len()).cloned().map(Arrivals::new).collect();
+        let mapped = [(Transport::Udp, &local), (Transport::Tcp, &tcp)];
+        let mapped = mapped
+            .into_iter()
+            .filter_map(|(transport, at)| Some((transport, at.iter().find(|at| at.is_ipv4())?.port())));
+        let (watcher, view) = Watcher::new(&settings, rng.split("outside"), mapped.collect(), readies);
+        let routes = Arc::new(Routes::default());
+        for (index, (ports, streams)) in ports.into_iter().zip(streams).enumerate() {
+            let driver = Driver::new(Parts {
+                settings: settings.clone(),
+                clock,
+                index,
+                shards: shards.clone(),
+                routes: routes.clone(),
+                ports,
+                streams,
+                view: view.clone(),
+                tls: tls.clone(),
+                key_log: key_log.clone(),
+                loopback: watcher.has_loopback(),
+                rng: rng.split(&format!("driver {index}")),
+            });
+            tokio::spawn(driver.run());
+        }
+        tokio::spawn(watcher.run());
         let rng = Mutex::new(rng);
         let next_key = AtomicU64::new(0);
-        Ok(Self { shared: Arc::new(Shared { settings, clock, ready, arrivals, rng, next_key, local, tcp }) })
+        Ok(Self { shared: Arc::new(Shared { settings, clock, routes, shards, rng, next_key, local, tcp }) })
     }
 
     /// The endpoint that the process shares, opened when it is first wanted and closed with its last connection.
@@ -77,12 +97,17 @@ impl Endpoint {
     pub fn shared() -> Result<Self> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         // The driver lives on the runtime that opened it; once that is gone, a new one is due.
-        if let Some(shared) = shared.upgrade().filter(|shared| !shared.ready.is_abandoned()) {
+        if let Some(shared) = shared.upgrade().filter(|shared| !shared.is_abandoned()) {
             return Ok(Self { shared });
         }
         let endpoint = Self::new(Settings::default())?;
         *shared = Arc::downgrade(&endpoint.shared);
         Ok(endpoint)
+    }
+
+    /// How many tasks share the work (see [`Settings::shards`]).
+    pub fn shards(&self) -> usize {
+        self.shared.shards.len()
     }
 
     /// The addresses that the sockets are bound to; unspecified ones stand for all of this machine's.
@@ -99,12 +124,43 @@ impl Endpoint {
 /// The unspecified addresses of both families.
 const ANY: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
 
-/// Opens one socket for each family.
-fn bind(ports: &mut Ports, settings: &Settings) -> Result<Vec<SocketAddr>> {
-    both_families(settings.port, |address| {
-        let id = ports.bind(address, Role::Shared)?;
-        Ok(ports.local_addr(id).unwrap_or(address))
-    })
+/// Most shards where the number is not chosen: sockets and buffers of more are seldom worth what they take.
+const MAX_SHARDS: usize = 8;
+/// Most of them at all.
+const LIMIT_SHARDS: usize = 256;
+
+/// How many shards are wanted: one for each worker, because those of one worker only take turns.
+fn shards(settings: &Settings) -> usize {
+    let workers = || Handle::current().metrics().num_workers().clamp(1, MAX_SHARDS);
+    settings.shards.map_or_else(workers, |shards| shards.clamp(1, LIMIT_SHARDS))
+}
+
+/// Opens one socket for each family and shard. Fewer shards where ports cannot be shared.
+fn bind(readies: &[Arc<Ready>], settings: &Settings, rng: &Rng) -> Result<(Vec<Ports>, Vec<SocketAddr>)> {
+    let mut shards = readies.iter().enumerate().map(|(index, ready)| {
+        let rng = rng.split(&format!("ports {index}"));
+        Ports::new(ready.clone(), settings.port_range.clone(), rng)
+    });
+    let mut first: Vec<Ports> = shards.by_ref().take(1).collect();
+    let mut local = Vec::new();
+    if let Some(ports) = first.first_mut() {
+        local = both_families(settings.port, |address| {
+            let id = ports.bind(address, Role::Shared)?;
+            Ok(ports.local_addr(id).unwrap_or(address))
+        })?;
+        let shareable = readies.len() > 1 && local.iter().all(|address| ports.share(address.is_ipv4()).is_ok());
+        if !shareable {
+            return Ok((first, local));
+        }
+    }
+    for mut ports in shards {
+        if let Some(error) = local.iter().find_map(|address| ports.join(*address).err()) {
+            tracing::debug!(%error, "fewer shards than wanted");
+            break;
+        }
+        first.push(ports);
+    }
+    Ok((first, local))
 }
 
 /// Opens one listener for each family, where listening is wanted.

@@ -4,8 +4,8 @@
 //! [`IceServer`]. There are no callbacks: events come from [`PeerConnection::next_event`], messages from
 //! [`DataChannel::recv`].
 //!
-//! Every connection belongs to an [`Endpoint`], which owns the sockets and runs one driver task; connections have no
-//! task, timer or socket of their own, so thousands of them share one port. [`PeerConnection::new`] uses an endpoint
+//! Every connection belongs to an [`Endpoint`], which owns the sockets and runs the driver, a task for each worker of the
+//! runtime; connections have no task, timer or socket of their own, so thousands of them share one port. [`PeerConnection::new`] uses an endpoint
 //! that the process shares; make your own with [`Endpoint::new`] to choose addresses, ports and limits.
 //!
 //! How descriptions and candidates reach the other side is up to the application; the crate `peerage-signal` has ways.
@@ -22,6 +22,7 @@ mod cell;
 mod connection;
 mod key_log;
 mod resolve;
+mod senders;
 mod shard;
 mod shared;
 

@@ -1,6 +1,5 @@
 //! Peer connections.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use peerage_base::rng::Rng;
@@ -24,7 +23,7 @@ use crate::data_channel::{DataChannel, DataChannelInit};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, IceCandidate};
-use crate::shard::ready::Key;
+use crate::shard::arrivals::Arrival;
 
 /// A connection to one peer (W3C `RTCPeerConnection`).
 ///
@@ -124,7 +123,7 @@ impl PeerConnection {
             events.as_mut().enable();
             let (event, over) = {
                 let mut state = self.connection.cell.lock();
-                (state.events.pop_front(), state.over)
+                (state.take_event(), state.over)
             };
             match event {
                 Some(event) => {
@@ -272,7 +271,7 @@ impl Endpoint {
     /// `Syntax` for a bad server URL, `Operation` if no certificate can be made.
     pub fn peer_connection(&self, configuration: Configuration) -> Result<PeerConnection> {
         let shared = &self.shared;
-        let key = Key(shared.next_key.fetch_add(1, Ordering::Relaxed));
+        let (key, home) = shared.next();
         let mut rng = {
             let mut rng = shared.rng.lock().unwrap_or_else(PoisonError::into_inner);
             Rng::new(rng.bytes())
@@ -308,9 +307,11 @@ impl Endpoint {
             }
         };
         let session = Session::new(config, certificate, rng, shared.clock.now());
-        let cell = Cell::new(key, session, shared.clock, shared.ready.clone());
-        shared.arrivals.push(key, cell.clone());
-        Ok(PeerConnection { connection: Arc::new(Connection { cell, _endpoint: shared.clone() }) })
+        let shard = &shared.shards[home];
+        let cell = Cell::new(key, session, shared.clock, home, shard.ready().clone());
+        shared.routes.enter();
+        shard.push(Arrival::Connection(cell.clone()));
+        Ok(PeerConnection { connection: Arc::new(Connection { cell, endpoint: shared.clone() }) })
     }
 }
 

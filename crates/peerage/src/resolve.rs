@@ -18,20 +18,27 @@ use crate::cell::Cell;
 /// How long DNS may take.
 const DNS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Looks names up in tasks of their own and supplies sessions with what they find; publishes names of our own.
+/// Looks names up in tasks of their own and supplies sessions with what they find.
 #[derive(Debug)]
 pub(crate) struct Names {
     rng: Rng,
-    /// Whether names of this machine's loopback addresses are asked for and answered too.
+    /// Whether names of this machine's loopback addresses are asked for too.
     loopback: bool,
     resolver: Option<Resolver>,
+}
+
+/// Publishes names of our own.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    rng: Rng,
+    /// Whether names of this machine's loopback addresses are answered too.
+    loopback: bool,
     responder: Option<Responder>,
-    published: HashMap<IpAddr, String>,
 }
 
 impl Names {
     pub(crate) fn new(rng: Rng, loopback: bool) -> Self {
-        Self { rng, loopback, resolver: None, responder: None, published: HashMap::new() }
+        Self { rng, loopback, resolver: None }
     }
 
     /// Asks DNS for a server's address.
@@ -63,44 +70,47 @@ impl Names {
         });
     }
 
-    /// Gives every address a name that peers on the local links can resolve.
-    pub(crate) async fn publish(&mut self, addresses: &[IpAddr]) {
-        if self.responder.is_none() {
-            let made = Responder::new(&self.links(), self.config(), self.rng.split("mdns responder"));
-            self.responder = made.inspect_err(|error| tracing::warn!(%error, "addresses cannot be hidden")).ok();
-        }
-        let Some(responder) = &self.responder else { return };
-        for ip in addresses {
-            if let Ok(name) = responder.publish(*ip).await {
-                self.published.insert(*ip, name);
-            }
-        }
-    }
-
-    /// The name that stands for an address.
-    pub(crate) fn name(&self, ip: IpAddr) -> Option<String> {
-        self.published.get(&ip).cloned()
-    }
-
     fn resolver(&mut self) -> Option<Resolver> {
         if self.resolver.is_none() {
-            let made = Resolver::new(&self.links(), self.config(), self.rng.split("mdns resolver"));
+            let made = Resolver::new(&links(self.loopback), config(self.loopback), self.rng.split("mdns resolver"));
             self.resolver = made.inspect_err(|error| tracing::debug!(%error, "no link for multicast DNS")).ok();
         }
         self.resolver.clone()
     }
+}
 
-    fn links(&self) -> Vec<interfaces::Interface> {
-        let mut filter = Filter::default();
-        filter.loopback = self.loopback;
-        interfaces::local(&filter).unwrap_or_default()
+impl Publisher {
+    pub(crate) fn new(rng: Rng, loopback: bool) -> Self {
+        Self { rng, loopback, responder: None }
     }
 
-    fn config(&self) -> Config {
-        let mut config = Config::default();
-        config.loopback = self.loopback;
-        config
+    /// Gives every address a name that peers on the local links can resolve.
+    pub(crate) async fn publish(&mut self, addresses: &[IpAddr]) -> HashMap<IpAddr, String> {
+        if self.responder.is_none() {
+            let made = Responder::new(&links(self.loopback), config(self.loopback), self.rng.split("mdns responder"));
+            self.responder = made.inspect_err(|error| tracing::warn!(%error, "addresses cannot be hidden")).ok();
+        }
+        let mut published = HashMap::new();
+        let Some(responder) = &self.responder else { return published };
+        for ip in addresses {
+            if let Ok(name) = responder.publish(*ip).await {
+                published.insert(*ip, name);
+            }
+        }
+        published
     }
+}
+
+fn links(loopback: bool) -> Vec<interfaces::Interface> {
+    let mut filter = Filter::default();
+    filter.loopback = loopback;
+    interfaces::local(&filter).unwrap_or_default()
+}
+
+fn config(loopback: bool) -> Config {
+    let mut config = Config::default();
+    config.loopback = loopback;
+    config
 }
 
 fn supply(cell: &Weak<Cell>, id: NeedId, address: Option<IpAddr>) {

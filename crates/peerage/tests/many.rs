@@ -7,15 +7,23 @@ use std::time::Duration;
 use common::{connect, endpoint};
 use peerage::Message;
 
-/// Every connection works while all the others stand, and the server needs no second port for them.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes a minute unoptimised"]
-async fn two_thousand_connections_share_one_port() {
+async fn a_thousand_connections_share_one_port() {
+    share_one_port(10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes unoptimised"]
+async fn ten_thousand_connections_share_one_port() {
+    share_one_port(100).await;
+}
+
+/// Every connection works while all the others stand, and the server needs no second port for them.
+async fn share_one_port(count: usize) {
     const PER_CLIENT: usize = 100;
-    const CLIENTS: usize = 20;
     let server = endpoint();
     let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
+    for _ in 0..count {
         let server = server.clone();
         clients.push(tokio::spawn(async move {
             let client = endpoint();
@@ -31,7 +39,7 @@ async fn two_thousand_connections_share_one_port() {
     for client in clients {
         pairs.extend(client.await.unwrap());
     }
-    assert_eq!(pairs.len(), CLIENTS * PER_CLIENT);
+    assert_eq!(pairs.len(), count * PER_CLIENT);
     let port = server.local_addrs()[0].port();
     let moved =
         pairs.iter().filter(|pair| pair.b.get_stats().selected.expect("connected").local_address.port() != port);

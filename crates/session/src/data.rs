@@ -50,6 +50,26 @@ impl Session {
         association.send(now, id, kind, payload)
     }
 
+    /// Whether a message of `len` bytes finds room in the send buffer now.
+    pub fn has_room(&self, len: usize) -> bool {
+        self.association.as_ref().is_some_and(|association| association.has_room(len))
+    }
+
+    /// Bytes that the send buffer has room for.
+    pub fn send_room(&self) -> usize {
+        self.association.as_ref().map_or(0, |association| association.send_room())
+    }
+
+    /// Whether nothing that was sent on channels waits for acknowledgement.
+    pub fn is_settled(&self) -> bool {
+        self.association.as_ref().is_none_or(|association| association.is_settled())
+    }
+
+    /// Whether the peer is to hear at once of what was received or read.
+    pub fn owes_sack(&self) -> bool {
+        self.association.as_ref().is_some_and(|association| association.owes_sack())
+    }
+
     /// The next message of a channel.
     pub fn recv(&mut self, now: Instant, id: ChannelId) -> Option<Message> {
         self.association.as_mut()?.recv(now, id)

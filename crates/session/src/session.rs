@@ -72,6 +72,8 @@ pub struct Session {
     /// Whether the association was told to connect.
     pub(crate) data_started: bool,
     pub(crate) path: PathState,
+    /// Transports that take no data now.
+    pub(crate) full: Vec<Path>,
     /// Paths that proved to belong to this session by a valid MAC.
     pub(crate) claimed: Vec<Path>,
     pub(crate) states: States,
@@ -108,6 +110,7 @@ impl Session {
             last_words: None,
             data_role: None,
             data_started: false,
+            full: Vec::new(),
             claimed: Vec::new(),
             states: States::default(),
             events: VecDeque::new(),
@@ -177,12 +180,20 @@ impl Session {
         self.give_back(now);
     }
 
-    /// Hears what the world says of a path.
+    /// Hears what the world says of a path, or of the transport that carries it.
+    ///
+    /// One that is not writable gets no data until it is again; checks, which are small and rare, go on.
     pub fn handle_path(&mut self, now: Instant, path: Path, change: PathChange) {
         if let PathChange::TooBig(bytes) = change
             && self.path.selected() == Some(path)
         {
             self.path.too_big(bytes);
+        }
+        match change {
+            PathChange::Writable(0) if self.full.contains(&path) => return,
+            PathChange::Writable(0) => return self.full.push(path),
+            PathChange::TooBig(_) => {}
+            PathChange::Up | PathChange::Down | PathChange::Writable(_) => self.full.retain(|of| *of != path),
         }
         if self.close_reason.is_some() || self.relay_path(now, path, change) {
             return;

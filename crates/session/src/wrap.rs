@@ -70,6 +70,9 @@ impl Session {
             self.update_embedding(now);
             return Some(Transmit::single(path, len));
         }
+        if !self.full.is_empty() && self.full.contains(&self.carrier(path)) {
+            return None;
+        }
         let run = self.write_run(now, path, buf);
         // What has left may have emptied a buffer or completed the closing of a channel.
         self.after_sctp(now);
@@ -116,6 +119,12 @@ impl Session {
         let tcp = |id, kind| id == path.local && kind != AddressKind::Udp;
         let streams = self.gather.locals.iter().any(|(id, local)| tcp(*id, local.kind));
         if streams { Outer::Framed(Framing::Length) } else { Outer::Plain }
+    }
+
+    /// The transport under a path: that to the relay, for one through a relay.
+    fn carrier(&self, path: Path) -> Path {
+        let relay = self.relay_of(path.local).and_then(|index| self.relays.get(index));
+        relay.map_or(path, Relay::path)
     }
 
     /// Lets the association and DTLS say goodbye; what they say is sent by later polls.

@@ -7,6 +7,7 @@ use peerage_base::time::Instant;
 use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSockRef};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
+use std::slice::ChunksMut;
 use tokio::io::Interest;
 use tracing::trace;
 
@@ -21,7 +22,31 @@ pub struct RecvBatch {
     meta: [RecvMeta; BATCH_SIZE],
     buffers: usize,
     filled: usize,
+    read_at: Instant,
     received_at: [Instant; BATCH_SIZE],
+}
+
+/// Datagrams from one sender that the kernel handed up as one.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// Who sent them.
+    pub source: SocketAddr,
+    /// Which of this host's addresses they were sent to, where the system tells.
+    pub destination: Option<IpAddr>,
+    /// Their congestion mark.
+    pub ecn: Ecn,
+    /// When the kernel saw the last of them, or else when they were read.
+    pub received_at: Instant,
+    payloads: ChunksMut<'a, u8>,
+}
+
+impl<'a> Iterator for Run<'a> {
+    type Item = &'a mut [u8];
+
+    /// The next datagram, to be opened in place.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.payloads.next()
+    }
 }
 
 /// One received datagram.
@@ -53,11 +78,37 @@ impl RecvBatch {
             meta: [RecvMeta::default(); BATCH_SIZE],
             buffers,
             filled: 0,
+            read_at: Instant::ORIGIN,
             received_at: [Instant::ORIGIN; BATCH_SIZE],
         }
     }
 
-    /// What the last [`Socket::try_recv`] received, in order. Empty datagrams are left out.
+    /// When the last [`Socket::try_recv`] read.
+    pub fn read_at(&self) -> Instant {
+        self.read_at
+    }
+
+    /// Whether the last [`Socket::try_recv`] filled every buffer, so that more is likely to be there.
+    pub fn is_full(&self) -> bool {
+        self.filled == self.buffers
+    }
+
+    /// What the last [`Socket::try_recv`] received, in order, as the kernel joined it. Empty datagrams are left out.
+    pub fn runs(&mut self) -> impl Iterator<Item = Run<'_>> {
+        let buffers = self.storage.chunks_exact_mut(BUFFER).zip(&self.meta).zip(&self.received_at).take(self.filled);
+        buffers.map(|((buffer, meta), received_at)| {
+            let len = meta.len.min(buffer.len());
+            Run {
+                source: meta.addr,
+                destination: meta.dst_ip,
+                ecn: meta.ecn.map_or(Ecn::NotEct, from_quinn),
+                received_at: *received_at,
+                payloads: buffer.get_mut(..len).unwrap_or_default().chunks_mut(meta.stride.max(1)),
+            }
+        })
+    }
+
+    /// The same, datagram by datagram.
     pub fn datagrams(&mut self) -> impl Iterator<Item = Received<'_>> {
         let buffers = self.storage.chunks_exact_mut(BUFFER).zip(&self.meta).zip(&self.received_at).take(self.filled);
         buffers.flat_map(|((buffer, meta), received_at)| {
@@ -119,9 +170,13 @@ impl Socket {
 }
 
 fn stamp(batch: &mut RecvBatch, clock: &Clock) {
-    let wall = clock.wall();
+    batch.read_at = clock.now();
+    let mut wall = None;
     for (meta, received_at) in batch.meta.iter().zip(&mut batch.received_at).take(batch.filled) {
-        *received_at = meta.timestamp.map_or(wall.now, |unix| wall.moment(unix));
+        *received_at = match meta.timestamp {
+            Some(unix) => wall.get_or_insert_with(|| clock.wall()).moment(unix),
+            None => batch.read_at,
+        };
     }
 }
 

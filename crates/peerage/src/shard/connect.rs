@@ -9,8 +9,8 @@ use peerage_net::tcp::{Config as TcpConfig, Stream, TlsClient};
 use peerage_session::config::AddressKind;
 use peerage_session::event::{Connect, NeedId, Protocol};
 
-use super::driver::{Driver, Way};
-use super::gather::Probe;
+use super::driver::Driver;
+use super::ends::{Probe, Way};
 use super::ports::Role;
 use super::ready::Key;
 use super::streams::Owner;
@@ -26,37 +26,42 @@ impl Driver {
     pub(super) fn connect(&mut self, key: Key, state: &mut State, wanted: Connect) {
         let now = self.clock.now();
         let path = wanted.path;
-        self.disconnect(key, path);
-        let Some(entry) = self.connections.get(&key) else { return };
-        let way = if entry.ways.len() >= MAX_WAYS {
+        self.disconnect(state, path);
+        let way = if state.ends.ways().len() >= MAX_WAYS {
             Err(io::ErrorKind::QuotaExceeded.into())
         } else if wanted.protocol == Protocol::Udp {
-            let any: IpAddr = if path.remote.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-            let address = (wanted.from.unwrap_or(any), 0).into();
-            self.ports.bind(address, Role::Relay(key, path)).map(Way::Port)
+            self.open_port(key, &wanted)
         } else {
-            self.open_stream(key, &wanted).map(Way::Stream)
+            self.open_stream(key, state, &wanted).map(Way::Stream)
         };
-        match (way, self.connections.get_mut(&key)) {
-            (Ok(way), Some(entry)) => {
-                entry.ways.insert(path, way);
-                if matches!(way, Way::Port(_)) {
+        match way {
+            Ok(way) => {
+                let stands = matches!(way, Way::Port(..));
+                state.ends.add_way(path, way);
+                if stands {
                     state.session.handle_path(now, path, PathChange::Up);
                 }
             }
-            (Err(error), _) => {
+            Err(error) => {
                 tracing::debug!(%error, protocol = ?wanted.protocol, "no transport");
                 state.session.handle_path(now, path, PathChange::Down);
             }
-            (Ok(_), None) => {}
         }
     }
 
-    fn open_stream(&mut self, key: Key, wanted: &Connect) -> io::Result<usize> {
+    fn open_port(&mut self, key: Key, wanted: &Connect) -> io::Result<Way> {
+        let path = wanted.path;
+        let any: IpAddr = if path.remote.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+        let port = self.ports.bind((wanted.from.unwrap_or(any), 0).into(), Role::Relay(key, path))?;
+        let outlet = self.ports.get(port).map(|port| port.outlet.clone()).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Way::Port(port, outlet))
+    }
+
+    fn open_stream(&mut self, key: Key, state: &State, wanted: &Connect) -> io::Result<usize> {
         let remote = wanted.path.remote;
         let framing = wanted.framing.unwrap_or(Framing::Length);
         let mut config = TcpConfig::default();
-        let end = self.connections.get(&key).and_then(|entry| entry.locals.tcp(wanted.path.local));
+        let end = state.ends.tcp(wanted.path.local);
         let simultaneous = end.filter(|end| end.kind == AddressKind::TcpSimultaneousOpen);
         let from = match (simultaneous, wanted.from) {
             (Some(end), _) => {
@@ -86,9 +91,9 @@ impl Driver {
     }
 
     /// Closes a transport that is not needed any more.
-    pub(super) fn disconnect(&mut self, key: Key, path: Path) {
-        match self.connections.get_mut(&key).and_then(|entry| entry.ways.remove(&path)) {
-            Some(Way::Port(port)) => self.ports.close(port),
+    pub(super) fn disconnect(&mut self, state: &mut State, path: Path) {
+        match state.ends.remove_way(path) {
+            Some(Way::Port(port, _)) => self.ports.close(port),
             Some(Way::Stream(id)) => drop(self.streams.remove(id)),
             None => {}
         }
@@ -97,7 +102,7 @@ impl Driver {
     /// Opens sockets for probes on the address of a local end, as many as there may be.
     pub(super) fn give_probes(&mut self, key: Key, state: &mut State, id: NeedId, base: LocalId, count: usize) {
         let now = self.clock.now();
-        let ip = self.connections.get(&key).and_then(|entry| Some(entry.locals.get(base)?.ip));
+        let ip = state.ends.ip(base);
         for _ in 0..ip.map_or(0, |_| count.min(MAX_PROBES)) {
             let Some(ip) = ip else { break };
             let port = match self.ports.bind((ip, 0).into(), Role::Probe(key, base)) {
@@ -107,19 +112,18 @@ impl Driver {
                     break;
                 }
             };
-            let Some(address) = self.ports.local_addr(port) else { break };
+            let Some(outlet) = self.ports.get(port).map(|port| port.outlet.clone()) else { break };
+            let address = outlet.socket.local_addr();
             let local = state.session.add_probe(now, id, address);
             self.ports.set_role(port, Role::Probe(key, local));
-            if let Some(entry) = self.connections.get_mut(&key) {
-                entry.locals.add_probe(local, Probe { port, ip });
-            }
+            state.ends.add_probe(local, Probe { port, outlet, ip });
         }
         state.session.probes_done(now, id);
     }
 
     /// Closes the socket of a probe that found nothing.
-    pub(super) fn release_local(&mut self, key: Key, id: LocalId) {
-        if let Some(port) = self.connections.get_mut(&key).and_then(|entry| entry.locals.remove_probe(id)) {
+    pub(super) fn release_local(&mut self, state: &mut State, id: LocalId) {
+        if let Some(port) = state.ends.remove_probe(id) {
             self.ports.close(port);
         }
     }

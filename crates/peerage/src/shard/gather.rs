@@ -1,7 +1,7 @@
-//! The local ends of a connection: which addresses it is given, and what became of them.
+//! Which addresses a connection is given, and what becomes of them.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use peerage_base::path::LocalId;
 use peerage_base::time::Instant;
@@ -9,8 +9,9 @@ use peerage_net::mapping::Transport;
 use peerage_session::config::{AddressKind, LocalAddress};
 use peerage_session::face::fair_preferences;
 
-use super::addresses;
 use super::driver::Driver;
+use super::ends::{LocalEnd, TcpEnd};
+use super::outside::Outside;
 use super::ports::{PortId, Role};
 use super::ready::Key;
 use crate::cell::State;
@@ -19,116 +20,6 @@ use crate::configuration::Tcp;
 /// The port of an end that only opens connections (RFC 6544 §4.5).
 const DISCARD: u16 = 9;
 
-/// The local ends of one connection.
-#[derive(Debug, Default)]
-pub(super) struct Locals {
-    /// On sockets that serve whoever a datagram names.
-    routed: Vec<LocalEnd>,
-    tcp: Vec<TcpEnd>,
-    /// Sockets that only its opener takes part in: perhaps hundreds.
-    probes: HashMap<LocalId, Probe>,
-}
-
-/// An address on a UDP socket.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LocalEnd {
-    pub(super) id: LocalId,
-    pub(super) port: PortId,
-    pub(super) ip: IpAddr,
-    /// Whether datagrams for it are told apart by what they name.
-    pub(super) routed: bool,
-    /// Whether the socket is this connection's alone.
-    own: bool,
-}
-
-/// An address for TCP.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TcpEnd {
-    id: LocalId,
-    pub(super) address: SocketAddr,
-    pub(super) kind: AddressKind,
-}
-
-/// A socket for probes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Probe {
-    pub(super) port: PortId,
-    pub(super) ip: IpAddr,
-}
-
-impl Locals {
-    pub(super) fn add_probe(&mut self, id: LocalId, probe: Probe) {
-        self.probes.insert(id, probe);
-    }
-
-    pub(super) fn remove_probe(&mut self, id: LocalId) -> Option<PortId> {
-        self.probes.remove(&id).map(|probe| probe.port)
-    }
-
-    pub(super) fn take_routed(&mut self) -> Vec<LocalEnd> {
-        std::mem::take(&mut self.routed)
-    }
-
-    /// The UDP end of a name.
-    pub(super) fn get(&self, id: LocalId) -> Option<LocalEnd> {
-        let probe = || {
-            self.probes.get(&id).map(|Probe { port, ip }| LocalEnd {
-                id,
-                port: *port,
-                ip: *ip,
-                routed: false,
-                own: true,
-            })
-        };
-        self.routed.iter().find(|end| end.id == id).copied().or_else(probe)
-    }
-
-    pub(super) fn routed(&self) -> &[LocalEnd] {
-        &self.routed
-    }
-
-    pub(super) fn tcp(&self, id: LocalId) -> Option<TcpEnd> {
-        self.tcp.iter().find(|end| end.id == id).copied()
-    }
-
-    /// The end that a connection accepted at an address belongs to.
-    pub(super) fn listening(&self, ip: IpAddr) -> Option<LocalId> {
-        self.tcp.iter().find(|end| end.address.ip() == ip && end.kind == AddressKind::TcpPassive).map(|end| end.id)
-    }
-
-    pub(super) fn ports(&self) -> impl Iterator<Item = PortId> {
-        self.routed.iter().map(|end| end.port).chain(self.probes.values().map(|probe| probe.port))
-    }
-
-    /// The sockets that are this connection's alone.
-    pub(super) fn own(&self) -> impl Iterator<Item = PortId> {
-        let routed = self.routed.iter().filter(|end| end.own).map(|end| end.port);
-        routed.chain(self.probes.values().map(|probe| probe.port))
-    }
-
-    /// Takes out the ends whose address does not stay. Says what they were, and which sockets nobody needs now.
-    fn keep(&mut self, stays: impl Fn(IpAddr) -> bool) -> (Vec<LocalId>, Vec<PortId>) {
-        let (mut ids, mut ports) = (Vec::new(), Vec::new());
-        let mut keep = |id: LocalId, ip: IpAddr| {
-            let stays = stays(ip);
-            if !stays {
-                ids.push(id);
-            }
-            stays
-        };
-        self.routed.retain(|end| keep(end.id, end.ip));
-        self.tcp.retain(|end| keep(end.id, end.address.ip()));
-        self.probes.retain(|id, probe| {
-            let stays = keep(*id, probe.ip);
-            if !stays {
-                ports.push(probe.port);
-            }
-            stays
-        });
-        (ids, ports)
-    }
-}
-
 impl Driver {
     /// Gives a connection that begins to gather what there is.
     pub(super) fn give_addresses(&mut self, key: Key, state: &mut State) {
@@ -136,17 +27,17 @@ impl Driver {
             entry.gathering = true;
         }
         self.add_addresses(key, state, false);
-        for ip in self.addresses.clone() {
-            self.add_tcp(key, state, ip);
+        for ip in self.outside.addresses.clone() {
+            self.add_tcp(state, ip);
         }
         state.session.local_addresses_done(self.clock.now());
-        self.begin_mapping();
+        self.want_mapping();
     }
 
     /// Adds local addresses to a session: on the shared sockets, or on fresh ones.
     pub(super) fn add_addresses(&mut self, key: Key, state: &mut State, fresh: bool) {
         for family in [true, false] {
-            if !self.addresses.iter().any(|ip| ip.is_ipv4() == family) {
+            if !self.outside.addresses.iter().any(|ip| ip.is_ipv4() == family) {
                 continue;
             }
             let port = if fresh {
@@ -162,7 +53,7 @@ impl Driver {
                 self.ports.shared(family)
             };
             let Some(port) = port else { continue };
-            for ip in self.addresses.clone() {
+            for ip in self.outside.addresses.clone() {
                 if ip.is_ipv4() == family {
                     self.add_address(key, state, port, ip);
                 }
@@ -172,26 +63,24 @@ impl Driver {
 
     fn add_address(&mut self, key: Key, state: &mut State, port: PortId, ip: IpAddr) {
         let now = self.clock.now();
-        let Some(socket) = self.ports.local_addr(port) else { return };
-        let own = self.ports.get(port).is_some_and(|port| port.role != Role::Shared);
+        let Some(bound) = self.ports.get(port) else { return };
+        let (outlet, own) = (bound.outlet.clone(), bound.role != Role::Shared);
         let crowded = !own && self.connections.get(&key).is_some_and(|entry| entry.own_ports);
-        let mut local = self.local(ip, socket.port(), AddressKind::Udp);
+        let mut local = self.local(ip, outlet.socket.local_addr().port(), AddressKind::Udp);
         if crowded {
             local.preference /= 2;
         }
         let address = local.address;
         let id = state.session.add_local(now, local);
         self.add_external(now, state, id, address);
-        if let Some(mapped) = self.mappings.external(Transport::Udp, address).filter(|_| !own) {
+        if let Some(mapped) = self.outside.external(Transport::Udp, address).filter(|_| !own) {
             state.session.add_mapped(now, id, mapped);
         }
-        if let Some(entry) = self.connections.get_mut(&key) {
-            entry.locals.routed.push(LocalEnd { id, port, ip, routed: true, own });
-        }
+        state.ends.add(LocalEnd { id, port, outlet, address, own });
     }
 
     /// Adds what TCP offers at an address.
-    fn add_tcp(&mut self, key: Key, state: &mut State, ip: IpAddr) {
+    fn add_tcp(&mut self, state: &mut State, ip: IpAddr) {
         let now = self.clock.now();
         let listening = self.streams.listening(ip.is_ipv4()).map(|address| address.port());
         let ends = match (&self.settings.tcp, listening) {
@@ -209,21 +98,19 @@ impl Driver {
             let id = state.session.add_local(now, local);
             if kind == AddressKind::TcpPassive {
                 self.add_external(now, state, id, address);
-                if let Some(mapped) = self.mappings.external(Transport::Tcp, address) {
+                if let Some(mapped) = self.outside.external(Transport::Tcp, address) {
                     state.session.add_mapped(now, id, mapped);
                 }
             }
-            if let Some(entry) = self.connections.get_mut(&key) {
-                entry.locals.tcp.push(TcpEnd { id, address, kind });
-            }
+            state.ends.tcp.push(TcpEnd { id, address, kind });
         }
     }
 
-    fn local(&mut self, ip: IpAddr, port: u16, kind: AddressKind) -> LocalAddress {
-        let rank = self.addresses.iter().position(|of| *of == ip);
-        let preference = rank.and_then(|rank| fair_preferences(&self.addresses).get(rank).copied());
+    fn local(&self, ip: IpAddr, port: u16, kind: AddressKind) -> LocalAddress {
+        let rank = self.outside.addresses.iter().position(|of| *of == ip);
+        let preference = rank.and_then(|rank| fair_preferences(&self.outside.addresses).get(rank).copied());
         LocalAddress {
-            mdns_name: self.names.name(ip),
+            mdns_name: self.outside.names.get(&ip).cloned(),
             preference: preference.unwrap_or(0),
             kind,
             ..LocalAddress::udp((ip, port).into(), 0)
@@ -237,51 +124,60 @@ impl Driver {
         }
     }
 
-    /// Looks at the interfaces: connections learn of addresses that came and went.
-    pub(super) async fn interfaces_changed(&mut self) {
-        let addresses = addresses::usable(&self.settings);
-        if addresses == self.addresses {
-            return;
-        }
-        let old = std::mem::replace(&mut self.addresses, addresses);
-        self.publish_names().await;
-        tracing::debug!(before = old.len(), after = self.addresses.len(), "addresses changed");
+    /// Tells connections of addresses, and mappings of them, that came and went.
+    pub(super) fn outside_changed(&mut self, outside: Arc<Outside>) {
+        let old = std::mem::replace(&mut self.outside, outside);
         let keys: Vec<Key> = self.connections.iter().filter(|(_, e)| e.gathering).map(|(key, _)| *key).collect();
-        for key in &keys {
-            self.renew_addresses(*key, &old);
-            self.touch(*key);
-        }
-        if !keys.is_empty() {
-            self.renew_mapping();
+        for key in keys {
+            self.renew_addresses(key, &old);
+            self.touch(key);
         }
     }
 
-    pub(super) async fn publish_names(&mut self) {
-        if self.settings.publish_mdns {
-            self.names.publish(&self.addresses).await;
-        }
-    }
-
-    fn renew_addresses(&mut self, key: Key, old: &[IpAddr]) {
+    fn renew_addresses(&mut self, key: Key, old: &Outside) {
         let now = self.clock.now();
-        let Some(entry) = self.connections.get_mut(&key) else { return };
+        let Some(entry) = self.connections.get(&key) else { return };
         let cell = entry.cell.clone();
         let mut state = cell.lock();
+        if old.mappings != self.outside.mappings {
+            self.renew_mappings(now, &mut state, old);
+        }
+        if old.addresses == self.outside.addresses {
+            return;
+        }
         // What is new comes first, so that there is a way to move to when the old one is taken away.
-        for ip in self.addresses.clone() {
-            if old.contains(&ip) {
+        for ip in self.outside.addresses.clone() {
+            if old.addresses.contains(&ip) {
                 continue;
             }
             if let Some(port) = self.ports.shared(ip.is_ipv4()) {
                 self.add_address(key, &mut state, port, ip);
             }
-            self.add_tcp(key, &mut state, ip);
+            self.add_tcp(&mut state, ip);
         }
-        let addresses = &self.addresses;
-        let Some(entry) = self.connections.get_mut(&key) else { return };
-        let (ids, ports) = entry.locals.keep(|ip| addresses.contains(&ip));
+        let addresses = &self.outside.addresses;
+        let (ids, ports) = state.ends.keep(|ip| addresses.contains(&ip));
         ids.into_iter().for_each(|id| state.session.remove_local(now, id));
         ports.into_iter().for_each(|port| self.ports.close(port));
         state.session.local_addresses_done(now);
+    }
+
+    /// Tells a session which of its addresses the world now finds elsewhere.
+    fn renew_mappings(&self, now: Instant, state: &mut State, old: &Outside) {
+        let shared = state.ends.routed().iter().filter(|end| !end.own).map(|end| (Transport::Udp, end.id, end.address));
+        let listening = state.ends.tcp.iter().filter(|end| end.kind == AddressKind::TcpPassive);
+        let listening = listening.map(|end| (Transport::Tcp, end.id, end.address));
+        for (transport, id, address) in shared.chain(listening).collect::<Vec<_>>() {
+            let (before, after) = (old.external(transport, address), self.outside.external(transport, address));
+            if before == after {
+                continue;
+            }
+            if let Some(before) = before {
+                state.session.remove_mapped(now, id, before);
+            }
+            if let Some(after) = after {
+                state.session.add_mapped(now, id, after);
+            }
+        }
     }
 }

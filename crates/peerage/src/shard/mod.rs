@@ -1,15 +1,21 @@
-//! The driver of an endpoint: one task that owns the sockets, the buffers and the deadlines of all its connections.
+//! The driver of an endpoint: tasks, each of which owns sockets, buffers and the deadlines of the connections that are at
+//! home there.
 
 pub(crate) mod arrivals;
 pub(crate) mod driver;
+pub(crate) mod ends;
+pub(crate) mod flush;
+pub(crate) mod outlet;
+pub(crate) mod outside;
 pub(crate) mod ports;
 pub(crate) mod ready;
+pub(crate) mod routes;
 pub(crate) mod streams;
 
+mod accept;
 mod addresses;
 mod connect;
 mod gather;
-mod mapping;
+mod needs;
 mod receive;
-mod routes;
 mod timers;

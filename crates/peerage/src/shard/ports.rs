@@ -1,17 +1,16 @@
-//! The UDP sockets of an endpoint, and what they have refused so far.
+//! The UDP sockets of a shard.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::task::{Context, Waker};
 
-use peerage_base::datagram::Transmit;
 use peerage_base::path::{LocalId, Path};
 use peerage_base::rng::Rng;
-use peerage_net::udp::{Config, Outgoing, SendError, Socket};
+use peerage_net::udp::{Config, Socket};
 
+use super::outlet::Outlet;
 use super::ready::{Bell, Io, Key, Ready};
 
 /// Index of a socket. Never used twice.
@@ -30,8 +29,6 @@ pub(crate) struct Ports {
     next: PortId,
     /// The sockets that all connections share, for IPv4 and for IPv6.
     shared: [Option<PortId>; 2],
-    /// How many hold back what they refused.
-    blocked: usize,
     probes: usize,
     ready: Arc<Ready>,
     range: Option<RangeInclusive<u16>>,
@@ -54,38 +51,14 @@ pub(crate) enum Role {
 /// One socket.
 #[derive(Debug)]
 pub(crate) struct Port {
-    pub(crate) socket: Socket,
+    pub(crate) outlet: Arc<Outlet>,
     pub(crate) role: Role,
-    pub(crate) bell: Arc<Bell>,
-    waker: Waker,
-    /// What the socket refused: it leaves before anything else does.
-    blocked: Option<Blocked>,
-}
-
-#[derive(Debug)]
-struct Blocked {
-    transmit: Transmit,
-    source: Option<IpAddr>,
-    rest: Vec<u8>,
-}
-
-/// What became of a transmit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
-    /// It left, or is lost as packets are.
-    Done,
-    /// It is too large for the path.
-    TooBig,
-    /// The destination cannot be reached.
-    Unreachable,
-    /// The socket is full. The transmit is kept; nothing else may be written for this socket.
-    Blocked,
 }
 
 impl Ports {
     /// No sockets yet. Those on any port take one of `range`, where one is given.
     pub(crate) fn new(ready: Arc<Ready>, range: Option<RangeInclusive<u16>>, rng: Rng) -> Self {
-        Self { ports: HashMap::new(), next: 0, shared: [None; 2], blocked: 0, probes: 0, ready, range, rng }
+        Self { ports: HashMap::new(), next: 0, shared: [None; 2], probes: 0, ready, range, rng }
     }
 
     /// Opens a socket.
@@ -96,15 +69,33 @@ impl Ports {
         }
         let (range, rng) = (self.range.as_ref(), &mut self.rng);
         let socket = in_range(range, rng, address, |address| Socket::bind(address, &Config::default()))?;
+        Ok(self.insert(socket, role))
+    }
+
+    /// Lets other shards have the address of the shared socket of a family too.
+    pub(crate) fn share(&self, v4: bool) -> io::Result<()> {
+        let port = self.shared(v4).and_then(|id| self.get(id)).ok_or(io::ErrorKind::NotFound)?;
+        port.outlet.socket.share()
+    }
+
+    /// Opens a shared socket on an address that another shard has, for part of what arrives there.
+    pub(crate) fn join(&mut self, address: SocketAddr) -> io::Result<PortId> {
+        let mut config = Config::default();
+        config.reuse_port = true;
+        let socket = Socket::bind(address, &config)?;
+        Ok(self.insert(socket, Role::Shared))
+    }
+
+    fn insert(&mut self, socket: Socket, role: Role) -> PortId {
         let id = self.next;
         self.next += 1;
-        self.probes += usize::from(probe);
+        self.probes += usize::from(matches!(role, Role::Probe(..)));
         if role == Role::Shared {
-            self.shared[usize::from(address.is_ipv6())] = Some(id);
+            self.shared[usize::from(socket.local_addr().is_ipv6())] = Some(id);
         }
         let bell = Bell::rung(Io::Port(id), &self.ready);
-        self.ports.insert(id, Port { socket, role, waker: bell.waker(), bell, blocked: None });
-        Ok(id)
+        self.ports.insert(id, Port { outlet: Arc::new(Outlet::new(socket, bell)), role });
+        id
     }
 
     /// Runs `bind` for a port of the range, where `address` names none itself.
@@ -119,7 +110,6 @@ impl Ports {
     /// Closes a socket.
     pub(crate) fn close(&mut self, id: PortId) {
         if let Some(port) = self.ports.remove(&id) {
-            self.blocked -= usize::from(port.blocked.is_some());
             self.probes -= usize::from(matches!(port.role, Role::Probe(..)));
         }
     }
@@ -136,74 +126,12 @@ impl Ports {
     }
 
     pub(crate) fn local_addr(&self, id: PortId) -> Option<SocketAddr> {
-        self.get(id).map(|port| port.socket.local_addr())
+        self.get(id).map(|port| port.outlet.socket.local_addr())
     }
 
     /// The socket that all connections share for a family.
     pub(crate) fn shared(&self, v4: bool) -> Option<PortId> {
         self.shared[usize::from(!v4)]
-    }
-
-    /// Whether a socket holds back what it refused.
-    pub(crate) fn is_blocked(&self, id: PortId) -> bool {
-        self.blocked > 0 && self.get(id).is_some_and(|port| port.blocked.is_some())
-    }
-
-    pub(crate) fn any_blocked(&self) -> bool {
-        self.blocked > 0
-    }
-
-    /// Sends a transmit whose bytes are `contents`.
-    pub(crate) fn send(&mut self, id: PortId, source: Option<IpAddr>, transmit: &Transmit, contents: &[u8]) -> Sent {
-        let Some(port) = self.ports.get_mut(&id) else { return Sent::Unreachable };
-        let sent = port.send(source, transmit, contents);
-        self.blocked += usize::from(sent == Sent::Blocked);
-        sent
-    }
-
-    /// Sends what a socket has refused, if there is room now. `true` if it has become free.
-    pub(crate) fn retry(&mut self, id: PortId) -> bool {
-        let Some(port) = self.ports.get_mut(&id) else { return false };
-        let Some(Blocked { transmit, source, rest }) = port.blocked.take() else { return false };
-        let freed = port.send(source, &transmit, &rest) != Sent::Blocked;
-        self.blocked -= usize::from(freed);
-        freed
-    }
-}
-
-impl Port {
-    /// Lets the system ring when there is something to receive. `true`: there is.
-    pub(crate) fn listen(&self) -> bool {
-        self.socket.poll_readable(&mut Context::from_waker(&self.waker)).is_ready()
-    }
-
-    fn send(&mut self, source: Option<IpAddr>, transmit: &Transmit, contents: &[u8]) -> Sent {
-        let mut rest = contents;
-        while !rest.is_empty() {
-            let outgoing = Outgoing {
-                destination: transmit.path.remote,
-                source,
-                ecn: transmit.ecn,
-                segment: transmit.segment,
-                contents: rest,
-            };
-            match self.socket.try_send(&outgoing) {
-                Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
-                Err(SendError::WouldBlock) => {
-                    self.blocked = Some(Blocked { transmit: *transmit, source, rest: rest.to_vec() });
-                    if self.socket.poll_writable(&mut Context::from_waker(&self.waker)).is_ready() {
-                        self.bell.ring();
-                    }
-                    return Sent::Blocked;
-                }
-                Err(SendError::TooBig) => return Sent::TooBig,
-                Err(error) => {
-                    tracing::debug!(%error, "not sent");
-                    return Sent::Unreachable;
-                }
-            }
-        }
-        Sent::Done
     }
 }
 

@@ -1,22 +1,20 @@
-//! What arrives, on its way to the connections it is for.
+//! Datagrams, on their way to the connections they are for.
 
-use std::sync::MutexGuard;
-use std::task::{Context, Poll};
+use std::net::SocketAddr;
+use std::sync::{Arc, MutexGuard};
 
 use peerage_base::datagram::Datagram;
-use peerage_base::ecn::Ecn;
-use peerage_base::path::{Path, PathChange};
-use peerage_base::time::Duration;
-use peerage_net::tcp::StreamError;
-use peerage_session::demux::{Route, route};
+use peerage_base::path::Path;
+use peerage_base::time::{Duration, Instant};
+use peerage_net::udp::Run;
 
-use super::driver::{Driver, Way};
-use super::gather::LocalEnd;
+use super::arrivals::Arrival;
+use super::driver::Driver;
+use super::flush::{RUNS, visit};
 use super::ports::{PortId, Role};
 use super::ready::Key;
-use super::routes::Tuple;
-use super::streams::{Owner, StreamId};
-use crate::cell::State;
+use super::routes::{Routes, Tuple};
+use crate::cell::{Cell, State};
 
 /// Receive calls per socket and round: bounds how long others wait.
 const RECEIVES: usize = 4;
@@ -24,20 +22,19 @@ const RECEIVES: usize = 4;
 const CROWDED_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Driver {
-    /// Receives what is there, up to a bound, and sends what the socket had refused.
+    /// Receives what is there, up to a bound, and lets those send again whom the socket had refused.
     pub(super) fn receive_port(&mut self, id: PortId) {
-        if self.ports.retry(id) {
+        let Some(outlet) = self.ports.get(id).map(|port| port.outlet.clone()) else { return };
+        outlet.still();
+        if outlet.renew() {
             self.unblocked();
         }
-        let Some(port) = self.ports.get(id) else { return };
-        port.bell.still();
         for _ in 0..RECEIVES {
-            let Some(port) = self.ports.get(id) else { return };
-            match port.socket.try_recv(&mut self.batch, &self.clock) {
+            match outlet.socket.try_recv(&mut self.batch, &self.clock) {
                 Ok(_) => self.dispatch(id),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    if port.listen() {
-                        port.bell.ring();
+                    if outlet.listen() {
+                        outlet.ring();
                     }
                     return;
                 }
@@ -46,10 +43,12 @@ impl Driver {
                     return;
                 }
             }
+            if !self.batch.is_full() {
+                // Probably that was all. Whether it was can wait until it has been dealt with.
+                break;
+            }
         }
-        if let Some(port) = self.ports.get(id) {
-            port.bell.ring();
-        }
+        self.look_again(id);
     }
 
     fn dispatch(&mut self, id: PortId) {
@@ -62,8 +61,8 @@ impl Driver {
     }
 
     /// Hands the datagrams of a batch to the one connection that the socket is for.
-    fn dispatch_own(&mut self, key: Key, path: impl Fn(std::net::SocketAddr) -> Path) {
-        let now = self.clock.now();
+    fn dispatch_own(&mut self, key: Key, path: impl Fn(SocketAddr) -> Path) {
+        let now = self.batch.read_at();
         let Some(entry) = self.connections.get_mut(&key) else { return };
         let mut state = entry.cell.lock();
         for received in self.batch.datagrams() {
@@ -75,49 +74,59 @@ impl Driver {
         self.touch(key);
     }
 
-    /// Hands the datagrams of a batch to their connections, holding the lock over neighbours for the same one.
+    /// Hands the datagrams of a batch to their connections, wherever those are at home: what the kernel gave to this shard
+    /// is opened here.
     fn dispatch_routed(&mut self, port: PortId) {
-        let now = self.clock.now();
-        let Self { batch, routes, connections, touched, ports, .. } = self;
-        let bound = ports.local_addr(port).map(|address| address.ip());
-        let mut crowded: Option<Key> = None;
-        let mut held: Option<(Key, &[LocalEnd], MutexGuard<'_, State>)> = None;
-        for received in batch.datagrams() {
-            let Some(local) = received.destination.or(bound) else { continue };
-            let tuple = Tuple { socket: port, local, remote: received.source };
-            let (key, owner) = routes.find(&tuple, received.payload);
-            let Some(key) = key else { continue };
-            if owner.is_some_and(|owner| owner != key) {
-                // Packets on one 4-tuple cannot be told apart, so the second connection moves to a port of its own.
-                crowded = Some(key);
-                continue;
-            }
-            if held.as_ref().is_none_or(|(of, ..)| *of != key) {
-                held = None;
-                let Some(entry) = connections.get_mut(&key) else { continue };
-                if !std::mem::replace(&mut entry.touched, true) {
-                    touched.push_back(key);
-                }
-                held = connections.get(&key).map(|entry| (key, entry.locals.routed(), entry.cell.lock()));
-            }
-            let Some((_, locals, state)) = &mut held else { continue };
-            let Some(end) = locals.iter().find(|end| end.port == port && end.ip == local) else { continue };
-            let path = Path { local: end.id, remote: received.source };
-            let datagram =
-                Datagram { path, ecn: received.ecn, received_at: received.received_at, payload: received.payload };
-            state.session.handle_datagram(now, datagram);
+        let now = self.batch.read_at();
+        let Some(bound) = self.ports.local_addr(port) else { return };
+        let mut heard = std::mem::take(&mut self.heard);
+        for run in self.batch.runs() {
+            let local = SocketAddr::new(run.destination.unwrap_or(bound.ip()), bound.port());
+            hand_in(&self.routes, now, local, run, &mut heard);
         }
-        drop(held);
-        if let Some(key) = crowded {
-            self.give_own_ports(key);
+        for cell in heard.cells.drain(..) {
+            if cell.home() == self.index {
+                self.touch(cell.key());
+            } else {
+                self.welcome(cell);
+            }
         }
+        for cell in heard.crowded.drain(..) {
+            if cell.home() == self.index {
+                self.give_own_ports(cell.key());
+            } else if let Some(home) = self.shards.get(cell.home()) {
+                home.push(Arrival::Crowded(cell.key()));
+            }
+        }
+        self.heard = heard;
+    }
+
+    fn welcome(&mut self, cell: Arc<Cell>) {
+        if !std::mem::replace(&mut cell.lock().visited, true) {
+            self.guests.push(cell);
+        }
+    }
+
+    /// Answers for the connections of other shards that this one has received for, and tells their homes what is left.
+    pub(super) fn serve_guests(&mut self) {
+        let mut guests = std::mem::take(&mut self.guests);
+        for cell in guests.drain(..) {
+            let mut state = cell.lock();
+            state.visited = false;
+            let tell = visit(&cell, &mut state, &self.routes, self.clock.now(), RUNS);
+            drop(state);
+            if tell {
+                cell.mark_ready();
+            }
+        }
+        self.guests = guests;
     }
 
     /// Gives a connection sockets that no other one uses, once.
     ///
     /// The controlling side moves at once. The other one stays on the port that it was reached at, unless that does not
     /// help: then the controlling side is another stack.
-    fn give_own_ports(&mut self, key: Key) {
+    pub(super) fn give_own_ports(&mut self, key: Key) {
         let now = self.clock.now();
         let Some(entry) = self.connections.get_mut(&key) else { return };
         // With another path claimed already, the crowded one is not needed.
@@ -133,7 +142,7 @@ impl Driver {
         entry.own_ports = true;
         // A check on the 4-tuple of the other connection is never answered, and ICE checks one pair at a time of those that
         // are alike. So the fresh sockets come first; the shared ones, which the peer's fresh ones may reach, behind them.
-        for end in entry.locals.take_routed() {
+        for end in state.ends.take_routed() {
             state.session.remove_local(now, end.id);
         }
         self.add_addresses(key, &mut state, true);
@@ -141,114 +150,61 @@ impl Driver {
         drop(state);
         self.touch(key);
     }
+}
 
-    /// Looks at a connection: it stands, it has room, it has packets, or it is over.
-    pub(super) fn receive_stream(&mut self, id: StreamId) {
-        let Some(entry) = self.streams.get_mut(id) else { return };
-        let waker = entry.still();
-        let mut cx = Context::from_waker(&waker);
-        if !entry.stream.is_connected() {
-            match entry.stream.poll_connect(&mut cx) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(())) => {
-                    let owner = entry.owner;
-                    self.stream_is(owner, PathChange::Up);
-                }
-                Poll::Ready(Err(error)) => return self.stream_ended(id, &error),
+/// Whom a batch was for.
+#[derive(Default)]
+pub(super) struct Heard {
+    cells: Vec<Arc<Cell>>,
+    /// Those who were meant on the 4-tuple of another one.
+    crowded: Vec<Arc<Cell>>,
+}
+
+/// Hands in the datagrams of a run, under one lock where they are for the connection that has the 4-tuple.
+fn hand_in(routes: &Routes, now: Instant, local: SocketAddr, run: Run<'_>, heard: &mut Heard) {
+    let tuple = Tuple { local, remote: run.source };
+    let (remote, ecn, received_at) = (run.source, run.ecn, run.received_at);
+    let owner = routes.owner(&tuple);
+    let mut held = owner.as_ref().map(|cell| cell.lock());
+    let mut handed = false;
+    let deliver = |state: &mut MutexGuard<'_, State>, payload: &mut [u8]| {
+        let Some(id) = state.ends.at(local) else { return };
+        let path = Path { local: id, remote };
+        state.session.handle_datagram(now, Datagram { path, ecn, received_at, payload });
+    };
+    for payload in run {
+        match (routes.named(payload), &mut held) {
+            // Packets on one 4-tuple cannot be told apart, so the second connection moves to a port of its own.
+            (Some(cell), Some(_)) if owner.as_ref().is_some_and(|owner| !Arc::ptr_eq(owner, &cell)) => {
+                heard.note_crowded(cell);
             }
-        }
-        for _ in 0..RECEIVES {
-            let Some(entry) = self.streams.get_mut(id) else { return };
-            if let Poll::Ready(Err(error)) = entry.stream.poll_flush(&mut cx) {
-                return self.stream_ended(id, &error);
+            (_, Some(state)) => {
+                deliver(state, payload);
+                handed = true;
             }
-            match entry.stream.poll_read(&mut cx) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(())) => {
-                    if let Err(error) = self.dispatch_stream(id) {
-                        return self.stream_ended(id, &error);
-                    }
-                }
-                Poll::Ready(Err(error)) => return self.stream_ended(id, &error),
+            (Some(cell), None) => {
+                deliver(&mut cell.lock(), payload);
+                heard.note(cell);
             }
+            (None, None) => {}
         }
-        if let Some(entry) = self.streams.get_mut(id) {
-            entry.again();
+    }
+    drop(held);
+    if let Some(owner) = owner.filter(|_| handed) {
+        heard.note(owner);
+    }
+}
+
+impl Heard {
+    fn note(&mut self, cell: Arc<Cell>) {
+        if self.cells.last().is_none_or(|last| !Arc::ptr_eq(last, &cell)) {
+            self.cells.push(cell);
         }
     }
 
-    /// Hands the packets that were read to their connection; the first tells which one that is.
-    fn dispatch_stream(&mut self, id: StreamId) -> Result<(), StreamError> {
-        let now = self.clock.now();
-        if self.streams.get_mut(id).is_some_and(|entry| entry.owner.is_none()) {
-            return self.dispatch_first(id);
+    fn note_crowded(&mut self, cell: Arc<Cell>) {
+        if !self.crowded.iter().any(|of| Arc::ptr_eq(of, &cell)) {
+            self.crowded.push(cell);
         }
-        let Some(entry) = self.streams.get_mut(id) else { return Ok(()) };
-        let Some(Owner { key, path, .. }) = entry.owner else { return Ok(()) };
-        let Some(connection) = self.connections.get(&key) else { return Ok(()) };
-        let mut state = connection.cell.lock();
-        while let Some(payload) = entry.stream.next_packet()? {
-            let datagram = Datagram { path, ecn: Ecn::NotEct, received_at: now, payload };
-            state.session.handle_datagram(now, datagram);
-        }
-        drop(state);
-        self.touch(key);
-        Ok(())
-    }
-
-    /// The first packet of an accepted connection must be a check that names a session (RFC 6544 §7.1).
-    fn dispatch_first(&mut self, id: StreamId) -> Result<(), StreamError> {
-        let now = self.clock.now();
-        let Some(entry) = self.streams.get_mut(id) else { return Ok(()) };
-        let (remote, ip) = (entry.stream.remote_addr(), entry.local_ip());
-        let Some(payload) = entry.stream.next_packet()? else { return Ok(()) };
-        let key = match route(payload) {
-            Route::Request { local_ufrag, .. } => self.routes.named(local_ufrag),
-            Route::Response { .. } | Route::Other => None,
-        };
-        let local = key.zip(ip).and_then(|(key, ip)| self.connections.get(&key)?.locals.listening(ip));
-        let (Some(key), Some(local)) = (key, local) else { return Err(StreamError::Closed) };
-        let path = Path { local, remote };
-        // Its own buffer stays where it is while the session hears of the path.
-        let mut first = payload.to_vec();
-        match self.streams.named(id, Owner { key, path, settled: false }) {
-            None => return Err(StreamError::Closed),
-            Some(Some(gone)) => self.way_ended(gone),
-            Some(None) => {}
-        }
-        let Some(connection) = self.connections.get_mut(&key) else { return Ok(()) };
-        if let Some(Way::Stream(old)) = connection.ways.insert(path, Way::Stream(id)) {
-            self.streams.remove(old);
-        }
-        let mut state = connection.cell.lock();
-        state.session.handle_path(now, path, PathChange::Up);
-        let datagram = Datagram { path, ecn: Ecn::NotEct, received_at: now, payload: &mut first };
-        state.session.handle_datagram(now, datagram);
-        drop(state);
-        self.touch(key);
-        self.dispatch_stream(id)
-    }
-
-    fn stream_ended(&mut self, id: StreamId, error: &StreamError) {
-        tracing::debug!(%error, "a stream is over");
-        if let Some(owner) = self.streams.remove(id).and_then(|entry| entry.owner) {
-            self.way_ended(owner);
-        }
-    }
-
-    /// A connection's transport is gone.
-    fn way_ended(&mut self, owner: Owner) {
-        if let Some(entry) = self.connections.get_mut(&owner.key) {
-            entry.ways.remove(&owner.path);
-        }
-        self.stream_is(Some(owner), PathChange::Down);
-    }
-
-    fn stream_is(&mut self, owner: Option<Owner>, change: PathChange) {
-        let now = self.clock.now();
-        let Some(Owner { key, path, .. }) = owner else { return };
-        let Some(entry) = self.connections.get(&key) else { return };
-        entry.cell.lock().session.handle_path(now, path, change);
-        self.touch(key);
     }
 }

@@ -1,28 +1,33 @@
-//! Which connection a datagram belongs to.
+//! Which connection a datagram belongs to, for all shards of an endpoint.
 //!
 //! Checks name the local user-name fragment; answers repeat a transaction id that left here; all else belongs to the
 //! connection that claimed the 4-tuple by a check with a valid MAC.
+//!
+//! The locks here are taken while that of a session may be held, for a look-up; nothing is locked under them.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use peerage_base::time::{Duration, Instant};
 use peerage_session::demux::{Route, TransactionId, route};
 
 use super::ready::Key;
+use crate::cell::Cell;
 
 /// How long an answer to a STUN request may take.
 const TRANSACTION_LIFE: Duration = Duration::from_secs(40);
 /// Most transactions remembered; the oldest give way.
 const MAX_TRANSACTIONS: usize = 1 << 16;
+/// Parts that the 4-tuples are divided into, so that shards seldom meet in one.
+const STRIPES: usize = 16;
 
-/// A local socket and address, and the remote address it talks to.
+/// A local transport address, and the remote one it talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tuple {
-    /// Index of the socket.
-    pub(crate) socket: usize,
     /// The address of this machine that the datagram was sent to.
-    pub(crate) local: IpAddr,
+    pub(crate) local: SocketAddr,
     /// The other side.
     pub(crate) remote: SocketAddr,
 }
@@ -30,85 +35,145 @@ pub(crate) struct Tuple {
 /// The tables.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
-    ufrags: HashMap<String, Key>,
-    tuples: HashMap<Tuple, Key>,
-    transactions: HashMap<TransactionId, Key>,
+    tuples: [RwLock<HashMap<Tuple, Target>>; STRIPES],
+    ufrags: RwLock<HashMap<Box<str>, Target>>,
+    transactions: Mutex<Transactions>,
+    /// Connections that are not over.
+    connections: AtomicUsize,
+}
+
+/// A connection, as long as there is one.
+#[derive(Clone, Debug)]
+struct Target {
+    key: Key,
+    cell: Weak<Cell>,
+}
+
+#[derive(Debug, Default)]
+struct Transactions {
+    targets: HashMap<TransactionId, Target>,
     /// In order of their end.
-    transaction_ends: VecDeque<(Instant, TransactionId)>,
+    ends: VecDeque<(Instant, TransactionId)>,
 }
 
 impl Routes {
-    /// The connection that `payload` from `tuple` belongs to, and the one that the 4-tuple does.
-    pub(crate) fn find(&self, tuple: &Tuple, payload: &[u8]) -> (Option<Key>, Option<Key>) {
-        let owner = self.tuples.get(tuple).copied();
-        let named = match route(payload) {
-            Route::Request { local_ufrag, .. } => self.named(local_ufrag),
-            Route::Response { transaction } => self.transactions.get(&transaction).copied(),
+    /// A connection begins.
+    pub(crate) fn enter(&self) {
+        self.connections.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A connection is over. `true`: it was the last one.
+    pub(crate) fn leave(&self) -> bool {
+        self.connections.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Whether there is no connection.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connections.load(Ordering::Acquire) == 0
+    }
+
+    /// The connection that has claimed a 4-tuple.
+    pub(crate) fn owner(&self, tuple: &Tuple) -> Option<Arc<Cell>> {
+        read(self.stripe(tuple)).get(tuple)?.cell.upgrade()
+    }
+
+    /// The connection that a datagram names; `None`: it names none.
+    pub(crate) fn named(&self, payload: &[u8]) -> Option<Arc<Cell>> {
+        match route(payload) {
+            Route::Request { local_ufrag, .. } => self.with_ufrag(local_ufrag),
+            Route::Response { transaction } => lock(&self.transactions).targets.get(&transaction)?.cell.upgrade(),
             Route::Other => None,
-        };
-        (named.or(owner), owner)
+        }
     }
 
     /// The connection that a user-name fragment of this side names.
-    pub(crate) fn named(&self, ufrag: &str) -> Option<Key> {
-        self.ufrags.get(ufrag).copied()
+    pub(crate) fn with_ufrag(&self, ufrag: &str) -> Option<Arc<Cell>> {
+        read(&self.ufrags).get(ufrag)?.cell.upgrade()
     }
 
     /// Remembers where the answer to an outgoing STUN request belongs.
-    pub(crate) fn sent(&mut self, now: Instant, key: Key, payload: &[u8]) {
+    pub(crate) fn sent(&self, now: Instant, cell: &Arc<Cell>, payload: &[u8]) {
         let Route::Request { transaction, .. } = route(payload) else { return };
-        while let Some((_, oldest)) = self
-            .transaction_ends
-            .front()
-            .filter(|(end, _)| *end <= now || self.transaction_ends.len() >= MAX_TRANSACTIONS)
-        {
-            self.transactions.remove(oldest);
-            self.transaction_ends.pop_front();
+        let Transactions { targets, ends } = &mut *lock(&self.transactions);
+        while let Some((_, oldest)) = ends.front().filter(|(end, _)| *end <= now || ends.len() >= MAX_TRANSACTIONS) {
+            targets.remove(oldest);
+            ends.pop_front();
         }
-        if self.transactions.insert(transaction, key).is_none() {
-            self.transaction_ends.push_back((now + TRANSACTION_LIFE, transaction));
+        if targets.insert(transaction, Target::new(cell)).is_none() {
+            ends.push_back((now + TRANSACTION_LIFE, transaction));
         }
     }
 
-    pub(crate) fn add_ufrag(&mut self, ufrag: String, key: Key) {
-        self.ufrags.insert(ufrag, key);
+    pub(crate) fn add_ufrag(&self, ufrag: &str, cell: &Arc<Cell>) {
+        write(&self.ufrags).insert(ufrag.into(), Target::new(cell));
     }
 
-    pub(crate) fn remove_ufrag(&mut self, ufrag: &str) {
-        self.ufrags.remove(ufrag);
+    pub(crate) fn remove_ufrag(&self, ufrag: &str) {
+        write(&self.ufrags).remove(ufrag);
     }
 
     /// Gives a 4-tuple to a connection. `false`: it belongs to another one already.
-    pub(crate) fn claim(&mut self, tuple: Tuple, key: Key) -> bool {
-        *self.tuples.entry(tuple).or_insert(key) == key
+    pub(crate) fn claim(&self, tuple: Tuple, cell: &Arc<Cell>) -> bool {
+        write(self.stripe(&tuple)).entry(tuple).or_insert_with(|| Target::new(cell)).key == cell.key()
     }
 
-    pub(crate) fn release(&mut self, tuple: &Tuple, key: Key) {
-        if self.tuples.get(tuple) == Some(&key) {
-            self.tuples.remove(tuple);
+    pub(crate) fn release(&self, tuple: &Tuple, key: Key) {
+        let mut tuples = write(self.stripe(tuple));
+        if tuples.get(tuple).is_some_and(|target| target.key == key) {
+            tuples.remove(tuple);
         }
     }
+
+    fn stripe(&self, tuple: &Tuple) -> &RwLock<HashMap<Tuple, Target>> {
+        &self.tuples[usize::from(tuple.remote.port()) % STRIPES]
+    }
+}
+
+impl Target {
+    fn new(cell: &Arc<Cell>) -> Self {
+        Self { key: cell.key(), cell: Arc::downgrade(cell) }
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::testing::cell;
 
     fn tuple(port: u16) -> Tuple {
-        Tuple { socket: 0, local: [127, 0, 0, 1].into(), remote: ([127, 0, 0, 1], port).into() }
+        Tuple { local: ([127, 0, 0, 1], 9).into(), remote: ([127, 0, 0, 1], port).into() }
+    }
+
+    fn key(found: Option<Arc<Cell>>) -> Option<Key> {
+        found.map(|cell| cell.key())
     }
 
     #[test]
     fn a_tuple_belongs_to_who_claimed_it_first() {
-        let mut routes = Routes::default();
-        assert!(routes.claim(tuple(1), Key(1)));
-        assert!(routes.claim(tuple(1), Key(1)));
-        assert!(!routes.claim(tuple(1), Key(2)));
+        let (one, two) = (cell(Key(1)), cell(Key(2)));
+        let routes = Routes::default();
+        assert!(routes.claim(tuple(1), &one));
+        assert!(routes.claim(tuple(1), &one));
+        assert!(!routes.claim(tuple(1), &two));
         routes.release(&tuple(1), Key(2));
-        assert_eq!(routes.find(&tuple(1), &[22]), (Some(Key(1)), Some(Key(1))));
+        assert_eq!(key(routes.owner(&tuple(1))), Some(Key(1)));
         routes.release(&tuple(1), Key(1));
-        assert_eq!(routes.find(&tuple(1), &[22]), (None, None));
-        assert!(routes.claim(tuple(1), Key(2)));
+        assert_eq!(key(routes.owner(&tuple(1))), None);
+        assert!(routes.claim(tuple(1), &two));
+        drop(two);
+        assert_eq!(key(routes.owner(&tuple(1))), None, "a connection that is gone gets nothing");
     }
 
     #[test]
@@ -119,12 +184,22 @@ mod tests {
         request[8] = 9;
         let mut answer = request;
         answer[0] = 1;
-        let mut routes = Routes::default();
-        routes.sent(Instant::ORIGIN, Key(5), &request);
-        assert_eq!(routes.find(&tuple(1), &answer), (Some(Key(5)), None));
+        let (five, six) = (cell(Key(5)), cell(Key(6)));
+        let routes = Routes::default();
+        routes.sent(Instant::ORIGIN, &five, &request);
+        assert_eq!(key(routes.named(&answer)), Some(Key(5)));
         let mut other = request;
         other[8] = 10;
-        routes.sent(Instant::ORIGIN + TRANSACTION_LIFE, Key(6), &other);
-        assert_eq!(routes.find(&tuple(1), &answer), (None, None));
+        routes.sent(Instant::ORIGIN + TRANSACTION_LIFE, &six, &other);
+        assert_eq!(key(routes.named(&answer)), None);
+    }
+
+    #[test]
+    fn the_last_connection_to_leave_is_told() {
+        let routes = Routes::default();
+        routes.enter();
+        routes.enter();
+        assert!(!routes.leave() && !routes.is_empty());
+        assert!(routes.leave() && routes.is_empty());
     }
 }

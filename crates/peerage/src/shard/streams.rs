@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use peerage_base::path::Path;
 use peerage_base::time::{Duration, Instant, earliest};
-use peerage_net::tcp::{Listener, Stream};
+use peerage_net::tcp::{Listener, Stream, Written};
 
 use super::ready::{Bell, Io, Key, Ready};
 
@@ -23,6 +23,9 @@ const MAX_NAMELESS: usize = 64;
 const MAX_NAMELESS_FROM: usize = 8;
 /// Most connections of one session.
 const MAX_OWNED: usize = 32;
+/// Bytes queued on a stream from which on no more data is written: with a whole run on top there is still room for
+/// checks.
+const ENOUGH: usize = 128 << 10;
 /// How long a listener rests that cannot accept, mostly because too many files are open.
 const REST: Duration = Duration::from_millis(100);
 
@@ -46,6 +49,8 @@ pub(crate) struct Entry {
     pub(crate) owner: Option<Owner>,
     bell: Arc<Bell>,
     waker: Waker,
+    /// Whether its session was told that it takes nothing now.
+    full: bool,
 }
 
 /// Whom a connection serves.
@@ -77,7 +82,7 @@ impl Streams {
         let id = self.next;
         self.next += 1;
         let bell = Bell::rung(Io::Stream(id), &self.ready);
-        self.streams.insert(id, Entry { stream, owner, waker: bell.waker(), bell });
+        self.streams.insert(id, Entry { stream, owner, waker: bell.waker(), bell, full: false });
         id
     }
 
@@ -90,16 +95,21 @@ impl Streams {
         self.streams.get_mut(&id)
     }
 
-    /// Writes framed packets, each of `segment` bytes but the last. What a full queue refuses is lost, as on any network.
-    pub(crate) fn write(&mut self, id: StreamId, contents: &[u8], segment: Option<usize>) {
-        let Some(entry) = self.streams.get_mut(&id) else { return };
+    /// Writes framed packets, each of `segment` bytes but the last. `true`: it has enough, and no more data may be written
+    /// until [`Entry::renew`] says so. Checks still may, for which there is room in the queue.
+    pub(crate) fn write(&mut self, id: StreamId, contents: &[u8], segment: Option<usize>) -> bool {
+        let Some(entry) = self.streams.get_mut(&id) else { return false };
         for packet in contents.chunks(segment.unwrap_or(contents.len()).max(1)) {
-            entry.stream.write(packet);
+            if entry.stream.write(packet) == Written::Full {
+                tracing::debug!(queued = entry.stream.queued(), "a stream that takes nothing lost a packet");
+            }
         }
         if let Poll::Ready(Err(_)) = entry.stream.poll_flush(&mut Context::from_waker(&entry.waker)) {
             // The error is told once more, where it is dealt with.
             entry.bell.ring();
         }
+        entry.full |= entry.stream.queued() > ENOUGH;
+        entry.full
     }
 
     /// Accepts what waits at a listener, a bounded number at a time.
@@ -176,6 +186,11 @@ impl Streams {
 }
 
 impl Entry {
+    /// Whether data may be written again: told once, when what was queued has left but for a little.
+    pub(crate) fn renew(&mut self) -> bool {
+        self.full && self.stream.queued() <= ENOUGH / 4 && std::mem::take(&mut self.full)
+    }
+
     /// Begins to look at the connection; what happens from now on rings again.
     pub(crate) fn still(&self) -> Waker {
         self.bell.still();
@@ -233,6 +248,33 @@ mod tests {
         assert_eq!(streams.streams.len(), MAX_NAMELESS_FROM);
         streams.handle_timeout(end);
         assert!(streams.streams.is_empty() && streams.deadline().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_not_read_has_enough_loses_nothing_and_says_when_it_has_room() {
+        use tokio::io::AsyncReadExt as _;
+        let mut streams = Streams::new(Arc::default());
+        let mut end = accepted(&mut streams, 1).await.remove(0);
+        let packet = [7; 1000];
+        let mut written = 0;
+        while !streams.write(0, &packet, None) {
+            written += packet.len();
+        }
+        written += packet.len();
+        let queued = |streams: &mut Streams| streams.get_mut(0).unwrap().stream.queued();
+        assert!((ENOUGH..ENOUGH + 2 * packet.len()).contains(&queued(&mut streams)));
+        assert!(!streams.get_mut(0).unwrap().renew());
+        let mut read = vec![0; 1 << 16];
+        let (mut got, mut renewed) = (0, false);
+        while got < written {
+            got += end.read(&mut read).await.unwrap();
+            let entry = streams.get_mut(0).unwrap();
+            let _ = entry.stream.poll_flush(&mut Context::from_waker(Waker::noop()));
+            renewed |= entry.renew();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((got, queued(&mut streams)), (written, 0));
+        assert!(renewed && !streams.write(0, &packet, None));
     }
 
     #[tokio::test]

@@ -45,6 +45,7 @@ impl Association {
     /// Queues a message. It is copied once, into the packet in which it leaves.
     pub fn send(&mut self, now: Instant, id: ChannelId, kind: Kind, payload: Bytes) -> Result<(), SendError> {
         let (held, limit, max) = (self.sender.held(), self.config.send_buffer, self.max_message_size());
+        let has_room = self.has_room(payload.len());
         let channel = self.channels.get_mut(id).ok_or(SendError::NotOpen)?;
         match channel.state {
             ChannelState::Closed => return Err(SendError::NotOpen),
@@ -55,10 +56,8 @@ impl Association {
         if payload.len() > max {
             return Err(SendError::TooLarge { max });
         }
-        // A message larger than the buffer goes when it is the only one.
-        let cost = payload.len() + OVERHEAD;
-        if held > 0 && held + cost > limit {
-            self.sender.refused = self.sender.refused.max(Some(cost));
+        if !has_room {
+            self.sender.refused = self.sender.refused.max(Some(payload.len() + OVERHEAD));
             return Err(SendError::BufferFull { held, limit });
         }
         let limit = match channel.init.reliability() {
@@ -72,6 +71,28 @@ impl Association {
         let unordered = !channel.init.ordered;
         self.enqueue(id, ppid, payload, counted, unordered, limit);
         Ok(())
+    }
+
+    /// Whether a message of `len` bytes finds room in the send buffer now. One larger than the buffer goes when it is the
+    /// only one.
+    pub fn has_room(&self, len: usize) -> bool {
+        let held = self.sender.held();
+        held == 0 || held + len + OVERHEAD <= self.config.send_buffer
+    }
+
+    /// Bytes that the send buffer has room for.
+    pub fn send_room(&self) -> usize {
+        self.config.send_buffer.saturating_sub(self.sender.held())
+    }
+
+    /// Whether nothing that was sent waits for acknowledgement.
+    pub fn is_settled(&self) -> bool {
+        self.sender.is_settled()
+    }
+
+    /// Whether a SACK wants to leave at once, be it because reading has opened the window.
+    pub fn owes_sack(&self) -> bool {
+        self.receiver.sack_is_due()
     }
 
     /// The next message of a channel, also after it was closed. Reading opens the receive window again.
