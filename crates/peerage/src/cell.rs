@@ -167,7 +167,7 @@ impl State {
 
     /// Hands a message over if there is room.
     pub(crate) fn offer(&mut self, now: Instant, id: ChannelId, kind: Kind, payload: Bytes) -> Offered {
-        if self.session.has_room(payload.len()) {
+        if self.session.can_take(payload.len()) {
             return Offered::Settled(self.session.send(now, id, kind, payload));
         }
         // The attempt is what makes the association tell of room later.
@@ -186,10 +186,9 @@ impl State {
         Some(event)
     }
 
-    /// Whether the home shard sleeps beyond what the session wants to be looked at.
-    pub(crate) fn is_early(&self) -> bool {
-        let deadline = self.session.poll_timeout();
-        deadline.is_some_and(|deadline| self.armed.is_none_or(|armed| deadline < armed))
+    /// When the session wants to be looked at, if its home shard would sleep beyond that.
+    pub(crate) fn earlier(&self) -> Option<Instant> {
+        self.session.poll_timeout().filter(|deadline| self.armed.is_none_or(|armed| *deadline < armed))
     }
 
     /// Wakes whoever an event concerns, and queues it where the application wants to hear of it, or the home shard has to

@@ -51,8 +51,8 @@ impl Session {
     }
 
     /// Whether a message of `len` bytes finds room in the send buffer now.
-    pub fn has_room(&self, len: usize) -> bool {
-        self.association.as_ref().is_some_and(|association| association.has_room(len))
+    pub fn can_take(&self, len: usize) -> bool {
+        self.association.as_ref().is_some_and(|association| association.can_take(len))
     }
 
     /// Bytes that the send buffer has room for.

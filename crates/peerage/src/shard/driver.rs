@@ -288,7 +288,7 @@ impl Driver {
             return self.forget(key, &ends);
         }
         // A timer that runs out too early costs less than moving it with every packet would.
-        let deadline = state.session.poll_timeout().filter(|_| state.is_early());
+        let deadline = state.earlier();
         if deadline.is_some() {
             state.armed = deadline;
         }
@@ -326,12 +326,15 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if let Some(shard) = self.shards.get(self.index) {
-            shard.ready().abandon();
-        }
+        let Some(shard) = self.shards.get(self.index) else { return };
+        shard.ready().abandon();
         // With the runtime gone nothing will ever happen again, and nobody may wait for it.
-        for entry in self.connections.values() {
-            entry.cell.lock().finish(&entry.cell);
+        let new = shard.take().into_iter().filter_map(|arrival| match arrival {
+            Arrival::Connection(cell) => Some(cell),
+            Arrival::Crowded(_) | Arrival::Stream(..) => None,
+        });
+        for cell in self.connections.values().map(|entry| entry.cell.clone()).chain(new) {
+            cell.lock().finish(&cell);
         }
     }
 }

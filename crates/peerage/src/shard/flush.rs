@@ -75,7 +75,10 @@ pub(crate) fn visit(cell: &Arc<Cell>, state: &mut State, routes: &Routes, now: I
         return true;
     }
     let left = flush(cell, state, routes, None, now, runs);
-    left != Left::Nothing || !state.needs.is_empty() || state.is_early() || state.session.close_reason().is_some()
+    left != Left::Nothing
+        || !state.needs.is_empty()
+        || state.earlier().is_some()
+        || state.session.close_reason().is_some()
 }
 
 fn transmit(

@@ -45,7 +45,7 @@ impl Association {
     /// Queues a message. It is copied once, into the packet in which it leaves.
     pub fn send(&mut self, now: Instant, id: ChannelId, kind: Kind, payload: Bytes) -> Result<(), SendError> {
         let (held, limit, max) = (self.sender.held(), self.config.send_buffer, self.max_message_size());
-        let has_room = self.has_room(payload.len());
+        let has_room = self.can_take(payload.len());
         let channel = self.channels.get_mut(id).ok_or(SendError::NotOpen)?;
         match channel.state {
             ChannelState::Closed => return Err(SendError::NotOpen),
@@ -75,7 +75,7 @@ impl Association {
 
     /// Whether a message of `len` bytes finds room in the send buffer now. One larger than the buffer goes when it is the
     /// only one.
-    pub fn has_room(&self, len: usize) -> bool {
+    pub fn can_take(&self, len: usize) -> bool {
         let held = self.sender.held();
         held == 0 || held + len + OVERHEAD <= self.config.send_buffer
     }
@@ -92,7 +92,7 @@ impl Association {
 
     /// Whether a SACK wants to leave at once, be it because reading has opened the window.
     pub fn owes_sack(&self) -> bool {
-        self.receiver.sack_is_due()
+        self.receiver.acks.is_due()
     }
 
     /// The next message of a channel, also after it was closed. Reading opens the receive window again.
