@@ -586,8 +586,8 @@ fn one_that_shakes_hands_with_us_although_we_have_begun_is_answered() {
 #[test]
 fn they_send_as_fast_as_they_can_to_one_who_takes_packets_in_batches() {
     const SIZE: usize = 16_000;
-    const COUNT: usize = 500;
-    let (max_send_buffer_size, per_stream_send_queue_limit) = (20 << 20, 20 << 20);
+    const COUNT: usize = 1200;
+    let (max_send_buffer_size, per_stream_send_queue_limit) = (40 << 20, 40 << 20);
     let options = Options { max_send_buffer_size, per_stream_send_queue_limit, ..Options::default() };
     let mut w = World::with(CLEAN, 1, options);
     w.us.connect(w.now);
@@ -598,7 +598,7 @@ fn they_send_as_fast_as_they_can_to_one_who_takes_packets_in_batches() {
         w.their_send(1, BINARY, pattern(n, SIZE), &SendOptions::default());
     }
     w.until("all messages", |w| w.ours.get(&id).is_some_and(|m| m.len() == COUNT));
-    // All packets of a moment make one batch on this link. One SACK for each batch makes it 52 s, eight make it 10 s.
+    // All packets of a moment make one batch on this link. One SACK for each batch makes it two minutes, eight make it 25 s.
     let took = w.now.since(begin);
-    assert!(took < Duration::from_millis(1200), "{took:?} for 8 MB at a round trip of 30 ms");
+    assert!(took < 3 * SECOND, "{took:?} for 19 MB at a round trip of 30 ms");
 }

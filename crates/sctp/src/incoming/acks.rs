@@ -14,9 +14,11 @@ use peerage_base::time::{Duration, Instant};
 /// SACKs for a batch.
 const MOST: u32 = 64;
 /// A batch that is large enough for its SACKs to cost something.
-const LARGE: u32 = 32;
+const LARGE: u32 = 8;
 /// Packets that may follow a single SACK of a sender that counts SACKs: four for that, the others for reasons of its own.
-const CLOCKED: u32 = 20;
+const CLOCKED: u32 = 7;
+/// Batches of no more than that in a row which show that the sender is one.
+const SHOWN: u8 = 4;
 /// Large batches before a single SACK is tried, at first, and at most when it was tried in vain.
 const FIRST_TRIAL: u16 = 64;
 const LAST_TRIAL: u16 = 16_384;
@@ -37,8 +39,8 @@ pub(crate) struct Point {
 enum Pace {
     /// No; it is tried after this many more large ones.
     Every { until_trial: u16 },
-    /// Yes, for this many by now.
-    Single { batches: u16 },
+    /// Yes, for this many by now, of which the last few were small.
+    Single { batches: u16, small: u8 },
 }
 
 #[derive(Debug)]
@@ -155,13 +157,14 @@ impl Acks {
     /// Decides by the size of a batch how the next one is answered.
     fn judge(&mut self) {
         self.pace = match self.pace {
-            Pace::Every { until_trial: 0 } => Pace::Single { batches: 0 },
+            Pace::Every { until_trial: 0 } => Pace::Single { batches: 0, small: 0 },
             Pace::Every { until_trial } => Pace::Every { until_trial: until_trial - u16::from(self.packets >= LARGE) },
-            Pace::Single { batches } if self.packets > CLOCKED => {
+            Pace::Single { batches, small } if self.packets > CLOCKED || small + 1 < SHOWN => {
                 if batches == PROVEN {
                     self.next_trial = FIRST_TRIAL;
                 }
-                Pace::Single { batches: (batches + 1).min(PROVEN) }
+                let small = if self.packets > CLOCKED { 0 } else { small + 1 };
+                Pace::Single { batches: (batches + 1).min(PROVEN), small }
             }
             Pace::Single { .. } => {
                 self.next_trial = (self.next_trial * 4).min(LAST_TRIAL);

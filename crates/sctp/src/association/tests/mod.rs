@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod loss;
 mod operations;
+mod partial;
 mod receiving;
 mod recovery;
 mod snap;

@@ -205,12 +205,13 @@ fn a_gap_within_a_batch_is_told_often_enough_for_those_who_count() {
 #[test]
 fn a_peer_that_sends_in_great_bursts_gets_one_sack_for_each() {
     let mut w = World::connected(Link::default(), 10);
-    let (_, all) = packets(&mut w, 64 * 100);
-    let counts: Vec<usize> = all.chunks(64).map(|batch| answers(&mut w, batch).len()).collect();
+    let (_, all) = packets(&mut w, 64 * 100 + 200);
+    let (large, small) = all.split_at(64 * 100);
+    let mut count = |batch: &[Vec<u8>]| answers(&mut w, batch).len();
+    let counts: Vec<usize> = large.chunks(64).map(&mut count).collect();
     assert!(counts[..64].iter().all(|n| *n == 32), "{counts:?}");
     assert!(counts[66..].iter().all(|n| *n == 1), "{counts:?}");
     // Small batches show nothing, or the contrary.
-    let (_, all) = packets(&mut w, 200);
-    let counts: Vec<usize> = all.chunks(10).map(|batch| answers(&mut w, batch).len()).collect();
-    assert!(counts[1..].iter().all(|n| *n == 5), "{counts:?}");
+    let counts: Vec<usize> = small.chunks_exact(6).map(&mut count).collect();
+    assert!(counts[..4].iter().all(|n| *n == 1) && counts[4..].iter().all(|n| *n == 3), "{counts:?}");
 }
