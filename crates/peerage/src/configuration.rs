@@ -120,8 +120,13 @@ pub struct Settings {
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB, as in Chromium.
     pub max_message_size: usize,
-    /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
+    /// Length of the largest datagram that is sent without asking, in bytes of UDP payload: what every path is to carry.
+    /// Kept within 576 to 9000. Default: 1200.
     pub max_datagram: usize,
+    /// Most bytes of UDP payload that a busy connection probes for, and uses once a probe has arrived (RFC 8899). Default:
+    /// `None`, what Ethernet carries: 1472 over IPv4, 1452 over IPv6. More is for networks of jumbo frames; `Some(0)` never
+    /// probes.
+    pub datagram_ceiling: Option<usize>,
 }
 
 impl Default for Settings {
@@ -155,6 +160,7 @@ impl Default for Settings {
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
             max_datagram: 1200,
+            datagram_ceiling: None,
         }
     }
 }

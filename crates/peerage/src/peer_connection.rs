@@ -292,6 +292,7 @@ impl Endpoint {
         config.sped = shared.settings.sped;
         config.key_log = shared.settings.key_log.is_some();
         config.max_datagram = shared.settings.max_datagram.clamp(576, 9000);
+        config.datagram_ceiling = shared.settings.datagram_ceiling;
         config.receive_window = shared.settings.receive_window;
         config.congestion = shared.settings.congestion;
         config.channel_share = shared.settings.channel_share;

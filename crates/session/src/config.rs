@@ -49,9 +49,12 @@ pub struct Config {
     pub sped: bool,
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
     pub ufrag_prefix: String,
-    /// Length of the largest datagram, in bytes of UDP payload. Default: 1200, which every path carries.
-    /// Kept within 548 to 60 000.
+    /// Length of the largest datagram that is sent without asking, in bytes of UDP payload: what every path is to carry.
+    /// Larger ones are sent once a probe has shown that they pass. Default: 1200. Kept within 548 to 60 000.
     pub max_datagram: usize,
+    /// Most bytes of UDP payload that are probed for (RFC 8899). Default: `None`, what Ethernet carries: 1472 over IPv4, 1452
+    /// over IPv6. At `max_datagram` or below, nothing is probed.
+    pub datagram_ceiling: Option<usize>,
     /// Unread bytes held before the peer must wait. Default: 4 MiB.
     pub receive_window: usize,
     /// Percentage of `receive_window` that one channel may hold unread. Default: 50.
@@ -83,6 +86,7 @@ impl Default for Config {
             sped: true,
             ufrag_prefix: String::new(),
             max_datagram: 1200,
+            datagram_ceiling: None,
             receive_window: 4 << 20,
             channel_share: 50,
             on_share_exceeded: OnShareExceeded::Stall,

@@ -163,7 +163,11 @@ impl Session {
         if self.data_agreed && self.secure.is_some() && !self.data_started {
             self.data_started = true;
             let remote_init = self.remote_init.take();
+            let rtt = self.path.rtt();
             let association = self.association_mut();
+            if let Some(rtt) = rtt {
+                association.hint_round_trip(rtt);
+            }
             match remote_init.map(|chunk| association.start_with(now, &chunk)) {
                 Some(Ok(())) => {}
                 _ => association.connect(now),

@@ -74,7 +74,7 @@ impl Session {
         if is_over {
             self.sped = None;
             if let Some(dtls) = &mut self.dtls {
-                dtls.set_mtu(self.path.max_datagram());
+                dtls.set_mtu(self.path.safe_datagram());
             }
         }
     }
@@ -106,7 +106,7 @@ impl Session {
 
     /// Longest packet that DTLS may make, in bytes: one that a check can carry, as long as checks do.
     pub(crate) fn handshake_mtu(&self) -> usize {
-        let max = self.path.max_datagram();
+        let max = self.path.safe_datagram();
         if self.sped.is_none() {
             return max;
         }

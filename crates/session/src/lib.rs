@@ -26,7 +26,6 @@ pub mod face;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod ice_server;
-pub mod path;
 pub mod relay;
 pub mod session;
 pub mod stats;
@@ -36,8 +35,10 @@ mod embedding;
 mod gather;
 mod memory;
 mod negotiate;
+mod path;
 mod quiet;
 mod relaying;
+mod run;
 mod sped;
 mod states;
 mod wrap;

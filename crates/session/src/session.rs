@@ -95,7 +95,7 @@ impl Session {
             pending: Pending::default(),
             gather: Gather::default(),
             relays: Vec::new(),
-            path: PathState::new(config.max_datagram),
+            path: PathState::new(&config),
             config,
             certificate,
             rng,
@@ -158,6 +158,7 @@ impl Session {
         if self.close_reason.is_some() {
             return;
         }
+        self.path.handle_timeout(now);
         self.relays_timeout(now);
         self.ice.handle_timeout(now);
         self.after_ice(now);
@@ -172,6 +173,7 @@ impl Session {
             let silent = association.stats().timeouts > before;
             self.after_sctp(now);
             if silent {
+                self.path.timed_out(now);
                 // Nothing came back for what was sent: the path is to prove itself sooner than consent asks for.
                 self.ice.hasten(now);
                 self.after_ice(now);
@@ -184,10 +186,8 @@ impl Session {
     ///
     /// One that is not writable gets no data until it is again; checks, which are small and rare, go on.
     pub fn handle_path(&mut self, now: Instant, path: Path, change: PathChange) {
-        if let PathChange::TooBig(bytes) = change
-            && self.path.selected() == Some(path)
-        {
-            self.path.too_big(bytes);
+        if let PathChange::TooBig(bytes) = change {
+            self.too_big(now, path, bytes);
         }
         match change {
             PathChange::Writable(0) if self.full.contains(&path) => return,
@@ -222,7 +222,10 @@ impl Session {
             return None;
         }
         let dtls = self.dtls.as_ref().and_then(|dtls| dtls.poll_timeout());
-        let sctp = self.association.as_ref().and_then(|association| association.poll_timeout());
+        let sctp = self.association.as_ref().and_then(|association| {
+            let paced = self.path.deadline().filter(|_| association.wants_budget());
+            earliest(association.poll_timeout(), paced)
+        });
         let dtls = earliest(dtls, self.embedding_deadline());
         earliest(earliest(self.ice.poll_timeout(), self.relays_deadline()), earliest(dtls, sctp))
     }
@@ -293,6 +296,7 @@ impl Session {
                 IceEvent::Claimed(path) => self.claim(now, path),
                 IceEvent::Released(path) => {
                     self.claimed.retain(|p| *p != path);
+                    self.path.forget(path);
                     self.release(path);
                 }
                 IceEvent::Need(id, need) => self.ice_need(id, need),
@@ -387,10 +391,7 @@ impl Session {
     }
 
     fn selected(&mut self, now: Instant, selected: Selected) {
-        let moved = self.path.select(Some(selected.path), selected.rtt);
-        if moved && let Some(association) = &mut self.association {
-            association.path_changed(now);
-        }
+        self.take_path(now, selected);
         if let Some(sped) = &mut self.sped {
             sped.select(now, selected.rtt);
         }
@@ -436,7 +437,7 @@ impl Session {
     pub(crate) fn close_transport(&mut self, now: Instant) {
         (self.dtls, self.secure, self.data_role) = (None, None, None);
         self.early.clear();
-        self.path.select(None, None);
+        self.path.clear();
         for path in core::mem::take(&mut self.claimed) {
             self.release(path);
         }

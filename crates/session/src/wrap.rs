@@ -1,7 +1,6 @@
-//! The wrapping of packets: SCTP in DTLS in datagrams, equal-sized datagrams in runs.
+//! The wrapping of packets, and what leaves before data: requests to relays, checks, the handshake.
 
 use peerage_base::datagram::Transmit;
-use peerage_base::ecn::Ecn;
 use peerage_base::framing::Framing;
 use peerage_base::path::Path;
 use peerage_base::slot::Slot;
@@ -31,7 +30,7 @@ pub(crate) enum Outer {
 
 impl Outer {
     /// Bytes before and behind a packet for `remote`.
-    fn overhead(self, relays: &[Relay], path: Path) -> (usize, usize) {
+    pub(crate) fn overhead(self, relays: &[Relay], path: Path) -> (usize, usize) {
         match self {
             Self::Plain => (0, 0),
             Self::Framed(framing) => framing.overhead(),
@@ -40,7 +39,7 @@ impl Outer {
     }
 
     /// Puts it around the packet, and says where that is to go; `None`: it is kept by the relay, or lost.
-    fn wrap(self, now: Instant, relays: &mut [Relay], path: Path, slot: &mut Slot<'_>) -> Option<Path> {
+    pub(crate) fn wrap(self, now: Instant, relays: &mut [Relay], path: Path, slot: &mut Slot<'_>) -> Option<Path> {
         match self {
             Self::Plain => Some(path),
             Self::Framed(framing) => framing.frame(slot).map(|()| path),
@@ -52,8 +51,8 @@ impl Outer {
 impl Session {
     /// What leaves first: requests to relays and checks, which are small and rare; then the handshake; then data.
     pub(crate) fn write(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        let max = self.path.max_datagram();
-        if buf.len() < max {
+        let max = self.path.safe_datagram();
+        if buf.len() < self.path.max_datagram().max(max) {
             return None;
         }
         if self.close_reason.is_some() {
@@ -73,12 +72,14 @@ impl Session {
         if !self.full.is_empty() && self.full.contains(&self.carrier(path)) {
             return None;
         }
-        let run = self.write_run(now, path, buf);
+        self.hear_of_path(now);
+        if let Some(transmit) = self.write_probe(now, path, buf) {
+            return Some(transmit);
+        }
+        let transmit = self.write_run(now, path, buf);
         // What has left may have emptied a buffer or completed the closing of a channel.
         self.after_sctp(now);
-        let (path, len, segment) = run?;
-        let dont_fragment = segment.is_some() || len <= max;
-        Some(Transmit { segment, dont_fragment, ..Transmit::single(path, len) })
+        transmit
     }
 
     /// After the end: the last words to the peer, and then to the relays.
@@ -88,12 +89,12 @@ impl Session {
             return Some(Transmit::single(path, len));
         }
         self.close_relays(now);
-        let (path, len) = self.write_relay_request(now, buf, self.path.max_datagram())?;
+        let (path, len) = self.write_relay_request(now, buf, self.path.safe_datagram())?;
         Some(Transmit::single(path, len))
     }
 
     fn write_check(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        let max = self.path.max_datagram();
+        let max = self.path.safe_datagram();
         loop {
             // Where it will go is known only once it is written, so there is room for any wrapping.
             let mut slot = Slot::new(buf, MAX_HEAD, MAX_TAIL, max);
@@ -152,7 +153,7 @@ impl Session {
     fn write_handshake(&mut self, now: Instant, path: Path, buf: &mut [u8]) -> Option<(Path, usize)> {
         let outer = self.outer(path);
         let (head, tail) = outer.overhead(&self.relays, path);
-        let mut slot = Slot::new(buf, head, tail, self.path.max_datagram());
+        let mut slot = Slot::new(buf, head, tail, self.path.safe_datagram());
         if let Some(words) = self.last_words.take() {
             slot.room().get_mut(..words.len())?.copy_from_slice(&words);
             slot.fill(words.len());
@@ -166,66 +167,5 @@ impl Session {
         let range = slot.range();
         buf.copy_within(range.clone(), 0);
         Some((path, range.len()))
-    }
-
-    /// Writes SCTP packets one behind the other, each sealed in place, until one is shorter than the first.
-    fn write_run(&mut self, now: Instant, path: Path, buf: &mut [u8]) -> Option<(Path, usize, Option<usize>)> {
-        if self.close_reason.is_some() {
-            return None;
-        }
-        let budget = self.path.budget(buf.len());
-        let outer = self.outer(path);
-        let (dtls, association) = (self.dtls.as_mut()?, self.association.as_mut()?);
-        if !dtls.is_connected() {
-            return None;
-        }
-        let overhead = dtls.overhead();
-        let (outer_head, outer_tail) = outer.overhead(&self.relays, path);
-        let (head, tail) = (outer_head + overhead.head, overhead.tail + outer_tail);
-        let wrapping = head + tail;
-        let mut max_packet = budget.max_packet - overhead.head - overhead.tail;
-        let (mut len, mut segment, mut failed, mut way) = (0, None, false, path);
-        for _ in 0..budget.max_segments {
-            let room = &mut buf[len..budget.bytes];
-            if room.len() < max_packet + wrapping {
-                break;
-            }
-            // Alone, a packet may be larger than the path: a chunk that was sized for another one cannot be cut again.
-            let limit = if segment.is_none() { usize::MAX } else { max_packet };
-            let mut slot = Slot::new(room, head, tail, limit);
-            let sctp = SctpBudget { bytes: budget.bytes - len, max_packet, safe_packet: max_packet };
-            if association.poll_transmit(now, &sctp, &mut slot).is_none() {
-                break;
-            }
-            let plain = slot.len();
-            if let Err(error) = dtls.seal(&mut slot) {
-                tracing::debug!(%error, "a packet was lost before it was sent");
-                failed = true;
-                break;
-            }
-            let Some(wrapped) = outer.wrap(now, &mut self.relays, path, &mut slot) else { break };
-            way = wrapped;
-            let packet = slot.range();
-            if packet.start > 0 {
-                // A header was shorter than announced; runs have no gaps.
-                room.copy_within(packet.clone(), 0);
-            }
-            len += packet.len();
-            match segment {
-                // Only full packets begin a run: a later one must not be longer than the first.
-                None if plain.abs_diff(max_packet) >= 4 => break,
-                None => {
-                    segment = Some(packet.len());
-                    max_packet = plain;
-                }
-                Some(size) if packet.len() < size => break,
-                Some(_) => {}
-            }
-        }
-        if failed {
-            // DTLS may have ended over it, which no later input would tell.
-            self.after_dtls(now, Ecn::NotEct, &mut []);
-        }
-        (len > 0).then(|| (way, len, segment.filter(|size| *size < len)))
     }
 }

@@ -65,13 +65,13 @@ impl Probe {
 
 impl Association {
     /// Writes a probe of `len` bytes, rounded down to a multiple of four, into the slot, and answers its length. `None` if
-    /// the association is not up, if the slot is too small, if `len` is below [`MIN_PROBE`], or while another probe is under
-    /// way.
+    /// the association is not up, if the slot is too small, or if `len` is below [`MIN_PROBE`]. A probe that is still under way
+    /// is forgotten.
     ///
     /// The packet must be sent with "don't fragment". [`poll_probe`](Self::poll_probe) tells what became of it.
     pub fn write_probe(&mut self, now: Instant, len: usize, slot: &mut Slot<'_>) -> Option<usize> {
         let len = len & !3;
-        if !self.state.may_send() || self.probe.waiting.is_some() || len > slot.max() || len < MIN_PROBE {
+        if !self.state.may_send() || len > slot.max() || len < MIN_PROBE {
             return None;
         }
         let (source, destination) = (self.config.local_port, self.config.remote_port);
@@ -84,7 +84,8 @@ impl Association {
         slot.fill(len);
         let patience = (3 * self.sender.rto.current()).max(MIN_PROBE_TIMER);
         let received = self.stats.packets_received;
-        self.probe.waiting = Some(Waiting { nonce, len, deadline: now + patience, received });
+        let waiting = Waiting { nonce, len, deadline: now + patience, received };
+        self.probe = Probe { waiting: Some(waiting), result: None };
         self.stats.packets_sent += 1;
         self.stats.bytes_sent += len as u64;
         Some(len)
