@@ -28,6 +28,8 @@ pub struct Stats {
     pub selected: Option<SelectedPair>,
     /// The latest round-trip time of the pair in use.
     pub rtt: Option<Duration>,
+    /// Bytes of UDP payload of the largest datagram that the pair in use is known to carry.
+    pub max_datagram: usize,
     /// What DTLS agreed on, once it has.
     pub security: Option<Security>,
     /// The data association, if there is one.
@@ -56,6 +58,7 @@ impl Session {
             pairs: self.ice.pairs().collect(),
             rtt: selected.and_then(|pair| pair.rtt),
             selected,
+            max_datagram: self.path.max_datagram(),
             security: self.secure.as_ref().map(Security::from),
             data: self.association.as_ref().map(|association| association.stats()),
         }

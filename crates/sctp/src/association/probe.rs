@@ -10,7 +10,7 @@ use crate::packet::{CHUNK_HEADER_LEN, HEADER_LEN, PacketWriter};
 use peerage_base::slot::Slot;
 use peerage_base::time::{Duration, Instant};
 
-/// Least time that a probe is waited for (RFC 8899 §5.1.1). Three retransmission timeouts, if that is longer.
+/// Least time that a probe is waited for (RFC 8899 §5.1.1). Four round trips, if that is longer.
 const MIN_PROBE_TIMER: Duration = Duration::from_secs(1);
 /// Least length of a probe, in bytes.
 pub const MIN_PROBE: usize = HEADER_LEN + CHUNK_HEADER_LEN + BODY_LEN + CHUNK_HEADER_LEN;
@@ -82,7 +82,7 @@ impl Association {
         let lacks_checksum = self.config.zero_checksum && self.peer.extensions.zero_checksum;
         let len = packet.finish(!lacks_checksum);
         slot.fill(len);
-        let patience = (3 * self.sender.rto.current()).max(MIN_PROBE_TIMER);
+        let patience = (4 * self.sender.rto.smoothed().unwrap_or_default()).max(MIN_PROBE_TIMER);
         let received = self.stats.packets_received;
         let waiting = Waiting { nonce, len, deadline: now + patience, received };
         self.probe = Probe { waiting: Some(waiting), result: None };
