@@ -8,6 +8,7 @@ mod limits;
 mod loss;
 mod operations;
 mod partial;
+mod path;
 mod receiving;
 mod recovery;
 mod snap;
