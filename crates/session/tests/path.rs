@@ -86,11 +86,12 @@ fn a_busy_connection_uses_what_ethernet_carries_and_an_idle_one_asks_for_nothing
         let other = duo.incoming(B);
         duo.peer_mut(B).inbox.clear();
         duo.expect(B, other, &sent, 60 * SEC);
-        assert_eq!(stats(&duo, A).max_datagram, most);
+        // A timeout may have cast doubt on it, which a probe settles.
+        assert!(duo.until(3 * SEC, |duo| stats(duo, A).max_datagram == most));
         assert_eq!(stats(&duo, B).max_datagram, 1200, "it has sent little");
         let after = stats(&duo, A).traffic;
         let mean = (after.bytes_sent - before.bytes_sent) / (after.packets_sent - before.packets_sent);
-        assert!(mean > 1350, "{mean} bytes per datagram");
+        assert!(mean > 1300, "{mean} bytes per datagram");
     }
 }
 
