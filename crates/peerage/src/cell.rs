@@ -87,6 +87,8 @@ pub(crate) struct ChannelWaiters {
     pub(crate) changed: Notify,
     /// Buffered bytes at which the channel counts as drained.
     pub(crate) low_threshold: AtomicUsize,
+    /// The channel was closed for what it held unread.
+    pub(crate) overrun: AtomicBool,
 }
 
 impl Cell {
@@ -199,6 +201,7 @@ impl State {
             Event::ChannelOpen(id) | Event::ChannelBufferedAmountLow(id) | Event::ChannelClosing(id) => {
                 self.with_waiters(id, |waiters| waiters.changed.notify_waiters());
             }
+            Event::ChannelShareExceeded(id) => self.waiters(id).overrun.store(true, Ordering::Relaxed),
             Event::ChannelClosed(id) => {
                 self.with_waiters(id, |waiters| {
                     waiters.readable.notify_waiters();

@@ -111,7 +111,8 @@ pub struct Settings {
     /// Percentage of `receive_window` that one channel may hold unread, because all channels of a connection share its
     /// one window. Default: 50. Kept within 1 to 100.
     pub channel_share: u8,
-    /// What becomes of a channel that holds more than its share. Default: all channels wait until it is read.
+    /// What becomes of a channel that holds more than its share. Default: all channels wait until it is read, as in
+    /// browsers. Otherwise it is closed, which [`DataChannel::error`](crate::DataChannel::error) tells.
     pub on_share_exceeded: OnShareExceeded,
     /// What decides how fast data channels send. Default: [`CongestionControl::Bbr`], which keeps queues short and does not
     /// mind random loss; CUBIC competes as TCP does.

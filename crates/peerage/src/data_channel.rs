@@ -231,6 +231,15 @@ impl DataChannel {
         self.until(|channel| (channel.ready_state() == DataChannelState::Closed).then_some(())).await;
     }
 
+    /// Why this side closed the channel of its own accord; `None` if it did not.
+    ///
+    /// `Operation`: more of it lay unread than [`Settings::channel_share`](crate::Settings::channel_share) allows where
+    /// [`OnShareExceeded::CloseChannel`](crate::configuration::OnShareExceeded::CloseChannel) is set.
+    pub fn error(&self) -> Option<Error> {
+        let overrun = self.waiters.overrun.load(Ordering::Relaxed);
+        overrun.then(|| Error::new(ErrorKind::Operation, "the channel held more unread than its share"))
+    }
+
     /// Waits until at most [`buffered_amount_low_threshold`](Self::set_buffered_amount_low_threshold) bytes are unsent,
     /// or the channel is closed.
     pub async fn buffered_amount_low(&self) {
