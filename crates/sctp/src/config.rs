@@ -119,10 +119,10 @@ pub enum CongestionControl {
     /// A model of the path: rate and least round trip (the ideas of BBR version 3, draft-ietf-ccwg-bbr). 99 % of the line
     /// whether none or 1 % of the packets are lost, with a tenth of a product in the queue. Of a line shared with CUBIC or
     /// TCP it gets between 0.35 and 0.55.
+    #[default]
     Bbr,
     /// CUBIC with HyStart++ (RFC 9438, RFC 9406), paced: what TCP does. It fills whatever queue there is, and random loss
     /// of 0.1 % leaves it 5 % of the line, of 1 % 1.4 %.
-    #[default]
     Cubic,
 }
 

@@ -30,7 +30,6 @@ pub(crate) trait Controller {
     fn timed_out(&mut self, now: Instant, in_flight: usize);
 
     /// The latest loss episode turned out to be reordering or delay: its cut is taken back.
-    #[allow(dead_code, reason = "loss detection has yet to tell")]
     fn spurious(&mut self, now: Instant);
 
     /// Bytes that may be in flight.

@@ -64,7 +64,6 @@ impl Bounds {
         self.saved = (self.high, self.low, self.bandwidth);
     }
 
-    #[allow(dead_code, reason = "loss detection has yet to tell")]
     pub(super) fn restore(&mut self) {
         let (high, low, bandwidth) = self.saved;
         self.high = self.high.max(high);
