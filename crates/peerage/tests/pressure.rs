@@ -5,9 +5,18 @@ mod common;
 use std::time::Duration;
 
 use common::{connect, endpoint, endpoint_with, within};
-use peerage::{ErrorKind, Message};
+use peerage::{DataChannel, ErrorKind, Message};
 
 const MESSAGE: usize = 16 << 10;
+
+/// Sends until there is no room, and has not been for a while: the pace of the path makes some more.
+async fn fill(channel: &DataChannel) {
+    let mut refused = 0;
+    while refused < 50 {
+        refused = if channel.try_send(vec![0xFF; MESSAGE]).is_ok() { 0 } else { refused + 1 };
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
 
 /// The receiver reads nothing at first, so that all windows and the buffer are full and everybody waits.
 #[tokio::test]
@@ -17,9 +26,7 @@ async fn senders_that_wait_get_room_in_turn_and_a_cancelled_one_is_left_out() {
     let left = endpoint_with(|settings| settings.send_buffer = 64 << 10);
     let right = endpoint_with(|settings| settings.receive_window = 64 << 10);
     let pair = within(connect(&left, &right)).await;
-    while pair.at_a.try_send(vec![0xFF; MESSAGE]).is_ok() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    fill(&pair.at_a).await;
     let cancelled = pair.at_a.send(vec![0xEE; MESSAGE]);
     assert!(tokio::time::timeout(Duration::from_millis(20), cancelled).await.is_err());
     let mut tasks = Vec::new();
@@ -62,9 +69,7 @@ async fn those_who_wait_for_room_learn_that_the_channel_closed() {
     let left = endpoint_with(|settings| settings.send_buffer = 64 << 10);
     let right = endpoint_with(|settings| settings.receive_window = 64 << 10);
     let pair = within(connect(&left, &right)).await;
-    while pair.at_a.try_send(vec![0; MESSAGE]).is_ok() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    fill(&pair.at_a).await;
     let waiting: Vec<_> = (0..3)
         .map(|_| {
             let channel = pair.at_a.clone();

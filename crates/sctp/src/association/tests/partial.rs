@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::chunk;
+use crate::config::CongestionControl;
 use crate::packet::Packet;
 
 const MESSAGES: usize = 600;
 
 fn load(seed: u64) -> (World, [ChannelId; 4]) {
-    let config = Config { send_buffer: 300_000, ..Config::default() };
+    // The line has no rate of its own: a window that falls with each loss makes it narrow.
+    let config = Config { send_buffer: 300_000, congestion: CongestionControl::Cubic, ..Config::default() };
     let link = Link { loss: 0.03, delay: Duration::from_millis(40), ..Link::default() };
     let mut w = World::with(link, seed, [config, Config::default()]);
     w.connect();

@@ -67,7 +67,7 @@ fn a_lone_loss_is_repaired_without_a_timeout() {
     let mut w = World::connected(Link::default(), 4);
     let id = w.open(0, ChannelInit::new("x"));
     w.settle(MINUTE);
-    w.filter = |n, to, packet| to == 1 && packet.len() > 1000 && n % 37 == 0;
+    w.filter = |n, to, packet| to == 1 && packet.len() > 1000 && n % 40 == 0;
     for n in 0..20 {
         w.send(0, id, pattern(n, 50_000));
     }
