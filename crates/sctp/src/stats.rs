@@ -36,6 +36,8 @@ pub struct Stats {
     pub congestion_marks_told: u64,
     /// Congestion window in bytes.
     pub congestion_window: usize,
+    /// Bytes per second at which packets with user data may leave; `None` before a round trip is known.
+    pub pacing_rate: Option<u64>,
     /// Bytes sent and not yet acknowledged.
     pub in_flight: usize,
     /// Receive window that the peer announced last, in bytes.

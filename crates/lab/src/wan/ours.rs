@@ -304,7 +304,7 @@ impl Bulk for Peer {
             again: data.retransmissions,
             timeouts: data.timeouts,
             window: data.congestion_window,
-            rate: None,
+            rate: data.pacing_rate,
             in_flight: data.in_flight,
             rtt: data.round_trip,
             datagram: self.datagram,

@@ -199,6 +199,7 @@ impl Association {
     pub fn stats(&self) -> Stats {
         Stats {
             congestion_window: self.sender.congestion.window(),
+            pacing_rate: self.pacing_rate().map(|rate| rate.0),
             in_flight: self.sender.flight.in_flight(),
             peer_window: self.sender.peer_window,
             round_trip: self.sender.rto.smoothed(),

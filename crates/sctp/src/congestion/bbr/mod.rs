@@ -27,6 +27,9 @@ const MIN_PACKETS: usize = 4;
 const MIN_RATE: u64 = 4000;
 /// Gains are in hundredths.
 const UNIT: u64 = 100;
+/// A flight of so much of what fills the pipe keeps it busy until its last packet is acknowledged, whatever the application
+/// does meanwhile; in hundredths.
+const FULL: u64 = 125;
 /// The rate is kept this much below the one measured, lest rounding build a queue.
 const MARGIN: u64 = 99;
 
@@ -176,6 +179,7 @@ impl Bbr {
     fn bound(&self) -> usize {
         let high = match self.state {
             State::Down | State::Cruise | State::ProbeRtt => self.headroom(),
+            State::Up => usize::MAX,
             _ => self.bounds.high,
         };
         let bound = high.min(self.bounds.low);
@@ -197,7 +201,8 @@ impl Controller for Bbr {
         if ack.bytes > 0 {
             self.timeouts = 0;
         }
-        let round = self.model.update(ack, self.model.bandwidth(), self.window, self.round_trip.least());
+        let full = self.inflight(FULL);
+        let round = self.model.update(ack, full, self.window, self.round_trip.least());
         self.round_trip.update(ack, round);
         self.note_losses(ack, round);
         match self.state {

@@ -35,7 +35,9 @@ pub(super) struct Round {
 }
 
 impl Model {
-    pub(super) fn update(&mut self, ack: &Ack, bandwidth: u64, window: usize, least: Option<u64>) -> Round {
+    /// Takes a sample. A flight of `full` bytes at least fills the pipe.
+    pub(super) fn update(&mut self, ack: &Ack, full: usize, window: usize, least: Option<u64>) -> Round {
+        let bandwidth = self.bandwidth();
         let Some(sample) = &ack.rate else { return Round { ended: false, app_limited: false } };
         let far = ack.now.since(self.round_began).as_nanos() >= u128::from(LEAST_ROUND);
         let ended = sample.prior_delivered >= self.round_end && (far || least.is_some_and(|l| l >= LEAST_ROUND));
@@ -49,11 +51,13 @@ impl Model {
         let rate = u64::try_from(u128::from(sample.delivered) * 1_000_000_000 / nanos).unwrap_or(u64::MAX);
         self.this_round = self.this_round.max(rate);
         self.this_round_delivered = self.this_round_delivered.max(u32::try_from(sample.delivered).unwrap_or(u32::MAX));
-        if !sample.app_limited || rate >= self.bandwidth() {
+        // A buffer that losses fill limits the application round after round, though the pipe is full.
+        let app_limited = sample.app_limited && sample.in_flight_at_send < full;
+        if !app_limited || rate >= self.bandwidth() {
             self.bandwidth[1] = self.bandwidth[1].max(rate);
         }
         self.update_extra(ack, bandwidth, window, ended);
-        Round { ended, app_limited: sample.app_limited }
+        Round { ended, app_limited }
     }
 
     /// A cycle of probing is over: what the one before the last measured is forgotten.

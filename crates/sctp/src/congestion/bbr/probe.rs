@@ -9,6 +9,8 @@ use peerage_base::time::{Duration, Instant};
 const MOST_ROUNDS: u32 = 63;
 /// Rounds of probing before its effect can be judged: what the first one acknowledges left before.
 const UP_ROUNDS: u32 = 2;
+/// Rounds of probing at most where a queue stands.
+const MOST_UP_ROUNDS: u32 = 5;
 /// Rounds of draining at most. A queue that others keep up does not drain, and rounds at less than the rate cost the share.
 const DOWN_ROUNDS: u32 = 2;
 /// Rounds per cycle in which a queue that others keep up makes the rate fall beyond the share.
@@ -25,8 +27,6 @@ pub(super) struct Cycle {
     settling: u8,
     /// Rounds in which the rate fell by what drains a queue.
     drained: u8,
-    /// Bytes by which the bound on the flight rises per round of probing, doubled each round.
-    raise: usize,
     /// The round that ends next is the first of draining, and its samples still those of probing.
     fresh: bool,
 }
@@ -64,7 +64,6 @@ impl Bbr {
             rounds: 0,
             settling: 0,
             drained: 0,
-            raise: 0,
             fresh: true,
         };
     }
@@ -127,10 +126,6 @@ impl Bbr {
     fn enter_up(&mut self) {
         self.state = State::Up;
         self.cycle.rounds = 0;
-        self.cycle.raise = match self.bounds.high {
-            usize::MAX => 0,
-            high => (high / 16).max(self.packet),
-        };
         self.plateau.restart();
     }
 
@@ -140,8 +135,14 @@ impl Bbr {
             self.enter_down(ack);
             return;
         }
-        self.raise_high(ack, round);
-        if !round.ended || self.cycle.rounds < UP_ROUNDS {
+        self.raise_high(ack);
+        if !round.ended {
+            return;
+        }
+        // Whoever has little of a link that others fill gains in proportion for as long as this goes on, and whoever has
+        // most of it gains nothing: so shares become equal within a few probes.
+        let rises = self.plateau.rises(self.model.latest) && self.cycle.rounds < MOST_UP_ROUNDS;
+        if self.cycle.rounds < UP_ROUNDS || rises {
             return;
         }
         let queued = ack.in_flight > self.inflight(125).saturating_add(self.slack());
@@ -150,17 +151,12 @@ impl Bbr {
         }
     }
 
-    /// The flight reached its bound and nothing happened: the bound rises, ever faster.
-    fn raise_high(&mut self, ack: &Ack, round: Round) {
-        if self.bounds.high == usize::MAX {
-            return;
-        }
-        if round.ended {
-            self.cycle.raise = self.cycle.raise.saturating_mul(2).min(self.bounds.high);
-        }
-        if ack.in_flight_before.saturating_add(self.packet) >= self.bounds.high {
-            let share = ack.bytes as u128 * self.cycle.raise as u128 / self.window.max(1) as u128;
-            self.bounds.high = self.bounds.high.saturating_add(usize::try_from(share).unwrap_or(usize::MAX));
+    /// More than the bound is in flight, and nothing happened: the bound was too low. While probing it does not hold, as the
+    /// rate rises by so little that the first losses come in time to stop it. A bound that rose slower, by losses that
+    /// others caused, would keep a flow small for minutes.
+    fn raise_high(&mut self, ack: &Ack) {
+        if self.bounds.high < ack.in_flight_before {
+            self.bounds.high = ack.in_flight_before;
         }
     }
 }

@@ -9,6 +9,10 @@ const PLATEAU_ROUNDS: u8 = 3;
 /// Growth per round that counts, in hundredths.
 const GROWTH: u64 = 125;
 
+/// Growth per round of probing that shows that others give way, in hundredths: of half of a link, one round of probing
+/// gains 11 %, the next 5 %.
+const RISE: u64 = 113;
+
 /// Whether delivery still grows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plateau {
@@ -22,6 +26,12 @@ impl Plateau {
     pub(super) fn restart(&mut self) {
         self.rate = 0;
         self.rounds = 0;
+    }
+
+    /// At the end of a round of probing: whether more arrives than in the round before, beyond what chance does.
+    pub(super) fn rises(&mut self, rate: u64) -> bool {
+        let before = core::mem::replace(&mut self.rate, rate);
+        before > 0 && rate >= before.saturating_mul(RISE) / UNIT
     }
 
     /// At the end of a round: whether the rate has stopped growing, given how many rounds that takes.
