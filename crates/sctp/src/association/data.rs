@@ -42,15 +42,13 @@ impl Association {
         }
         let tsn = data.header.tsn;
         let arrival = self.receiver.tracker.look_up(tsn);
-        // There was room for what fills a gap when it was sent, and what was taken since cannot be read without it.
-        let is_awaited = !self.receiver.tracker.highest().next().before(tsn);
         match arrival {
             Arrival::Duplicate => {
                 self.stats.duplicates_received += 1;
                 self.receiver.tracker.note_duplicate(tsn);
                 self.receiver.sack_now();
             }
-            Arrival::Next | Arrival::BeyondGap if self.has_room(&data, is_awaited) => {
+            Arrival::Next | Arrival::BeyondGap if self.has_room(&data, arrival == Arrival::Next) => {
                 self.take_data(&data);
             }
             Arrival::Next | Arrival::BeyondGap | Arrival::OutOfReach => {
@@ -86,10 +84,10 @@ impl Association {
 
     /// Whether a chunk may be taken: not on a stream that no channel has if such streams hold as much as one channel may. An
     /// OPEN that is missing comes in its place then, and what was not taken comes again.
-    fn has_room(&self, data: &Data<'_>, is_awaited: bool) -> bool {
+    fn has_room(&self, data: &Data<'_>, is_next: bool) -> bool {
         let header = &data.header;
         let is_early = || header.ppid != Ppid::DCEP && self.channels.on_stream(header.stream).is_none();
-        self.receiver.has_room(is_awaited) && !(self.receiver.is_full_of_early() && is_early())
+        self.receiver.has_room(is_next) && !(self.receiver.is_full_of_early() && is_early())
     }
 
     fn take_data(&mut self, data: &Data<'_>) {

@@ -174,8 +174,8 @@ impl Receiver {
     }
 
     /// Whether a chunk may be taken.
-    pub(crate) fn has_room(&self, is_awaited: bool) -> bool {
-        self.window.has_room(self.held(), is_awaited)
+    pub(crate) fn has_room(&self, is_next: bool) -> bool {
+        self.window.has_room(self.held(), is_next)
     }
 
     /// Whether streams without a channel hold as much as one channel may.

@@ -88,9 +88,9 @@ impl Window {
         self.announced < self.size / 2 && self.free(held) >= self.announced + self.size / 8
     }
 
-    /// Whether a chunk may be taken. Those waited for may go beyond the window a little, as they may be what frees it.
-    pub(crate) fn has_room(&self, held: usize, is_awaited: bool) -> bool {
-        let slack = if is_awaited { self.size / 8 } else { 0 };
+    /// Whether a chunk may be taken. The one waited for next may go beyond the window a little, as it may be what frees it.
+    pub(crate) fn has_room(&self, held: usize, is_next: bool) -> bool {
+        let slack = if is_next { self.size / 8 } else { 0 };
         held < self.size + slack
     }
 
