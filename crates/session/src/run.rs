@@ -162,13 +162,15 @@ fn write_packets(
     let mut written = Written { path, len: 0, segment: None, datagrams: 0, full: 0, failed: false };
     let before = association.paced_bytes();
     let full = budget.max_packet;
+    // Length of the packets of the run, before sealing.
+    let mut each = full;
     for _ in 0..MAX_SEGMENTS {
         let room = &mut buf[written.len..];
         if room.len() < full + wrapping.head + wrapping.tail {
             break;
         }
         // Alone, a packet may be larger than the path: a chunk that was sized for another one cannot be cut again.
-        let limit = if written.segment.is_none() { usize::MAX } else { full };
+        let limit = if written.segment.is_none() { usize::MAX } else { each };
         let mut slot = Slot::new(room, wrapping.head, wrapping.tail, limit);
         let paced = usize::try_from(association.paced_bytes() - before).unwrap_or(usize::MAX);
         let budget = Budget { bytes: budget.bytes.saturating_sub(paced), ..budget };
@@ -192,11 +194,15 @@ fn write_packets(
         written.datagrams += 1;
         written.full += u32::from(plain == full);
         match written.segment {
-            // Only full packets begin a run: a later one must not be longer than the first.
-            None if plain != full => break,
-            None => written.segment = Some(packet.len()),
+            None if plain > full => break,
+            None => (written.segment, each) = (Some(packet.len()), plain),
             Some(size) if packet.len() < size => break,
             Some(_) => {}
+        }
+        // A later packet must not be longer than the first: one that is not full leads a run of messages like its own, but
+        // none is cut for that.
+        if each < full && !association.next_fits(each) {
+            break;
         }
     }
     written

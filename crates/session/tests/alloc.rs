@@ -27,6 +27,8 @@ struct Pair {
     buf: Box<[u8]>,
     received: u64,
     packets: u64,
+    /// Packets of the longest run.
+    longest: usize,
 }
 
 impl Pair {
@@ -53,7 +55,7 @@ impl Pair {
                 }
             }
         }
-        let mut pair = Self { now, ends, buf: vec![0; RUN].into(), received: 0, packets: 0 };
+        let mut pair = Self { now, ends, buf: vec![0; RUN].into(), received: 0, packets: 0, longest: 0 };
         for _ in 0..500 {
             pair.exchange();
         }
@@ -69,6 +71,7 @@ impl Pair {
             let (sender, receiver) = if from == 0 { (a, b) } else { (b, a) };
             let path = Path { local: LocalId(0), remote: address(from) };
             while let Some(transmit) = sender.poll_transmit(self.now, &mut self.buf) {
+                self.longest = self.longest.max(transmit.len / transmit.segment.unwrap_or(transmit.len));
                 let run = &mut self.buf[..transmit.len];
                 for payload in run.chunks_mut(transmit.segment.unwrap_or(transmit.len)) {
                     self.packets += 1;
@@ -172,5 +175,15 @@ fn a_packet_costs_hardly_an_allocation_and_none_for_its_protection() {
         println!("{len} bytes a message: {cost:.3} allocations per packet");
         // Arenas, growing messages, acknowledgements.
         assert!(cost < 0.35, "{cost}");
+    }
+}
+
+#[test]
+fn messages_that_fill_no_packet_leave_in_runs_as_well() {
+    // One to a packet, two, and more than one with a rest.
+    for len in [1000, 600, 2000, 50_000] {
+        let (mut pair, id) = Pair::connected();
+        pair.transfer(id, len, (1_000_000 / len * len) as u64);
+        assert!(pair.longest >= if len == 2000 { 2 } else { 20 }, "{len} bytes a message: runs of {}", pair.longest);
     }
 }

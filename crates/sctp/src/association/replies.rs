@@ -45,6 +45,10 @@ impl Replies {
         self.waiting.as_mut()?.packets.pop_front()
     }
 
+    pub(crate) fn has_packet(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| !waiting.packets.is_empty())
+    }
+
     pub(crate) fn first_chunk(&self) -> Option<&[u8]> {
         self.waiting.as_ref()?.chunks.front().map(Vec::as_slice)
     }

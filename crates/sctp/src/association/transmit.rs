@@ -8,7 +8,7 @@ use crate::chunk::{self, forward_tsn, sack};
 use crate::congestion::Controller;
 use crate::numbers::Tag;
 use crate::outgoing::flight::chunk::{Abandoned, Chunk, Limit};
-use crate::packet::{CHUNK_HEADER_LEN, PacketWriter, padded};
+use crate::packet::{CHUNK_HEADER_LEN, HEADER_LEN, PacketWriter, padded};
 use peerage_base::serial::Serial;
 use peerage_base::slot::Slot;
 use peerage_base::time::Instant;
@@ -41,6 +41,18 @@ impl Association {
         let flight = &self.sender.flight;
         let regardless = flight.has_lost() || flight.probe_is_due() || can_probe;
         self.has_data_to_send() && (regardless || self.sender.peer_room() > 0)
+    }
+
+    /// Whether the next packet is one of new data that begins with what is left of a message, whole, even if it may have no
+    /// more than `limit` bytes.
+    pub fn next_fits(&mut self, limit: usize) -> bool {
+        let sender = &self.sender;
+        let is_new = !self.replies.has_packet() && !sender.flight.has_lost() && sender.window_is_open();
+        if !is_new || !self.state.may_send() {
+            return false;
+        }
+        let front = self.scheduler.current().and_then(|id| self.channels.get(id)?.queue.front());
+        front.is_some_and(|front| HEADER_LEN + padded(DATA_HEADER_LEN + front.payload.len()) <= limit)
     }
 
     fn write_packet(&mut self, now: Instant, budget: &Budget, room: &mut [u8]) -> Option<usize> {
