@@ -200,8 +200,8 @@ fn write_packets(
             Some(_) => {}
         }
         // A later packet must not be longer than the first: one that is not full leads a run of messages like its own, but
-        // none is cut for that.
-        if each < full && !association.next_fits(each) {
+        // none is cut for that, and none waits that would have fitted beside it.
+        if each < full && (2 * each <= full || !association.next_fits(each)) {
             break;
         }
     }

@@ -48,7 +48,7 @@ impl Association {
     pub fn next_fits(&mut self, limit: usize) -> bool {
         let sender = &self.sender;
         let is_new = !self.replies.has_packet() && !sender.flight.has_lost() && sender.window_is_open();
-        if !is_new || !self.state.may_send() {
+        if !is_new || sender.flight.probe_is_due() || sender.peer_room() < limit || !self.state.may_send() {
             return false;
         }
         let front = self.scheduler.current().and_then(|id| self.channels.get(id)?.queue.front());
