@@ -4,7 +4,7 @@ mod common;
 
 use bytes::Bytes;
 use common::{A, B, Duo, MS, SEC, Setup, local, messages};
-use peerage_base::path::LocalId;
+use peerage_base::path::{LocalId, Path, PathChange};
 use peerage_base::time::Duration;
 use peerage_session::event::{ConnectionState, Event, IceConnectionState};
 use peerage_session::face::{ChannelId, ChannelInit, ChannelState};
@@ -234,6 +234,27 @@ fn another_address_takes_over_when_one_goes_away() {
     let second = duo.peer(A).session.stats().selected.unwrap().local_address;
     assert_ne!(first, second);
     assert!(duo.are_connected());
+}
+
+#[test]
+fn a_transport_that_is_full_gets_no_data_until_it_is_writable_and_checks_go_on() {
+    let (mut duo, id) = Duo::connected(Setup::new(19, fixtures::lan()));
+    let remote = duo.peer(A).session.stats().selected.unwrap().remote_address;
+    let path = Path { local: LocalId(0), remote };
+    let now = duo.now();
+    duo.session(A).handle_path(now, path, PathChange::Writable(0));
+    let sent = messages(200_000, 50_000, 9);
+    sent.iter().for_each(|m| duo.send(A, id, m.clone()));
+    let before = duo.peer(A).session.stats();
+    duo.run(10 * SEC);
+    let after = duo.peer(A).session.stats();
+    assert_eq!(after.data.unwrap().packets_sent, before.data.unwrap().packets_sent);
+    assert!(after.traffic.packets_sent > before.traffic.packets_sent, "consent is asked for all the same");
+    assert!(duo.are_connected());
+    let now = duo.now();
+    duo.session(A).handle_path(now, path, PathChange::Writable(1));
+    let other = duo.incoming(B);
+    duo.expect(B, other, &sent, 10 * SEC);
 }
 
 #[test]

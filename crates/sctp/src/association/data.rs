@@ -12,6 +12,7 @@ use crate::incoming::inbox::Unread;
 use crate::incoming::reassembly::Refusal;
 use crate::incoming::streams::Complete;
 use crate::incoming::tracker::Arrival;
+use crate::incoming::window::Waited;
 use crate::message::{Kind, Message};
 use crate::numbers::{Ppid, Ssn, StreamId};
 use bytes::Bytes;
@@ -42,13 +43,18 @@ impl Association {
         }
         let tsn = data.header.tsn;
         let arrival = self.receiver.tracker.look_up(tsn);
+        let waited = match arrival {
+            Arrival::Next => Waited::First,
+            _ if tsn.before(self.receiver.tracker.highest()) => Waited::Gap,
+            _ => Waited::No,
+        };
         match arrival {
             Arrival::Duplicate => {
                 self.stats.duplicates_received += 1;
                 self.receiver.tracker.note_duplicate(tsn);
                 self.receiver.sack_now();
             }
-            Arrival::Next | Arrival::BeyondGap if self.has_room(&data, arrival == Arrival::Next) => {
+            Arrival::Next | Arrival::BeyondGap if self.has_room(&data, waited) => {
                 self.take_data(&data);
             }
             Arrival::Next | Arrival::BeyondGap | Arrival::OutOfReach => {
@@ -84,10 +90,10 @@ impl Association {
 
     /// Whether a chunk may be taken: not on a stream that no channel has if such streams hold as much as one channel may. An
     /// OPEN that is missing comes in its place then, and what was not taken comes again.
-    fn has_room(&self, data: &Data<'_>, is_next: bool) -> bool {
+    fn has_room(&self, data: &Data<'_>, waited: Waited) -> bool {
         let header = &data.header;
         let is_early = || header.ppid != Ppid::DCEP && self.channels.on_stream(header.stream).is_none();
-        self.receiver.has_room(is_next) && !(self.receiver.is_full_of_early() && is_early())
+        self.receiver.has_room(waited) && !(self.receiver.is_full_of_early() && is_early())
     }
 
     fn take_data(&mut self, data: &Data<'_>) {

@@ -5,7 +5,7 @@ use crate::incoming::acks::Acks;
 use crate::incoming::inbox::Unread;
 use crate::incoming::reassembly::Reassembly;
 use crate::incoming::tracker::Tracker;
-use crate::incoming::window::Window;
+use crate::incoming::window::{Waited, Window};
 use crate::numbers::{StreamId, Tsn};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -174,8 +174,8 @@ impl Receiver {
     }
 
     /// Whether a chunk may be taken.
-    pub(crate) fn has_room(&self, is_next: bool) -> bool {
-        self.window.has_room(self.held(), is_next)
+    pub(crate) fn has_room(&self, waited: Waited) -> bool {
+        self.window.has_room(self.held(), waited)
     }
 
     /// Whether streams without a channel hold as much as one channel may.

@@ -101,9 +101,10 @@ impl Sender {
     }
 
     /// Plans a probe for the time at which an acknowledgement is overdue, T3's at the latest (RFC 8985 §7.2). A peer whose
-    /// window is closed has been asked already, by the data that it had no room for; T3 asks again.
+    /// window is closed has been asked already, by the data that it had no room for; T3 asks again. Unless it waits for what
+    /// was lost to read what it has.
     pub(crate) fn plan_probe(&mut self, now: Instant) {
-        if self.peer_window == 0 {
+        if self.peer_window == 0 && !self.flight.has_gaps() {
             self.flight.cancel_probe();
             return;
         }

@@ -13,6 +13,17 @@ const ROUNDS: u32 = 4;
 const UNKNOWN_ROUND: Duration = Duration::from_millis(100);
 const LEAST_ROUND: Duration = Duration::from_millis(10);
 
+/// What a chunk is waited for as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// The next one.
+    First,
+    /// One that is missing before what has arrived.
+    Gap,
+    /// None of these.
+    No,
+}
+
 #[derive(Debug)]
 pub(crate) struct Window {
     most: usize,
@@ -88,9 +99,14 @@ impl Window {
         self.announced < self.size / 2 && self.free(held) >= self.announced + self.size / 8
     }
 
-    /// Whether a chunk may be taken. The one waited for next may go beyond the window a little, as it may be what frees it.
-    pub(crate) fn has_room(&self, held: usize, is_next: bool) -> bool {
-        let slack = if is_next { self.size / 8 } else { 0 };
+    /// Whether a chunk may be taken. Those waited for may go beyond the window a little: there was room for them when they were
+    /// sent, and what they are missing from cannot be read without them. The first may go furthest, as it frees the rest.
+    pub(crate) fn has_room(&self, held: usize, waited: Waited) -> bool {
+        let slack = match waited {
+            Waited::First => self.size / 8,
+            Waited::Gap => self.size / 16,
+            Waited::No => 0,
+        };
         held < self.size + slack
     }
 

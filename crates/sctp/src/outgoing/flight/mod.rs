@@ -207,6 +207,11 @@ impl Flight {
         later
     }
 
+    /// Whether something has arrived beyond what is missing.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.ring.acked > 0
+    }
+
     /// Plans a probe at `at` if one may be sent (RFC 8985 §7.2), instead of what was planned.
     pub(crate) fn plan_probe(&mut self, at: Instant) {
         let waits = self.ring.in_flight > 0 && self.rack.deadline.is_none();
