@@ -58,6 +58,8 @@ struct World {
     sent: u64,
     /// Packets that the loss under way still takes.
     burst: u32,
+    /// Whether the applications read what arrives: ours, theirs.
+    reads: [bool; 2],
     events: Vec<Event>,
     ours: BTreeMap<ChannelId, Vec<(Kind, Bytes)>>,
     their_events: Vec<SocketEvent>,
@@ -69,12 +71,16 @@ impl World {
         Self::with(link, seed, Options::default())
     }
 
-    fn with(link: Link, seed: u64, mut options: Options) -> Self {
+    fn with(link: Link, seed: u64, options: Options) -> Self {
+        Self::configured(link, seed, options, Config::default())
+    }
+
+    fn configured(link: Link, seed: u64, mut options: Options, config: Config) -> Self {
         options.max_retransmissions = None;
         options.max_init_retransmits = None;
-        let mut us = Association::new(Config::default(), Rng::from_u64(seed), Instant::ORIGIN);
+        let mut us = Association::new(config, Rng::from_u64(seed), Instant::ORIGIN);
         us.set_role(Role::Client);
-        us.set_remote(5000, Some(262_144));
+        us.set_remote(5000, Some(options.max_message_size));
         Self {
             now: Instant::ORIGIN,
             us,
@@ -84,6 +90,7 @@ impl World {
             wire: BTreeMap::new(),
             sent: 0,
             burst: 0,
+            reads: [true; 2],
             events: Vec::new(),
             ours: BTreeMap::new(),
             their_events: Vec::new(),
@@ -92,11 +99,14 @@ impl World {
     }
 
     fn connected(link: Link, seed: u64) -> Self {
-        let mut w = Self::new(link, seed);
-        w.us.connect(w.now);
-        w.them.connect();
-        w.until("connected", Self::is_connected);
-        w
+        Self::new(link, seed).connect()
+    }
+
+    fn connect(mut self) -> Self {
+        self.us.connect(self.now);
+        self.them.connect();
+        self.until("connected", Self::is_connected);
+        self
     }
 
     /// Both begin from signalled INIT chunks: theirs by a state such as the two chunks make, which is how Chromium does it.
@@ -155,10 +165,10 @@ impl World {
             self.post(To::Them, packet);
         }
         while let Some(event) = self.us.poll_event() {
-            if let Event::Readable(id) = event {
-                while let Some(message) = self.us.recv(self.now, id) {
-                    self.ours.entry(id).or_default().push((message.kind, message.payload));
-                }
+            if let Event::Readable(id) = event
+                && self.reads[0]
+            {
+                self.read(id);
             }
             self.events.push(event);
         }
@@ -168,8 +178,16 @@ impl World {
                 event => self.their_events.push(event),
             }
         }
-        while let Some(message) = self.them.get_next_message() {
+        while self.reads[1]
+            && let Some(message) = self.them.get_next_message()
+        {
             self.theirs.push(message);
+        }
+    }
+
+    fn read(&mut self, id: ChannelId) {
+        while let Some(message) = self.us.recv(self.now, id) {
+            self.ours.entry(id).or_default().push((message.kind, message.payload));
         }
     }
 
@@ -507,19 +525,40 @@ fn aborts_are_told_with_their_reason() {
 }
 
 #[test]
-fn zero_checksums_are_agreed_on() {
-    let options = Options { zero_checksum_alternate_error_detection_method: DTLS, ..Options::default() };
-    let mut w = World::with(LOSSY, 10, options);
-    w.us.connect(w.now);
-    w.them.connect();
-    w.until("connected", World::is_connected);
-    let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
-    w.run_for(SECOND);
-    w.us.send(w.now, id, Kind::Binary, pattern(0, 50_000).into()).unwrap();
-    w.flush();
-    let ours: Vec<_> = w.wire.values().filter(|(to, _)| *to == To::Them).collect();
-    assert!(!ours.is_empty() && ours.iter().all(|(_, p)| p[8..12] == [0; 4]));
-    w.until("the message", |w| w.their_messages(0).len() == 1);
+fn bulk_crosses_both_ways_with_checksums_of_zero_if_both_agree_and_without_if_either_does_not() {
+    for (seed, (we, they)) in [(true, true), (true, false), (false, true), (false, false)].into_iter().enumerate() {
+        let mut options = Options::default();
+        if they {
+            options.zero_checksum_alternate_error_detection_method = DTLS;
+        }
+        let mut config = Config::default();
+        config.zero_checksum = we;
+        let mut w = World::configured(LOSSY, seed as u64, options, config).connect();
+        let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+        let theirs = w.their_open(1, PLAIN);
+        // What the handshake had to carry is over.
+        w.run_for(SECOND);
+        for n in 0..6 {
+            w.us.send(w.now, id, Kind::Binary, pattern(n, 50_000).into()).unwrap();
+            w.their_send(1, BINARY, pattern(n, 50_000), &SendOptions::default());
+        }
+        let mut with_zero = [0; 2];
+        let mut others = [0; 2];
+        while !(w.their_messages(0).len() == 6 && w.ours.get(&theirs).is_some_and(|m| m.len() == 6)) {
+            assert!(w.now < Instant::ORIGIN + 300 * SECOND && w.step(), "{:?}", w.us.stats());
+            for (to, packet) in w.wire.values() {
+                let count = if packet[8..12] == [0; 4] { &mut with_zero } else { &mut others };
+                count[usize::from(*to == To::Us)] += 1;
+            }
+        }
+        let (zero, other) = if we && they { (with_zero, others) } else { (others, with_zero) };
+        assert!(zero.iter().all(|n| *n > 50) && other == [0; 2], "{we} {they}: {with_zero:?} with zero, {others:?}");
+        for n in 0..6 {
+            assert_eq!(w.their_messages(0)[n].payload, pattern(n, 50_000));
+            assert_eq!(w.ours[&theirs][n], (Kind::Binary, pattern(n, 50_000).into()));
+        }
+        assert_eq!(w.us.stats().drops.checksum, 0);
+    }
 }
 
 #[test]
@@ -615,4 +654,95 @@ fn probes_of_the_packet_size_are_answered_and_the_padding_is_passed_over() {
     w.run_for(SECOND / 2);
     assert_eq!(w.us.poll_probe(), Some(ProbeResult { len: 1452, fate: Fate::Delivered }));
     assert!(!w.us.peer_tells_marks() && w.is_connected());
+}
+
+#[test]
+fn messages_of_four_mebibytes_cross_both_ways_under_loss_and_reordering() {
+    const SIZE: usize = 4 << 20;
+    let one_in_a_hundred = Link { loss: 0.01, ..LOSSY };
+    let options = Options {
+        max_message_size: SIZE,
+        max_receiver_window_buffer_size: 2 * SIZE,
+        per_stream_send_queue_limit: 2 * SIZE,
+        max_send_buffer_size: 2 * SIZE,
+        ..Options::default()
+    };
+    let mut config = Config::default();
+    (config.max_message_size, config.receive_window) = (SIZE, 4 * SIZE);
+    let mut w = World::configured(one_in_a_hundred, 71, options, config).connect();
+    let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+    let theirs = w.their_open(1, PLAIN);
+    w.us.send(w.now, id, Kind::Binary, pattern(1, SIZE).into()).unwrap();
+    w.their_send(1, BINARY, pattern(2, SIZE), &SendOptions::default());
+    w.until("both", |w| w.their_messages(0).len() == 1 && w.ours.contains_key(&theirs));
+    assert_eq!(w.their_messages(0)[0].payload, pattern(1, SIZE));
+    assert_eq!(w.ours[&theirs], [(Kind::Binary, pattern(2, SIZE).into())]);
+}
+
+#[test]
+fn small_windows_are_kept_on_both_sides_under_loss_and_reordering() {
+    const WINDOW: usize = 64 << 10;
+    for seed in 0..6 {
+        let options = Options { max_receiver_window_buffer_size: WINDOW, ..Options::default() };
+        let mut config = Config::default();
+        // The window is never below the largest message.
+        (config.receive_window, config.max_message_size) = (WINDOW, 16 << 10);
+        let mut w = World::configured(LOSSY, seed, options, config).connect();
+        let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+        let theirs = w.their_open(1, PLAIN);
+        for n in 0..60 {
+            w.us.send(w.now, id, Kind::Binary, pattern(n, 16_000).into()).unwrap();
+            w.their_send(1, BINARY, pattern(n, 16_000), &SendOptions::default());
+        }
+        let (mut most, mut least) = (0, usize::MAX);
+        while !(w.their_messages(0).len() == 60 && w.ours.get(&theirs).is_some_and(|m| m.len() == 60)) {
+            assert!(w.now < Instant::ORIGIN + 300 * SECOND && w.step(), "{:?}", w.us.stats());
+            most = most.max(w.us.stats().in_flight);
+            least = least.min(w.them.get_metrics().unwrap().peer_rwnd_bytes as usize);
+        }
+        assert!((WINDOW / 4..=WINDOW).contains(&most), "{most} bytes in flight to one with room for {WINDOW}");
+        assert!(least < WINDOW / 2, "their view of our window: at least {least}");
+        for n in 0..60 {
+            assert_eq!(w.their_messages(0)[n].payload, pattern(n, 16_000));
+            assert_eq!(w.ours[&theirs][n], (Kind::Binary, pattern(n, 16_000).into()));
+        }
+    }
+}
+
+#[test]
+fn those_who_do_not_read_stop_the_other_side_until_they_do() {
+    const COUNT: usize = 40;
+    let window = 256 << 10;
+    for seed in 0..4 {
+        let options = Options { max_receiver_window_buffer_size: window, ..Options::default() };
+        let mut config = Config::default();
+        (config.receive_window, config.max_message_size) = (window, 32 << 10);
+        let mut w = World::configured(LOSSY, seed, options, config).connect();
+        let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+        let theirs = w.their_open(1, PLAIN);
+        w.until("their notice", |w| w.theirs.iter().any(|m| m.ppid == PpId(DCEP)));
+        w.reads = [false; 2];
+        for n in 0..COUNT {
+            w.us.send(w.now, id, Kind::Binary, pattern(n, 30_000).into()).unwrap();
+            w.their_send(1, BINARY, pattern(n, 30_000), &SendOptions::default());
+        }
+        w.run_for(60 * SECOND);
+        let (ours, theirs_left) = (w.us.stats().bytes_sent, w.them.buffered_amount(StreamId(1)));
+        w.run_for(60 * SECOND);
+        let later = w.us.stats().bytes_sent - ours;
+        // Probes of a closed window are all that still leaves.
+        assert!(later < 100_000 && ours < 2 * window as u64, "{ours} bytes sent, {later} of them in the second minute");
+        let left = w.them.buffered_amount(StreamId(1));
+        assert!(
+            left == theirs_left && left > COUNT * 30_000 - 2 * window,
+            "{theirs_left}, then {left} bytes with them"
+        );
+        w.reads = [true; 2];
+        w.read(theirs);
+        w.until("all", |w| w.their_messages(0).len() == COUNT && w.ours.get(&theirs).is_some_and(|m| m.len() == COUNT));
+        for n in 0..COUNT {
+            assert_eq!(w.their_messages(0)[n].payload, pattern(n, 30_000));
+            assert_eq!(w.ours[&theirs][n], (Kind::Binary, pattern(n, 30_000).into()));
+        }
+    }
 }

@@ -54,7 +54,7 @@ impl Association {
             self.stats.drops.state += 1;
             return;
         };
-        sender.peer_window = sack.window as usize;
+        sender.take_window(sack, outcome.advanced);
         if let Some(rtt) = outcome.rtt {
             sender.rto.sample(now, rtt);
         } else if outcome.confirmed && sender.rto.confirm() {

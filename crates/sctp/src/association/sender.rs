@@ -2,6 +2,7 @@
 
 use crate::budget::Budget;
 use crate::chunk::data::DATA_HEADER_LEN;
+use crate::chunk::sack::Sack;
 use crate::config::Config;
 use crate::congestion::{Congestion, Controller, Sent};
 use crate::numbers::Tsn;
@@ -25,6 +26,8 @@ pub(crate) struct Sender {
     pub(crate) rto: Rto,
     /// Window that the peer announced last, in bytes.
     pub(crate) peer_window: usize,
+    /// How many chunks beyond a gap that SACK told of.
+    told: u32,
     /// T3-rtx: runs while something waits for acknowledgement.
     pub(crate) t3: Option<Instant>,
     /// Expiries of T3 in a row.
@@ -55,6 +58,7 @@ impl Sender {
             congestion: Congestion::new(config.congestion, config.max_packet, config.initial_window),
             rto: Rto::new(config.rto_initial, config.rto_min, config.rto_max),
             peer_window: 0,
+            told: 0,
             t3: None,
             timeouts: 0,
             tidy: None,
@@ -81,6 +85,17 @@ impl Sender {
         if self.packet != budget.max_packet {
             self.packet = budget.max_packet;
             self.congestion.set_packet(budget.max_packet);
+        }
+    }
+
+    /// Takes the window that a SACK announces. One that tells of less than another before it, at the same cumulative TSN, was
+    /// overtaken by that, and what arrived in between takes room: it only counts if it has less.
+    pub(crate) fn take_window(&mut self, sack: &Sack<'_>, advanced: bool) {
+        let (window, told) = (sack.window as usize, sack.told());
+        if advanced || told >= self.told {
+            (self.peer_window, self.told) = (window, told);
+        } else {
+            self.peer_window = self.peer_window.min(window);
         }
     }
 
@@ -156,8 +171,33 @@ impl Sender {
         (self.packet.min(self.safe_packet) & !3).saturating_sub(HEADER_LEN + DATA_HEADER_LEN)
     }
 
-    /// Bytes of user data that the peer has room for beyond what is on its way.
+    /// Bytes of user data that the peer has room for beyond what is on its way or has to be sent again. RFC 9260 §6.3.3
+    /// would fill the room of what was lost with new data, and dcSCTP then takes neither, for ever.
     pub(crate) fn peer_room(&self) -> usize {
-        self.peer_window.saturating_sub(self.flight.in_flight_payload())
+        self.peer_window.saturating_sub(self.flight.awaited_payload())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sack_that_another_has_overtaken_does_not_make_the_window_wider() {
+        let sack = |window: u32, gap: &[u8]| {
+            let blocks = [0, u8::from(!gap.is_empty()), 0, 0];
+            [&[0, 0, 0, 9][..], &window.to_be_bytes(), &blocks, gap].concat()
+        };
+        let mut sender = Sender::new(&Config::default(), Tsn(10));
+        let mut take = |body: &[u8], advanced| {
+            sender.take_window(&Sack::parse(body).unwrap(), advanced);
+            sender.peer_window
+        };
+        assert_eq!(take(&sack(5000, &[]), true), 5000);
+        assert_eq!(take(&sack(2000, &[0, 2, 0, 4]), false), 2000);
+        assert_eq!(take(&sack(4000, &[0, 2, 0, 2]), false), 2000, "it came late");
+        assert_eq!(take(&sack(1000, &[]), false), 1000, "less room is believed");
+        assert_eq!(take(&sack(3000, &[0, 2, 0, 4]), false), 3000, "something was read");
+        assert_eq!(take(&sack(6000, &[]), true), 6000, "a new beginning");
     }
 }

@@ -62,6 +62,11 @@ impl<'a> Sack<'a> {
         self.duplicates.chunks_exact(4).map(|b| Tsn(u32::from_be_bytes([b[0], b[1], b[2], b[3]])))
     }
 
+    /// How many TSNs beyond the cumulative one it tells of.
+    pub(crate) fn told(&self) -> u32 {
+        self.blocks().map(|(start, end)| end.steps_from(start).wrapping_add(1)).fold(0, u32::wrapping_add)
+    }
+
     /// How many TSNs the peer received more than once.
     pub fn duplicates(&self) -> usize {
         self.duplicates.len() / 4

@@ -338,9 +338,9 @@ impl Flight {
         self.ring.in_flight
     }
 
-    /// User bytes in flight.
-    pub(crate) fn in_flight_payload(&self) -> usize {
-        self.ring.in_flight_payload
+    /// User bytes that the peer still has to take: in flight, or lost and to be sent again.
+    pub(crate) fn awaited_payload(&self) -> usize {
+        self.ring.in_flight_payload + self.ring.lost_payload
     }
 
     /// User bytes that are kept until they are acknowledged.

@@ -16,6 +16,8 @@ pub(super) struct Ring {
     lost: VecDeque<Tsn>,
     /// Chunks taken for lost and not sent again.
     lost_chunks: usize,
+    /// User bytes in these.
+    pub(super) lost_payload: usize,
     /// Chunks acknowledged by gap reports.
     pub(super) acked: usize,
     /// Bytes on the wire in flight.
@@ -38,6 +40,7 @@ impl Ring {
             tail: None,
             lost: VecDeque::new(),
             lost_chunks: 0,
+            lost_payload: 0,
             acked: 0,
             in_flight: 0,
             in_flight_payload: 0,
@@ -94,7 +97,7 @@ impl Ring {
     /// Changes the state of a chunk, taking it off the list of departures. `state` is not `InFlight`.
     pub(super) fn land(&mut self, tsn: Tsn, state: State) {
         let Some(chunk) = self.get(tsn) else { return };
-        let was = chunk.state;
+        let (was, payload) = (chunk.state, chunk.payload.len());
         if was == State::InFlight {
             self.detach(tsn);
         }
@@ -104,10 +107,14 @@ impl Ring {
                 chunk.later = tsn.next();
             }
         }
-        self.lost_chunks += usize::from(state == State::Lost);
         self.acked += usize::from(state == State::Acked);
-        self.lost_chunks -= usize::from(was == State::Lost);
         self.acked -= usize::from(was == State::Acked);
+        if state == State::Lost {
+            (self.lost_chunks, self.lost_payload) = (self.lost_chunks + 1, self.lost_payload + payload);
+        }
+        if was == State::Lost {
+            (self.lost_chunks, self.lost_payload) = (self.lost_chunks - 1, self.lost_payload - payload);
+        }
     }
 
     /// Takes a chunk in flight off the list of departures.
@@ -162,6 +169,7 @@ impl Ring {
         let tsn = self.first_lost()?;
         self.lost.pop_front();
         self.lost_chunks -= 1;
+        self.lost_payload -= self.get(tsn).map_or(0, |chunk| chunk.payload.len());
         Some(tsn)
     }
 
@@ -184,6 +192,7 @@ impl Ring {
             }
             self.join_after(tsn, after);
             self.lost_chunks -= 1;
+            self.lost_payload -= self.get(tsn).map_or(0, |chunk| chunk.payload.len());
             after = Some(tsn);
         }
     }

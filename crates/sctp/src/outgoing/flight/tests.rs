@@ -87,6 +87,7 @@ fn check(f: &Flight) {
     let of = |state: State| f.ring.iter().filter(move |c| c.state == state);
     assert_eq!(f.ring.in_flight, of(State::InFlight).map(Chunk::wire_len).sum::<usize>());
     assert_eq!(f.ring.in_flight_payload, of(State::InFlight).map(|c| c.payload.len()).sum::<usize>());
+    assert_eq!(f.ring.lost_payload, of(State::Lost).map(|c| c.payload.len()).sum::<usize>());
     assert_eq!(f.ring.held, f.ring.iter().map(|c| c.payload.len()).sum::<usize>());
     assert_eq!(f.ring.acked, of(State::Acked).count());
     assert_eq!(f.ring.has_lost(), of(State::Lost).count() > 0);
