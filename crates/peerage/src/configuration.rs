@@ -117,6 +117,9 @@ pub struct Settings {
     /// What decides how fast data channels send. Default: [`CongestionControl::Bbr`], which keeps queues short and does not
     /// mind random loss; CUBIC competes as TCP does.
     pub congestion: CongestionControl,
+    /// Whether a large message on one channel lets those of other channels pass, by their priority, if the peer does so
+    /// too (RFC 8260): Firefox does, Chromium does not. Default: true.
+    pub interleaving: bool,
     /// Unsent bytes that a connection holds before `send` waits. Default: 4 MiB.
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB, as in Chromium.
@@ -158,6 +161,7 @@ impl Default for Settings {
             channel_share: 50,
             on_share_exceeded: OnShareExceeded::Stall,
             congestion: CongestionControl::default(),
+            interleaving: true,
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
             max_datagram: 1200,

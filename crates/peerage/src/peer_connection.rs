@@ -295,6 +295,7 @@ impl Endpoint {
         config.datagram_ceiling = shared.settings.datagram_ceiling;
         config.receive_window = shared.settings.receive_window;
         config.congestion = shared.settings.congestion;
+        config.interleaving = shared.settings.interleaving;
         config.channel_share = shared.settings.channel_share;
         config.on_share_exceeded = shared.settings.on_share_exceeded;
         config.send_buffer = shared.settings.send_buffer;

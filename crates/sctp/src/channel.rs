@@ -2,7 +2,7 @@
 
 use crate::dcep::Reliability;
 use crate::incoming::inbox::Inbox;
-use crate::numbers::{Ssn, StreamId};
+use crate::numbers::{Mid, StreamId};
 use crate::outgoing::queue::Queue;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -115,11 +115,13 @@ pub(crate) struct Channel {
     pub(crate) queue: Queue,
     /// In the scheduler.
     pub(crate) active: bool,
-    pub(crate) next_ssn: Ssn,
+    /// Numbers of the messages that begin next (RFC 8260 §2.1).
+    pub(crate) next_ordered: Mid,
+    pub(crate) next_unordered: Mid,
     /// Virtual time in the scheduler.
     pub(crate) finish: u64,
-    /// Bytes of the message being sent that have left.
-    pub(crate) sent_of_message: usize,
+    /// Bytes that have left in the turn that the channel has.
+    pub(crate) sent_of_turn: u32,
     pub(crate) low_threshold: usize,
     pub(crate) inbox: Inbox,
 }
@@ -135,9 +137,10 @@ impl Channel {
             acknowledged: false,
             queue: Queue::default(),
             active: false,
-            next_ssn: Ssn(0),
+            next_ordered: Mid(0),
+            next_unordered: Mid(0),
             finish: 0,
-            sent_of_message: 0,
+            sent_of_turn: 0,
             low_threshold: 0,
             inbox: Inbox::default(),
         }

@@ -65,6 +65,9 @@ pub struct Config {
     /// Whether marks on received packets are told to peers that tell of theirs; default true. Turn it off where the marks of
     /// the IP header are not known.
     pub ecn: bool,
+    /// Whether messages of several channels are sent and taken a fragment at a time, if the peer does so too (RFC 8260);
+    /// default true. Otherwise a large message delays those of other channels until all of it has left.
+    pub interleaving: bool,
     /// How much of what a peer can pile up is kept.
     pub limits: Limits,
     /// What decides how much may be in flight and how fast it leaves; default [`CongestionControl::Bbr`].
@@ -153,6 +156,7 @@ impl Default for Config {
             cookie_lifetime: Duration::from_secs(60),
             zero_checksum: true,
             ecn: true,
+            interleaving: true,
             limits: Limits::default(),
             congestion: CongestionControl::default(),
             initial_window: 10,

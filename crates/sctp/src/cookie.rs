@@ -50,9 +50,8 @@ impl Cookie {
         out.extend_from_slice(&peer.outbound.to_be_bytes());
         out.extend_from_slice(&peer.inbound.to_be_bytes());
         let e = peer.extensions;
-        out.push(
-            u8::from(e.forward_tsn) | u8::from(e.reconfig) << 1 | u8::from(e.zero_checksum) << 2 | u8::from(e.ecn) << 3,
-        );
+        let bits = [e.forward_tsn, e.reconfig, e.zero_checksum, e.ecn, e.interleaving, e.i_forward_tsn];
+        out.push(bits.iter().rev().fold(0, |bits, bit| bits << 1 | u8::from(*bit)));
         let mac = hmac::sha256(key, &[&out]);
         out.extend_from_slice(&mac);
         out
@@ -81,6 +80,8 @@ impl Cookie {
             reconfig: bits & 2 != 0,
             zero_checksum: bits & 4 != 0,
             ecn: bits & 8 != 0,
+            interleaving: bits & 16 != 0,
+            i_forward_tsn: bits & 32 != 0,
         };
         let peer = PeerInit { tag, tsn, window, outbound, inbound, extensions };
         Some(Self { created, local_tag, local_tsn, peer, ties })
@@ -105,7 +106,12 @@ mod tests {
                 window: 5,
                 outbound: 6,
                 inbound: 7,
-                extensions: Extensions { forward_tsn: true, reconfig: false, zero_checksum: true, ecn: true },
+                extensions: Extensions {
+                    forward_tsn: true,
+                    zero_checksum: true,
+                    interleaving: true,
+                    ..Extensions::default()
+                },
             },
             ties: (Tag(8), Tag(9)),
         }

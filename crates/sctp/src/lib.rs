@@ -1,4 +1,4 @@
-//! SCTP association and the data-channel protocol on it: RFC 9260, 8261, 8831, 8832, 3758, 6525, 7053, 7496, 9653,
+//! SCTP association and the data-channel protocol on it: RFC 9260, 8260, 8261, 8831, 8832, 3758, 6525, 7053, 7496, 9653,
 //! draft-hancke-tsvwg-snap-00.
 //!
 //! [`association::Association`] is a sans-IO machine. The owner hands it decrypted SCTP packets, the time and
@@ -6,8 +6,8 @@
 //! `poll_transmit` until it answers `None`, then `poll_event` until it answers `None`, then read `poll_timeout`.
 //!
 //! Application payloads are queued as `Bytes` and copied once, into the packet in which they leave; incoming payloads are
-//! copied once, into the message that is handed out. User message interleaving (RFC 8260), multihoming, dynamic address
-//! reconfiguration (RFC 5061) and SCTP authentication (RFC 4895) are out of scope.
+//! copied once, into the message that is handed out. Multihoming, dynamic address reconfiguration (RFC 5061) and SCTP
+//! authentication (RFC 4895) are out of scope.
 #![no_std]
 
 extern crate alloc;

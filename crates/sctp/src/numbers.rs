@@ -50,13 +50,41 @@ pub struct Tag(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ssn(pub u16);
 
-impl Ssn {
+/// Message identifier: names a message among the ordered, or the unordered, ones of a stream (RFC 8260 §2.1). A stream
+/// sequence number is taken for the low half of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mid(pub u32);
+
+impl Mid {
     /// The number after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }
+
+    /// The low half, as DATA carries it.
+    #[must_use]
+    pub fn ssn(self) -> Ssn {
+        Ssn(self.0 as u16)
+    }
+
+    /// The number nearest to this one that has the low half `ssn`.
+    #[must_use]
+    pub fn nearest(self, ssn: Ssn) -> Self {
+        let distance = ssn.0.wrapping_sub(self.0 as u16) as i16;
+        Self(self.0.wrapping_add_signed(distance.into()))
+    }
 }
+
+impl From<Ssn> for Mid {
+    fn from(ssn: Ssn) -> Self {
+        Self(ssn.0.into())
+    }
+}
+
+/// Fragment sequence number: the place of a fragment in its message, the first being 0 (RFC 8260 §2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fsn(pub u32);
 
 /// Stream identifier; 65535 is not a legal one for a data channel (RFC 8832 §6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +109,7 @@ impl RequestNumber {
 }
 
 /// Payload protocol identifier (RFC 8831 §8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ppid(pub u32);
 
 impl Ppid {
@@ -99,4 +127,19 @@ impl Ppid {
     pub const STRING_EMPTY: Self = Self(56);
     /// Empty binary message; the chunk carries one byte that means nothing.
     pub const BINARY_EMPTY: Self = Self(57);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_identifier_is_found_by_its_low_half_in_both_directions_and_across_both_wraps() {
+        for mid in [0u32, 1, 0x7FFF, 0xFFFF, 0x1_0000, 0xFFFF_FFFF] {
+            for distance in [-0x7FFF, -1, 0, 1, 0x7FFF] {
+                let there = Mid(mid.wrapping_add_signed(distance));
+                assert_eq!(Mid(mid).nearest(there.ssn()), there, "{mid:x} {distance}");
+            }
+        }
+    }
 }

@@ -44,6 +44,8 @@ pub struct Stats {
     pub peer_window: usize,
     /// Smoothed round-trip time, once measured.
     pub round_trip: Option<Duration>,
+    /// Whether messages of several channels are sent and taken a fragment at a time (RFC 8260).
+    pub interleaving: bool,
     /// What was dropped, by reason.
     pub drops: Drops,
 }

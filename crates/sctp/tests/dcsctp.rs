@@ -67,8 +67,9 @@ struct World {
 }
 
 impl World {
+    /// Messages are interleaved where the seed is even.
     fn new(link: Link, seed: u64) -> Self {
-        Self::with(link, seed, Options::default())
+        Self::with(link, seed, Options { enable_message_interleaving: seed.is_multiple_of(2), ..Options::default() })
     }
 
     fn with(link: Link, seed: u64, options: Options) -> Self {
@@ -114,7 +115,14 @@ impl World {
         let mut w = Self::new(link, seed);
         let signalled = w.us.local_init();
         let ours = Init::parse_chunk(&signalled).unwrap().init;
-        let extensions = Extensions { forward_tsn: true, reconfig: true, ..Extensions::default() };
+        let interleaving = seed.is_multiple_of(2);
+        let extensions = Extensions {
+            forward_tsn: true,
+            reconfig: true,
+            interleaving,
+            i_forward_tsn: interleaving,
+            ..Extensions::default()
+        };
         let (outbound, inbound, tag, tsn) = (65_535, 65_535, Tag(0x2FB4_D852), Tsn(0x5564_8EB7));
         let theirs = Init { tag, window: 5 << 20, outbound, inbound, tsn, extensions, cookie: None };
         w.us.start_with(w.now, &theirs.to_chunk()).unwrap();
@@ -128,6 +136,7 @@ impl World {
             capabilities: HandoverCapabilities {
                 partial_reliability: ours.extensions.forward_tsn,
                 reconfig: ours.extensions.reconfig,
+                message_interleaving: interleaving,
                 negotiated_maximum_incoming_streams: ours.outbound,
                 negotiated_maximum_outgoing_streams: ours.inbound,
                 ..HandoverCapabilities::default()
@@ -705,6 +714,38 @@ fn small_windows_are_kept_on_both_sides_under_loss_and_reordering() {
         for n in 0..60 {
             assert_eq!(w.their_messages(0)[n].payload, pattern(n, 16_000));
             assert_eq!(w.ours[&theirs][n], (Kind::Binary, pattern(n, 16_000).into()));
+
+fn interleaved(link: Link, seed: u64) -> World {
+    World::with(link, seed, Options { enable_message_interleaving: true, ..Options::default() }).connect()
+}
+
+#[test]
+fn messages_are_interleaved_where_both_do_so() {
+    const DATA: u8 = 0;
+    const I_DATA: u8 = 64;
+    for (we, they) in [(true, true), (true, false), (false, true), (false, false)] {
+        for seed in 0..4 {
+            let options = Options { enable_message_interleaving: they, ..Options::default() };
+            let mut config = Config::default();
+            config.interleaving = we;
+            let mut w = World::configured(LOSSY, seed, options, config);
+            if seed % 2 == 0 {
+                w.us.connect(w.now)
+            } else {
+                w.them.connect()
+            }
+            w.until("connected", World::is_connected);
+            let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
+            let theirs = w.their_open(1, PLAIN);
+            w.us.send(w.now, id, Kind::Binary, pattern(1, 30_000).into()).unwrap();
+            w.their_send(1, BINARY, pattern(2, 30_000), &SendOptions::default());
+            w.flush();
+            let kinds: Vec<u8> = w.wire.values().map(|(_, packet)| packet[12]).collect();
+            assert_eq!((kinds.contains(&I_DATA), kinds.contains(&DATA)), (we && they, !(we && they)), "{kinds:?}");
+            w.until("both", |w| w.their_messages(0).len() == 1 && w.ours.contains_key(&theirs));
+            assert_eq!(w.their_messages(0)[0].payload, pattern(1, 30_000));
+            assert_eq!(w.ours[&theirs], [(Kind::Binary, pattern(2, 30_000).into())]);
+            assert_eq!(w.us.stats().interleaving, we && they);
         }
     }
 }
@@ -744,5 +785,107 @@ fn those_who_do_not_read_stop_the_other_side_until_they_do() {
             assert_eq!(w.their_messages(0)[n].payload, pattern(n, 30_000));
             assert_eq!(w.ours[&theirs][n], (Kind::Binary, pattern(n, 30_000).into()));
         }
+    }
+}
+
+fn large_messages_on_many_channels_and_small_ones_between_them_cross_both_ways() {
+    for seed in 0..4 {
+        let mut w = interleaved(LOSSY, seed);
+        let open = |w: &mut World, n: u16| {
+            let init =
+                ChannelInit { ordered: n.is_multiple_of(2), priority: 128 << (n % 4), ..ChannelInit::new("ours") };
+            w.us.open(w.now, init).unwrap()
+        };
+        let ours: Vec<_> = (0..6).map(|n| open(&mut w, n)).collect();
+        let theirs: Vec<_> = (0..6).map(|n| w.their_open(2 * n + 1, Open { ordered: n % 2 == 0, ..PLAIN })).collect();
+        for n in 0..8 {
+            for (channel, id) in ours.iter().enumerate() {
+                let (body, unordered) = (pattern(n, if channel < 4 { 50_000 } else { 40 }), channel % 2 == 1);
+                w.us.send(w.now, *id, Kind::Binary, body.clone().into()).unwrap();
+                let options = SendOptions { unordered, ..SendOptions::default() };
+                w.their_send(2 * channel as u16 + 1, BINARY, body, &options);
+            }
+        }
+        w.until("all of it", |w| {
+            let there = (0..6).all(|n| w.their_messages(2 * n).len() == 8);
+            there && theirs.iter().all(|id| w.ours.get(id).is_some_and(|m| m.len() == 8))
+        });
+        for channel in 0..6 {
+            let len = if channel < 4 { 50_000 } else { 40 };
+            let mut expected: Vec<_> = (0..8).map(|n| pattern(n, len)).collect();
+            let there = w.their_messages(2 * channel).into_iter().map(|m| m.payload.clone()).collect();
+            let here = w.ours[&theirs[usize::from(channel)]].iter().map(|(_, payload)| payload.to_vec()).collect();
+            let mut got: [Vec<Vec<u8>>; 2] = [there, here];
+            if channel % 2 == 1 {
+                got.iter_mut().for_each(|messages| messages.sort_unstable());
+                expected.sort_unstable();
+            }
+            assert!(got.iter().all(|messages| *messages == expected), "channel {channel}");
+        }
+    }
+}
+
+#[test]
+fn a_small_message_overtakes_a_large_one_on_another_channel_both_ways() {
+    let mut w = interleaved(CLEAN, 1);
+    let [large, small] = ["large", "small"].map(|label| w.us.open(w.now, ChannelInit::new(label)).unwrap());
+    let theirs = [1, 3].map(|stream| w.their_open(stream, PLAIN));
+    w.us.send(w.now, large, Kind::Binary, pattern(1, 250_000).into()).unwrap();
+    w.us.send(w.now, small, Kind::Text, Bytes::from_static(b"small")).unwrap();
+    w.their_send(1, BINARY, pattern(1, 250_000), &SendOptions::default());
+    w.their_send(3, TEXT, b"small".to_vec(), &SendOptions::default());
+    w.until("the small ones", |w| !w.their_messages(2).is_empty() && w.ours.contains_key(&theirs[1]));
+    assert!(w.their_messages(0).is_empty() && !w.ours.contains_key(&theirs[0]), "the large ones are under way");
+    w.until("the large ones", |w| !w.their_messages(0).is_empty() && w.ours.contains_key(&theirs[0]));
+    assert_eq!(w.their_messages(0)[0].payload, pattern(1, 250_000));
+    assert_eq!(w.ours[&theirs[0]][0].1, pattern(1, 250_000));
+}
+
+#[test]
+fn interleaved_messages_are_given_up_both_ways_and_their_streams_begin_anew_after_a_reset() {
+    for seed in 0..6 {
+        let mut w = interleaved(LOSSY, seed);
+        let ordered = seed % 2 == 0;
+        let init = |label| ChannelInit { max_retransmits: Some(0), ordered, ..ChannelInit::new(label) };
+        let ours = ["a", "b"].map(|label| w.us.open(w.now, init(label)).unwrap());
+        let open = Open { reliability: Reliability::Retransmissions(0), ordered, ..PLAIN };
+        let theirs = [1, 3].map(|stream| w.their_open(stream, open));
+        w.run_for(3 * SECOND);
+        w.link = Link { loss: 0.2, ..LOSSY };
+        let options = SendOptions { max_retransmissions: Some(0), unordered: !ordered, ..SendOptions::default() };
+        for n in 0..60 {
+            for (channel, id) in ours.iter().enumerate() {
+                let body = pattern(n, 6000 + n);
+                w.us.send(w.now, *id, Kind::Binary, body.clone().into()).unwrap();
+                w.their_send(2 * channel as u16 + 1, BINARY, body, &options);
+            }
+            w.run_for(Duration::from_millis(15));
+        }
+        w.link = CLEAN;
+        ours.iter().for_each(|id| w.us.send(w.now, *id, Kind::Binary, pattern(0, 9).into()).unwrap());
+        [1, 3].iter().for_each(|stream| w.their_send(*stream, BINARY, pattern(0, 9), &SendOptions::default()));
+        w.until("the last ones", |w| {
+            let there = [0, 2].iter().all(|s| w.their_messages(*s).iter().any(|m| m.payload.len() == 9));
+            there && theirs.iter().all(|id| w.ours.get(id).is_some_and(|all| all.iter().any(|m| m.1.len() == 9)))
+        });
+        let there = [0, 2].map(|s| w.their_messages(s).iter().map(|m| m.payload.clone()).collect::<Vec<_>>());
+        let here = theirs.map(|id| w.ours[&id].iter().map(|m| m.1.to_vec()).collect::<Vec<_>>());
+        for got in there.iter().chain(&here) {
+            assert!((5..61).contains(&got.len()), "some are lost, some arrive: {}", got.len());
+            assert!(got.iter().all(|m| *m == pattern(m.len().saturating_sub(6000), m.len())), "whole and unmixed");
+            assert!(!ordered || got[..got.len() - 1].is_sorted_by_key(Vec::len));
+        }
+        assert!(w.us.stats().messages_abandoned > 0);
+
+        ours.iter().for_each(|id| w.us.close(w.now, *id));
+        w.run_for(2 * SECOND);
+        w.them.reset_streams(&[StreamId(0), StreamId(1), StreamId(2), StreamId(3)]).unwrap();
+        w.until("closed", |w| ours.iter().chain(&theirs).all(|id| w.events.contains(&Event::Closed(*id))));
+        let (again, before) = (w.us.open(w.now, ChannelInit::new("again")).unwrap(), w.their_messages(0).len());
+        assert_eq!(w.us.stream_id(again), Some(0));
+        w.us.send(w.now, again, Kind::Binary, pattern(1, 20_000).into()).unwrap();
+        let anew = w.their_open(1, PLAIN);
+        w.their_send(1, BINARY, pattern(1, 20_000), &SendOptions::default());
+        w.until("what follows", |w| w.their_messages(0).len() > before && w.ours.contains_key(&anew));
     }
 }

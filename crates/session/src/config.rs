@@ -63,6 +63,8 @@ pub struct Config {
     pub on_share_exceeded: OnShareExceeded,
     /// What decides how fast data channels send. Default: BBR.
     pub congestion: CongestionControl,
+    /// Whether messages of several channels are sent a fragment at a time, if the peer does so too (RFC 8260). Default: true.
+    pub interleaving: bool,
     /// Unsent bytes held before a send is refused. Default: 4 MiB.
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB.
@@ -91,6 +93,7 @@ impl Default for Config {
             channel_share: 50,
             on_share_exceeded: OnShareExceeded::Stall,
             congestion: CongestionControl::default(),
+            interleaving: true,
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
         }

@@ -224,6 +224,7 @@ fn numbered(config: &Config, rng: &Rng, number: u32) -> Association {
     sctp.send_buffer = config.send_buffer;
     sctp.max_message_size = config.max_message_size;
     sctp.congestion = config.congestion;
+    sctp.interleaving = config.interleaving;
     sctp.max_packet = config.max_datagram.clamp(LEAST_DATAGRAM, MOST_DATAGRAM) - RECORD_OVERHEAD;
     let rng = match number {
         0 => rng.split("sctp"),

@@ -7,7 +7,7 @@ use crate::dcep::{Dcep, Open, Reliability};
 use crate::error::{Misuse, SendError};
 use crate::event::Event;
 use crate::message::{Kind, Message};
-use crate::numbers::{Ppid, Ssn, StreamId};
+use crate::numbers::{Mid, Ppid, StreamId};
 use crate::outgoing::flight::chunk::{Limit, MessageId};
 use crate::outgoing::queue::Outgoing;
 use bytes::Bytes;
@@ -211,15 +211,8 @@ impl Association {
 
     /// Queues a DCEP message before all others: no other was begun, as OPEN and ACK come first.
     pub(super) fn enqueue_dcep(&mut self, id: ChannelId, message: &Dcep<'_>) {
-        let message = Outgoing {
-            id: self.sender.message_id(),
-            ppid: Ppid::DCEP,
-            payload: message.to_vec().into(),
-            unordered: false,
-            limit: Limit::Never,
-            counted: 0,
-            ssn: None,
-        };
+        let payload = message.to_vec().into();
+        let message = Outgoing::new(self.sender.message_id(), Ppid::DCEP, payload, 0, false, Limit::Never);
         if let Some(channel) = self.channels.get_mut(id) {
             let load = channel.queue.load();
             channel.queue.push_front(message);
@@ -229,7 +222,7 @@ impl Association {
     }
 
     fn enqueue(&mut self, id: ChannelId, ppid: Ppid, payload: Bytes, counted: usize, unordered: bool, limit: Limit) {
-        let message = Outgoing { id: self.sender.message_id(), ppid, payload, unordered, limit, counted, ssn: None };
+        let message = Outgoing::new(self.sender.message_id(), ppid, payload, counted, unordered, limit);
         let known = self.knows_peer();
         let Some(channel) = self.channels.get_mut(id) else { return };
         let load = channel.queue.load();
@@ -257,16 +250,22 @@ impl Association {
         if channel.queue.front().map(|m| m.id) != Some(message) {
             return;
         }
+        let rest = channel.queue.front().filter(|m| m.begun()).map_or(0, |m| m.payload.len());
+        self.sender.under_way = self.sender.under_way.saturating_sub(rest);
+        self.scheduler.readmit();
         let load = channel.queue.load();
         channel.queue.drop_front();
         self.sender.requeued(load, channel.queue.load());
-        self.message_done(id, load.bytes);
+        self.turn_done(id, load.bytes);
     }
 
-    /// The channel whose turn it is is done with its message: notes progress and passes the turn on.
-    pub(super) fn message_done(&mut self, id: ChannelId, buffered_before: usize) {
-        if let Some(channel) = self.channels.get_mut(id) {
-            let len = core::mem::take(&mut channel.sent_of_message);
+    /// A channel is done with its message, or with a fragment of it where those of others may follow: notes progress and
+    /// passes the turn on if it has it.
+    pub(super) fn turn_done(&mut self, id: ChannelId, buffered_before: usize) {
+        if let Some(channel) = self.channels.get_mut(id)
+            && self.scheduler.serves(id)
+        {
+            let len = core::mem::take(&mut channel.sent_of_turn) as usize;
             channel.active = !channel.queue.is_empty();
             self.scheduler.served(len, channel.init.priority, &mut channel.finish, channel.active);
         }
@@ -346,13 +345,12 @@ impl Channel {
         self.acknowledged && self.queue.front().is_some_and(|m| m.unordered)
     }
 
-    /// Takes the sequence number of a message that begins now.
-    pub(super) fn take_ssn(&mut self, unordered: bool) -> Ssn {
-        let ssn = self.next_ssn;
-        if !unordered {
-            self.next_ssn = ssn.next();
-        }
-        ssn
+    /// Takes the number of a message that begins now.
+    pub(super) fn take_mid(&mut self, unordered: bool) -> Mid {
+        let next = if unordered { &mut self.next_unordered } else { &mut self.next_ordered };
+        let mid = *next;
+        *next = mid.next();
+        mid
     }
 }
 

@@ -182,6 +182,8 @@ impl Association {
             reconfig: true,
             zero_checksum: self.config.zero_checksum,
             ecn: self.config.ecn,
+            interleaving: self.config.interleaving,
+            i_forward_tsn: self.config.interleaving,
         };
         let streams = self.config.max_streams.max(1);
         let window = u32::try_from(self.config.receive_window).unwrap_or(u32::MAX);
@@ -191,6 +193,11 @@ impl Association {
     pub(super) fn adopt(&mut self, peer: PeerInit) {
         self.peer = peer;
         self.sender.peer_window = peer.window as usize;
+        // RFC 8260 §2.2.1, §2.3.1: both ends have said so.
+        let extensions = peer.extensions;
+        let interleaves = self.config.interleaving && extensions.interleaving;
+        let gives_up = if interleaves { extensions.i_forward_tsn } else { extensions.forward_tsn };
+        self.sender.set_extensions(interleaves, gives_up);
         self.receiver.restart(&self.config, peer.tsn);
         self.resets = Resets::new(self.local_tsn, peer.tsn);
     }

@@ -1,10 +1,10 @@
-//! Received DATA and FORWARD TSN (RFC 9260 §6.2, RFC 3758 §3.6).
+//! Received DATA and FORWARD TSN, interleaved or not (RFC 9260 §6.2, RFC 3758 §3.6, RFC 8260 §2).
 
 use super::{Association, State};
 use crate::channel::ChannelId;
 use crate::chunk::data::Data;
-use crate::chunk::forward_tsn::ForwardTsn;
-use crate::chunk::{self, cause};
+use crate::chunk::forward_tsn::{self, Skipped};
+use crate::chunk::{self, cause, i_forward_tsn, user_data};
 use crate::error::{CloseReason, ParseError};
 use crate::event::Event;
 use crate::incoming::arena::Block;
@@ -14,23 +14,25 @@ use crate::incoming::streams::Complete;
 use crate::incoming::tracker::Arrival;
 use crate::incoming::window::Waited;
 use crate::message::{Kind, Message};
-use crate::numbers::{Ppid, Ssn, StreamId};
+use crate::numbers::{Ppid, StreamId};
+use crate::packet::RawChunk;
 use bytes::Bytes;
 use peerage_base::serial::Serial;
 use peerage_base::time::Instant;
 use smallvec::SmallVec;
 use tracing::debug;
 
-/// Streams and sequence numbers that are waited for no longer.
-type Skipped = SmallVec<[(StreamId, Ssn); 16]>;
-
 impl Association {
-    pub(super) fn on_data(&mut self, flags: u8, body: &[u8]) {
+    pub(super) fn on_data(&mut self, raw: &RawChunk<'_>) {
         if !matches!(self.state, State::Established | State::ShutdownPending | State::ShutdownSent(_)) {
             self.stats.drops.state += 1;
             return;
         }
-        let data = match Data::parse(flags, body) {
+        let interleaved = raw.kind == chunk::I_DATA;
+        if interleaved != self.sender.interleaves {
+            return self.violation("DATA and I-DATA in one association");
+        }
+        let data = match user_data::parse(interleaved, raw.flags, raw.body) {
             Ok(data) => data,
             Err(ParseError::Invalid(what)) => return self.violation(what),
             Err(_) => {
@@ -57,6 +59,9 @@ impl Association {
             Arrival::Next | Arrival::BeyondGap if self.has_room(&data, waited) => {
                 self.take_data(&data);
             }
+            Arrival::Next if interleaved && self.receiver.is_stuck() => {
+                self.violation("messages begun that there is no room to finish");
+            }
             Arrival::Next | Arrival::BeyondGap | Arrival::OutOfReach => {
                 self.stats.drops.no_room += 1;
                 self.receiver.sack_now();
@@ -64,12 +69,17 @@ impl Association {
         }
     }
 
-    pub(super) fn on_forward_tsn(&mut self, body: &[u8]) {
+    pub(super) fn on_forward_tsn(&mut self, raw: &RawChunk<'_>) {
         if !self.state.is_up() {
             self.stats.drops.state += 1;
             return;
         }
-        let Ok(forward) = ForwardTsn::parse(body) else {
+        let interleaved = raw.kind == chunk::I_FORWARD_TSN;
+        if interleaved != self.sender.interleaves {
+            return self.violation("FORWARD TSN that does not go with the data");
+        }
+        let form = if interleaved { i_forward_tsn::INTERLEAVED } else { forward_tsn::PLAIN };
+        let Ok(forward) = form.parse(raw.body) else {
             self.stats.drops.malformed += 1;
             return;
         };
@@ -80,9 +90,9 @@ impl Association {
         self.receiver.sack_now();
         if self.receiver.tracker.forward(forward.cumulative) {
             let streams = self.peer.outbound;
-            let mut known: Skipped = forward.streams().filter(|(stream, _)| stream.0 < streams).collect();
-            known.sort_by_key(|(stream, _)| *stream);
-            self.receiver.reassembly.forward(forward.cumulative, &known);
+            let mut known: SmallVec<[Skipped; 16]> = forward.skipped().filter(|s| s.stream.0 < streams).collect();
+            known.sort_by_key(|skipped| skipped.stream);
+            self.receiver.reassembly.forward(forward.cumulative, interleaved, &known);
             self.deliver();
         }
         self.perform_deferred_reset();
@@ -92,7 +102,11 @@ impl Association {
     /// OPEN that is missing comes in its place then, and what was not taken comes again.
     fn has_room(&self, data: &Data<'_>, waited: Waited) -> bool {
         let header = &data.header;
-        let is_early = || header.ppid != Ppid::DCEP && self.channels.on_stream(header.stream).is_none();
+        let is_open = || match header.interleaved && !header.begin {
+            true => self.receiver.reassembly.ppid(header) == Some(Ppid::DCEP),
+            false => header.ppid == Ppid::DCEP,
+        };
+        let is_early = || self.channels.on_stream(header.stream).is_none() && !is_open();
         self.receiver.has_room(waited) && !(self.receiver.is_full_of_early() && is_early())
     }
 
@@ -118,8 +132,12 @@ impl Association {
                 self.send_abort(cause::PROTOCOL_VIOLATION, b"message too large");
                 return self.go_down(CloseReason::MessageTooLarge);
             }
+            Err(Refusal::Repeated) => return self.violation("two fragments of one number"),
         }
         self.receiver.tracker.take(header.tsn);
+        if header.interleaved {
+            self.receiver.make_room();
+        }
         self.deliver();
         self.perform_deferred_reset();
     }

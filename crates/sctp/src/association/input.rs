@@ -41,7 +41,7 @@ impl Association {
                 self.stats.drops.malformed += 1;
                 break;
             };
-            had_data |= raw.kind == chunk::DATA;
+            had_data |= matches!(raw.kind, chunk::DATA | chunk::I_DATA);
             if !self.handle_chunk(now, &packet_in, &raw) {
                 break;
             }
@@ -90,7 +90,7 @@ impl Association {
     fn handle_chunk(&mut self, now: Instant, packet: &Packet<'_>, raw: &RawChunk<'_>) -> bool {
         let body = raw.body;
         match raw.kind {
-            chunk::DATA => self.on_data(raw.flags, body),
+            chunk::DATA | chunk::I_DATA => self.on_data(raw),
             chunk::SACK => self.on_sack(now, body),
             chunk::INIT => self.on_init(now, body),
             chunk::INIT_ACK => self.on_init_ack(body),
@@ -104,7 +104,7 @@ impl Association {
             chunk::SHUTDOWN_COMPLETE => self.on_shutdown_complete(),
             chunk::ERROR => self.on_error(body),
             chunk::RE_CONFIG => self.on_reconfig(now, body),
-            chunk::FORWARD_TSN => self.on_forward_tsn(body),
+            chunk::FORWARD_TSN | chunk::I_FORWARD_TSN => self.on_forward_tsn(raw),
             chunk::ECNE => self.on_echo(body),
             chunk::PAD => {}
             chunk::HEARTBEAT => self.stats.drops.state += 1,

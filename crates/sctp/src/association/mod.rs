@@ -203,6 +203,7 @@ impl Association {
             in_flight: self.sender.flight.in_flight(),
             peer_window: self.sender.peer_window,
             round_trip: self.sender.rto.smoothed(),
+            interleaving: self.sender.interleaves,
             ..self.stats
         }
     }

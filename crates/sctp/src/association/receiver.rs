@@ -178,6 +178,19 @@ impl Receiver {
         self.window.has_room(self.held(), waited)
     }
 
+    /// Grants more if messages that were begun, and cannot be read before they are whole, fill the window. One sender after
+    /// the other of several would not do so; interleaved, all of them hold room.
+    pub(crate) fn make_room(&mut self) {
+        if self.reassembly.unreadable() > self.window.size() / 2 {
+            self.window.widen();
+        }
+    }
+
+    /// Whether there is no room, and the owner has nothing to read that would make some.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.unread == 0 && !self.has_room(Waited::First)
+    }
+
     /// Whether streams without a channel hold as much as one channel may.
     pub(crate) fn is_full_of_early(&self) -> bool {
         self.early_weight >= self.window.share()

@@ -1,8 +1,8 @@
 //! State of the sending half.
 
 use crate::budget::Budget;
-use crate::chunk::data::DATA_HEADER_LEN;
 use crate::chunk::sack::Sack;
+use crate::chunk::user_data;
 use crate::config::Config;
 use crate::congestion::{Congestion, Controller, Sent};
 use crate::numbers::Tsn;
@@ -24,6 +24,10 @@ pub(crate) struct Sender {
     pub(crate) flight: Flight,
     pub(crate) congestion: Congestion,
     pub(crate) rto: Rto,
+    /// Messages leave in I-DATA chunks, those of several channels at a time (RFC 8260).
+    pub(crate) interleaves: bool,
+    /// Messages may be given up half sent: the peer can be told to go on without them.
+    pub(crate) gives_up: bool,
     /// Window that the peer announced last, in bytes.
     pub(crate) peer_window: usize,
     /// How many chunks beyond a gap that SACK told of.
@@ -39,6 +43,8 @@ pub(crate) struct Sender {
     /// A FORWARD TSN is owed.
     pub(crate) forward_due: bool,
     pub(crate) forwarded_at: Option<Instant>,
+    /// Bytes still to leave of messages that were begun.
+    pub(crate) under_way: usize,
     /// What all queues hold.
     pub(crate) queued: Load,
     /// Size of the greatest message refused since the buffer was last writable.
@@ -57,6 +63,8 @@ impl Sender {
             flight: Flight::new(initial),
             congestion: Congestion::new(config.congestion, config.max_packet, config.initial_window),
             rto: Rto::new(config.rto_initial, config.rto_min, config.rto_max),
+            interleaves: false,
+            gives_up: false,
             peer_window: 0,
             told: 0,
             t3: None,
@@ -65,6 +73,7 @@ impl Sender {
             overdraft: false,
             forward_due: false,
             forwarded_at: None,
+            under_way: 0,
             queued: Load::default(),
             refused: None,
             next_message: 0,
@@ -75,8 +84,18 @@ impl Sender {
     }
 
     pub(crate) fn message_id(&mut self) -> MessageId {
-        self.next_message += 1;
+        self.next_message = self.next_message.wrapping_add(1);
         self.next_message
+    }
+
+    /// Takes over what both ends do beyond RFC 9260.
+    pub(crate) fn set_extensions(&mut self, interleaves: bool, gives_up: bool) {
+        self.gives_up = gives_up;
+        if self.interleaves != interleaves {
+            // What a peer is presumed to do it may turn out not to do, when something has left already.
+            self.interleaves = interleaves;
+            self.flight.set_interleaved(interleaves);
+        }
     }
 
     /// Takes over what the path carries now.
@@ -168,7 +187,18 @@ impl Sender {
 
     /// Bytes of user data in the longest chunk.
     pub(crate) fn full_payload(&self) -> usize {
-        (self.packet.min(self.safe_packet) & !3).saturating_sub(HEADER_LEN + DATA_HEADER_LEN)
+        (self.packet.min(self.safe_packet) & !3).saturating_sub(HEADER_LEN + self.chunk_header_len())
+    }
+
+    /// Whether a message of `len` bytes may be begun beside those under way. The peer cannot read one before it is whole, so
+    /// that it has to have room for the rest of all (RFC 8260 §2.2.2: such that it can make progress).
+    pub(crate) fn may_begin(&self, len: usize) -> bool {
+        self.under_way == 0 || len <= self.full_payload() || self.under_way + len <= self.peer_room()
+    }
+
+    /// Bytes of a chunk before its user data.
+    pub(crate) fn chunk_header_len(&self) -> usize {
+        user_data::header_len(self.interleaves)
     }
 
     /// Bytes of user data that the peer has room for beyond what is on its way or has to be sent again. RFC 9260 §6.3.3

@@ -3,11 +3,12 @@
 use super::{Association, State};
 use crate::budget::Budget;
 use crate::channel::ChannelId;
-use crate::chunk::data::{DATA_HEADER_LEN, DataHeader};
-use crate::chunk::{self, forward_tsn, sack};
+use crate::chunk::data::DataHeader;
+use crate::chunk::{self, forward_tsn, i_forward_tsn, sack};
 use crate::congestion::Controller;
 use crate::numbers::Tag;
 use crate::outgoing::flight::chunk::{Abandoned, Chunk, Limit};
+use crate::outgoing::queue::Outgoing;
 use crate::packet::{CHUNK_HEADER_LEN, HEADER_LEN, PacketWriter, padded};
 use peerage_base::serial::Serial;
 use peerage_base::slot::Slot;
@@ -51,8 +52,9 @@ impl Association {
         if !is_new || sender.flight.probe_is_due() || sender.peer_room() < limit || !self.state.may_send() {
             return false;
         }
+        let header = sender.chunk_header_len();
         let front = self.scheduler.current().and_then(|id| self.channels.get(id)?.queue.front());
-        front.is_some_and(|front| HEADER_LEN + padded(DATA_HEADER_LEN + front.payload.len()) <= limit)
+        front.is_some_and(|front| HEADER_LEN + padded(header + front.payload.len()) <= limit)
     }
 
     fn write_packet(&mut self, now: Instant, budget: &Budget, room: &mut [u8]) -> Option<usize> {
@@ -171,13 +173,14 @@ impl Association {
     }
 
     fn write_forward_tsn(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
-        let streams = packet.room().saturating_sub(CHUNK_HEADER_LEN + forward_tsn::FIXED_LEN) / 4;
         let sender = &mut self.sender;
+        let form = if sender.interleaves { i_forward_tsn::INTERLEAVED } else { forward_tsn::PLAIN };
+        let streams = form.most_streams(packet.room().saturating_sub(CHUNK_HEADER_LEN));
         let Some((tsn, streams)) = sender.flight.forward(streams) else {
             sender.forward_due = false;
             return;
         };
-        if forward_tsn::write(tsn, &streams, packet) {
+        if form.write(tsn, &streams, packet) {
             sender.forward_due = false;
             sender.forwarded_at = Some(now);
             sender.start_t3(now);
@@ -297,7 +300,7 @@ impl Association {
         while self.sender.window_is_open() {
             self.skip_idle_channels();
             let Some(id) = self.scheduler.current() else { break };
-            if self.drop_expired(now, id) {
+            if self.drop_expired(now, id) || self.must_wait(id) && self.scheduler.set_aside() {
                 continue;
             }
             let Some(len) = self.fragment_len(id, packet) else { break };
@@ -306,48 +309,60 @@ impl Association {
         asks
     }
 
+    /// Whether the front message may not be begun beside those under way.
+    fn must_wait(&self, id: ChannelId) -> bool {
+        let front = self.channels.get(id).and_then(|channel| channel.queue.front());
+        let is_new = |front: &Outgoing| !front.begun() && !self.sender.may_begin(front.payload.len());
+        self.sender.interleaves && front.is_some_and(is_new)
+    }
+
     /// How much of the front message goes into this packet; `None` for nothing.
     fn fragment_len(&self, id: ChannelId, packet: &PacketWriter<'_>) -> Option<usize> {
-        let room = packet.room().checked_sub(DATA_HEADER_LEN).filter(|room| *room > 0)?;
+        let header = self.sender.chunk_header_len();
+        let room = packet.room().checked_sub(header).filter(|room| *room > 0)?;
         let rest = self.channels.get(id)?.queue.front()?.payload.len();
         let full = self.sender.full_payload();
         // A message that fits a packet of its own is left whole; a fragment must be worth its header.
         if rest > room && !packet.is_empty() && (rest <= full || room < MIN_FRAGMENT) {
             return None;
         }
-        let len = if rest <= full { rest.min(room) } else { rest.min(share(room, full)) };
+        let len = if rest <= full { rest.min(room) } else { rest.min(share(room, full, header)) };
         // With nothing on its way, one chunk probes a closed window (RFC 9260 §6.1 A).
         let fits = len <= self.sender.peer_room() || self.sender.flight.in_flight() == 0;
         fits.then_some(len)
     }
 
     fn write_fragment(&mut self, now: Instant, id: ChannelId, len: usize, packet: &mut PacketWriter<'_>) -> bool {
-        let honours_limits = self.peer.extensions.forward_tsn;
+        let (gives_up, interleaved) = (self.sender.gives_up, self.sender.interleaves);
         let tsn = self.sender.flight.next_tsn();
         let Some(channel) = self.channels.get_mut(id) else { return false };
         let (Some(front), Some(stream)) = (channel.queue.front(), channel.stream) else { return false };
-        let (message, ppid, begun) = (front.id, front.ppid, front.begun());
-        let limit = if honours_limits { front.limit } else { Limit::Never };
+        let (message, ppid, begun, whole) = (front.id, front.ppid, front.begun(), front.payload.len());
+        let limit = if gives_up { front.limit } else { Limit::Never };
         let unordered = if begun { front.unordered } else { channel.front_is_unordered() };
-        let ssn = if begun { channel.next_ssn } else { channel.take_ssn(unordered) };
+        let mid = if begun { front.mid } else { channel.take_mid(unordered) };
         let load = channel.queue.load();
         if let Some(front) = channel.queue.front_mut() {
             // The rest of the message goes the way of its first fragment.
             front.unordered = unordered;
         }
-        let Some(fragment) = channel.queue.cut(len, ssn) else { return false };
-        channel.sent_of_message += fragment.payload.len();
+        let Some(fragment) = channel.queue.cut(len, mid, tsn) else { return false };
+        let begun = if fragment.begin { whole } else { 0 };
+        self.sender.under_way = (self.sender.under_way + begun).saturating_sub(fragment.payload.len());
+        channel.sent_of_turn = channel.sent_of_turn.saturating_add(fragment.payload.len() as u32);
         let is_idle = channel.queue.is_empty();
         self.sender.requeued(load, channel.queue.load());
         let header = DataHeader {
             tsn,
             stream,
-            ssn: fragment.ssn,
+            mid: fragment.mid,
+            fsn: fragment.fsn,
             ppid,
             begin: fragment.begin,
             end: fragment.end,
             unordered,
             immediate: false,
+            interleaved,
         };
         let chunk = Chunk::new(header, fragment.payload, message, id, limit);
         let immediate = self.is_last_for_now(is_idle, chunk.wire_len());
@@ -355,7 +370,11 @@ impl Association {
         self.sender.flight.push(now, chunk);
         if fragment.end {
             self.stats.messages_sent += u64::from(ppid != crate::numbers::Ppid::DCEP);
-            self.message_done(id, load.bytes);
+            self.scheduler.readmit();
+        }
+        // Nothing is interleaved as long as it may have to go again as DATA.
+        if fragment.end || interleaved && !self.presumed {
+            self.turn_done(id, load.bytes);
         } else {
             self.note_drained(id, load.bytes);
         }
@@ -371,26 +390,22 @@ impl Association {
 
     /// Gives up the front message if its lifetime is over (RFC 7496 §4.1).
     fn drop_expired(&mut self, now: Instant, id: ChannelId) -> bool {
-        let honours_limits = self.peer.extensions.forward_tsn;
+        let (gives_up, interleaved) = (self.sender.gives_up, self.sender.interleaves);
         let Some(channel) = self.channels.get(id) else { return false };
         let (Some(front), Some(stream)) = (channel.queue.front(), channel.stream) else { return false };
-        if !front.has_expired(now) || front.begun() && !honours_limits {
+        if !front.has_expired(now) || front.begun() && !gives_up {
             return false;
         }
-        let (message, ppid, unordered, ssn) = (front.id, front.ppid, front.unordered, front.ssn);
-        match ssn {
-            None => {
-                self.stats.messages_abandoned += 1;
-                self.drop_unsent(id, message);
-                self.announce_room();
-            }
-            Some(ssn) => {
-                // If all that was sent has been acknowledged, nothing of it is in flight any more.
-                let tsn = self.sender.flight.next_tsn();
-                let last = DataHeader { tsn, stream, ssn, ppid, begin: false, end: false, unordered, immediate: false };
-                let in_flight = self.sender.flight.abandon_unfinished(message);
-                self.settle_abandoned(in_flight.unwrap_or(Abandoned { message, channel: id, last }));
-            }
+        let (message, ppid, unordered, mid) = (front.id, front.ppid, front.unordered, front.mid);
+        if front.begun() {
+            let in_flight = self.sender.flight.abandon_unfinished(message, front.last);
+            // If all that was sent has been acknowledged, nothing of it is in flight any more.
+            let last = DataHeader { stream, mid, ppid, unordered, interleaved, ..DataHeader::default() };
+            self.settle_abandoned(in_flight.unwrap_or(Abandoned { message, channel: id, last }));
+        } else {
+            self.stats.messages_abandoned += 1;
+            self.drop_unsent(id, message);
+            self.announce_room();
         }
         true
     }
@@ -411,10 +426,10 @@ impl Association {
 
 /// Payload of the next chunk where packets have room for more than the longest one, `full`: as few chunks as can be, of equal
 /// length, because a short one is not worth its header.
-fn share(room: usize, full: usize) -> usize {
-    let (wire, each) = (room + DATA_HEADER_LEN, full.max(1) + DATA_HEADER_LEN);
+fn share(room: usize, full: usize, header: usize) -> usize {
+    let (wire, each) = (room + header, full.max(1) + header);
     match wire.div_ceil(each) {
         0 | 1 => room,
-        chunks => ((wire / chunks) & !3).saturating_sub(DATA_HEADER_LEN).max(1),
+        chunks => ((wire / chunks) & !3).saturating_sub(header).max(1),
     }
 }

@@ -9,51 +9,93 @@
 
 use super::FORWARD_TSN;
 use crate::error::ParseError;
-use crate::numbers::{Ssn, StreamId, Tsn};
+use crate::numbers::{Mid, Ssn, StreamId, Tsn};
 use crate::packet::PacketWriter;
 use peerage_base::reader::Reader;
 
 /// Bytes of the chunk body without streams.
 pub const FIXED_LEN: usize = 4;
 
-/// A received FORWARD TSN.
+/// FORWARD TSN itself.
+pub const PLAIN: Form = Form { kind: FORWARD_TSN, entry_len: 4, read, write: write_entry };
+
+/// A stream on which messages are skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// The stream.
+    pub stream: StreamId,
+    /// Whether it is the unordered messages of it; never in FORWARD TSN.
+    pub unordered: bool,
+    /// The greatest number skipped; in FORWARD TSN a stream sequence number.
+    pub mid: Mid,
+}
+
+/// What tells the chunks of this shape apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    pub(super) kind: u8,
+    pub(super) entry_len: usize,
+    pub(super) read: fn(&mut Reader<'_>) -> Option<Skipped>,
+    pub(super) write: fn(&Skipped, &mut [u8]),
+}
+
+impl Form {
+    /// Reads the body of a chunk: how far to go on, and the streams on which messages are skipped.
+    ///
+    /// # Errors
+    /// [`ParseError::Truncated`] unless the chunk ends with an entry.
+    pub fn parse(self, body: &[u8]) -> Result<ForwardTsn<'_>, ParseError> {
+        let mut r = Reader::new(body);
+        let cumulative = Tsn(r.u32().ok_or(ParseError::Truncated("FORWARD TSN"))?);
+        if !r.len().is_multiple_of(self.entry_len) {
+            return Err(ParseError::Truncated("FORWARD TSN"));
+        }
+        Ok(ForwardTsn { cumulative, form: self, entries: r.rest() })
+    }
+
+    /// Appends a chunk; `false` if it does not fit.
+    pub fn write(self, cumulative: Tsn, skipped: &[Skipped], packet: &mut PacketWriter<'_>) -> bool {
+        let Some(body) = packet.chunk(self.kind, 0, FIXED_LEN + self.entry_len * skipped.len()) else {
+            return false;
+        };
+        body[0..4].copy_from_slice(&cumulative.0.to_be_bytes());
+        for (out, skipped) in body[4..].chunks_exact_mut(self.entry_len).zip(skipped) {
+            (self.write)(skipped, out);
+        }
+        true
+    }
+
+    /// Streams that a body of this many bytes has room for.
+    #[must_use]
+    pub fn most_streams(self, body_len: usize) -> usize {
+        body_len.saturating_sub(FIXED_LEN) / self.entry_len
+    }
+}
+
+/// A received chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct ForwardTsn<'a> {
     /// Everything up to here counts as received.
     pub cumulative: Tsn,
-    streams: &'a [u8],
+    form: Form,
+    entries: &'a [u8],
 }
 
 impl<'a> ForwardTsn<'a> {
-    /// Reads the body of a FORWARD TSN chunk.
-    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
-        let mut r = Reader::new(body);
-        let cumulative = Tsn(r.u32().ok_or(ParseError::Truncated("FORWARD TSN"))?);
-        if !r.len().is_multiple_of(4) {
-            return Err(ParseError::Truncated("FORWARD TSN"));
-        }
-        Ok(Self { cumulative, streams: r.rest() })
-    }
-
-    /// The greatest stream sequence number skipped, per ordered stream.
-    pub fn streams(&self) -> impl Iterator<Item = (StreamId, Ssn)> + 'a {
-        self.streams
-            .chunks_exact(4)
-            .map(|s| (StreamId(u16::from_be_bytes([s[0], s[1]])), Ssn(u16::from_be_bytes([s[2], s[3]]))))
+    /// The streams on which messages are skipped.
+    pub fn skipped(&self) -> impl Iterator<Item = Skipped> + 'a {
+        let Form { entry_len, read, .. } = self.form;
+        self.entries.chunks_exact(entry_len).filter_map(move |entry| read(&mut Reader::new(entry)))
     }
 }
 
-/// Appends the chunk; `false` if it does not fit.
-pub fn write(cumulative: Tsn, streams: &[(StreamId, Ssn)], packet: &mut PacketWriter<'_>) -> bool {
-    let Some(body) = packet.chunk(FORWARD_TSN, 0, FIXED_LEN + 4 * streams.len()) else {
-        return false;
-    };
-    body[0..4].copy_from_slice(&cumulative.0.to_be_bytes());
-    for (out, (stream, ssn)) in body[4..].chunks_exact_mut(4).zip(streams) {
-        out[0..2].copy_from_slice(&stream.0.to_be_bytes());
-        out[2..4].copy_from_slice(&ssn.0.to_be_bytes());
-    }
-    true
+fn read(r: &mut Reader<'_>) -> Option<Skipped> {
+    Some(Skipped { stream: StreamId(r.u16()?), unordered: false, mid: Ssn(r.u16()?).into() })
+}
+
+fn write_entry(skipped: &Skipped, entry: &mut [u8]) {
+    entry[0..2].copy_from_slice(&skipped.stream.0.to_be_bytes());
+    entry[2..4].copy_from_slice(&skipped.mid.ssn().0.to_be_bytes());
 }
 
 #[cfg(test)]
@@ -66,22 +108,27 @@ mod tests {
 
     #[test]
     fn a_captured_chunk_reads() {
-        let forward = ForwardTsn::parse(chunk("forward-tsn", FORWARD_TSN).1).unwrap();
+        let forward = PLAIN.parse(chunk("forward-tsn", FORWARD_TSN).1).unwrap();
         assert_eq!(forward.cumulative, Tsn(0xa086_1e96));
-        assert_eq!(forward.streams().count(), 0);
+        assert_eq!(forward.skipped().count(), 0);
     }
 
     #[test]
     fn streams_round_trip_and_odd_lengths_are_refused() {
-        let streams = [(StreamId(1), Ssn(2)), (StreamId(3), Ssn(0xFFFF))];
+        let skipped = [(1, 2), (3, 0xFFFF)].map(|(stream, mid)| Skipped {
+            stream: StreamId(stream),
+            unordered: false,
+            mid: Mid(mid),
+        });
         let mut buf = [0; 64];
         let mut w = PacketWriter::new(&mut buf, 64, 0, 0, Tag(0)).unwrap();
-        assert!(write(Tsn(9), &streams, &mut w));
+        assert!(PLAIN.write(Tsn(9), &skipped, &mut w));
         let len = w.finish(true);
         let raw = Packet::parse(&buf[..len]).unwrap().chunks().next().unwrap().unwrap();
-        assert_eq!(ForwardTsn::parse(raw.body).unwrap().streams().collect::<Vec<_>>(), streams);
+        assert_eq!(PLAIN.parse(raw.body).unwrap().skipped().collect::<Vec<_>>(), skipped);
         for len in 0..raw.body.len() {
-            assert_eq!(ForwardTsn::parse(&raw.body[..len]).is_ok(), len >= 4 && len % 4 == 0, "{len}");
+            let is_whole = len >= 4 && len.is_multiple_of(4);
+            assert_eq!(PLAIN.parse(&raw.body[..len]).is_ok(), is_whole, "{len}");
         }
     }
 }

@@ -11,7 +11,7 @@
 //! ```
 
 use super::param::{self, Params};
-use super::{ECNE, FORWARD_TSN, INIT, RE_CONFIG, Unknown};
+use super::{ECNE, FORWARD_TSN, I_DATA, I_FORWARD_TSN, INIT, RE_CONFIG, Unknown};
 use crate::error::ParseError;
 use crate::numbers::{Tag, Tsn};
 use crate::packet::{CHUNK_HEADER_LEN, padded};
@@ -41,6 +41,10 @@ pub struct Extensions {
     pub zero_checksum: bool,
     /// Tells of congestion marks (see [`ecne`](super::ecne)).
     pub ecn: bool,
+    /// Interleaves messages (RFC 8260).
+    pub interleaving: bool,
+    /// Partial reliability of interleaved messages (RFC 8260 §2.3.1).
+    pub i_forward_tsn: bool,
 }
 
 /// The fields of an INIT or INIT ACK chunk.
@@ -153,7 +157,7 @@ impl<'a> Init<'a> {
         if let Some(cookie) = self.cookie {
             param::write(param::STATE_COOKIE, cookie, out);
         }
-        let mut chunks = Vec::with_capacity(3);
+        let mut chunks = Vec::with_capacity(5);
         if self.extensions.reconfig {
             chunks.push(RE_CONFIG);
         }
@@ -163,6 +167,12 @@ impl<'a> Init<'a> {
         }
         if self.extensions.ecn {
             chunks.push(ECNE);
+        }
+        if self.extensions.interleaving {
+            chunks.push(I_DATA);
+        }
+        if self.extensions.i_forward_tsn {
+            chunks.push(I_FORWARD_TSN);
         }
         if !chunks.is_empty() {
             param::write(param::SUPPORTED_EXTENSIONS, &chunks, out);
@@ -189,6 +199,8 @@ impl<'a> Init<'a> {
                 self.extensions.forward_tsn |= value.contains(&FORWARD_TSN);
                 self.extensions.reconfig |= value.contains(&RE_CONFIG);
                 self.extensions.ecn |= value.contains(&ECNE);
+                self.extensions.interleaving |= value.contains(&I_DATA);
+                self.extensions.i_forward_tsn |= value.contains(&I_FORWARD_TSN);
             }
             param::ZERO_CHECKSUM => {
                 self.extensions.zero_checksum = value == DTLS_ERROR_DETECTION.to_be_bytes();
@@ -299,7 +311,14 @@ mod tests {
             outbound: 3,
             inbound: 4,
             tsn: Tsn(5),
-            extensions: Extensions { forward_tsn: true, reconfig: true, zero_checksum: true, ecn: true },
+            extensions: Extensions {
+                forward_tsn: true,
+                reconfig: true,
+                zero_checksum: true,
+                ecn: true,
+                interleaving: true,
+                i_forward_tsn: true,
+            },
             cookie: Some(b"crumbs"),
         };
         let mut out = Vec::new();

@@ -1,14 +1,17 @@
-//! Chunks: one file per chunk type (RFC 9260 §3.3, RFC 3758 §3, RFC 6525 §3).
+//! Chunks: one file per chunk type (RFC 9260 §3.3, RFC 3758 §3, RFC 6525 §3, RFC 8260 §2).
 
 pub mod cause;
 pub mod data;
 pub mod ecne;
 pub mod forward_tsn;
+pub mod i_data;
+pub mod i_forward_tsn;
 pub mod init;
 pub mod pad;
 pub mod param;
 pub mod reconfig;
 pub mod sack;
+pub mod user_data;
 
 #[cfg(test)]
 pub(crate) mod tests_support;
@@ -41,12 +44,16 @@ pub const COOKIE_ACK: u8 = 11;
 pub const ECNE: u8 = 12;
 /// SHUTDOWN COMPLETE.
 pub const SHUTDOWN_COMPLETE: u8 = 14;
+/// I-DATA (RFC 8260).
+pub const I_DATA: u8 = 64;
 /// RE-CONFIG (RFC 6525).
 pub const RE_CONFIG: u8 = 130;
 /// PAD (RFC 4820).
 pub const PAD: u8 = 132;
 /// FORWARD TSN (RFC 3758).
 pub const FORWARD_TSN: u8 = 192;
+/// I-FORWARD-TSN (RFC 8260).
+pub const I_FORWARD_TSN: u8 = 194;
 
 /// The T bit of ABORT and SHUTDOWN COMPLETE: the verification tag is the sender's, reflected (RFC 9260 §8.5.1).
 pub const FLAG_T: u8 = 1;

@@ -1,10 +1,11 @@
 //! Messages from fragments. Everything held here counts against the receive window.
 
 use super::arena::Arena;
-use super::run::Run;
-use super::streams::{Complete, Streams};
-use crate::chunk::data::Data;
-use crate::numbers::{Ssn, StreamId, Tsn};
+use super::run::{Run, place};
+use super::streams::{Complete, Number, Streams};
+use crate::chunk::data::{Data, DataHeader};
+use crate::chunk::forward_tsn::Skipped;
+use crate::numbers::{Fsn, Ppid, StreamId, Tsn};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use peerage_base::serial::Serial;
@@ -16,11 +17,13 @@ pub(crate) enum Refusal {
     TooLarge,
     /// Too many incomplete messages are held; it may come again later.
     TooMany,
+    /// Its place in its message is taken.
+    Repeated,
 }
 
 #[derive(Debug)]
 pub(crate) struct Reassembly {
-    /// By TSN, ascending.
+    /// By place, ascending.
     runs: Vec<Run>,
     streams: Streams,
     pub(crate) arena: Arena,
@@ -46,7 +49,7 @@ impl Reassembly {
             }
             let (payload, block) = self.arena.copy(data.payload);
             let message = Complete { stream: header.stream, ppid: header.ppid, payload, block };
-            self.deliver(header.unordered, header.ssn, message);
+            self.deliver(header.unordered, Number::of(header.mid, header.interleaved), message);
             return Ok(());
         }
         self.add_fragment(data, room)
@@ -72,21 +75,25 @@ impl Reassembly {
         self.held += self.streams.move_out(&mut self.arena);
     }
 
-    /// Waits no longer for anything up to `cumulative` (RFC 3758 §3.6). `streams` are in ascending order.
-    pub(crate) fn forward(&mut self, cumulative: Tsn, streams: &[(StreamId, Ssn)]) {
-        // What a run lacks up to here will never come. One that ends exactly here may still go on if its beginning is there.
-        let next = cumulative.next();
-        let skipped = |run: &Run| {
-            let from = streams.partition_point(|(stream, _)| *stream < run.stream);
-            let of_run = streams[from..].iter().take_while(|(stream, _)| *stream == run.stream);
-            !run.unordered && of_run.clone().any(|(_, ssn)| !ssn.0.before(run.ssn.0))
+    /// Waits no longer for anything up to `cumulative` (RFC 3758 §3.6, RFC 8260 §2.3.1). What is skipped is in ascending order
+    /// of streams, and the numbers are those of interleaved messages, or of others.
+    pub(crate) fn forward(&mut self, cumulative: Tsn, interleaved: bool, skipped: &[Skipped]) {
+        let names = |run: &Run| {
+            let from = skipped.partition_point(|s| s.stream < run.stream);
+            let mut of_run = skipped[from..].iter().take_while(|s| s.stream == run.stream);
+            of_run.any(|s| s.unordered == run.unordered && !run.is_behind(s.mid))
         };
-        self.drop_runs(|run| {
-            let is_broken = run.last.before(cumulative) || !run.has_begun() && !next.before(run.first);
-            is_broken || !cumulative.before(run.first) && skipped(run)
+        // What a run lacks up to here will never come. One that ends exactly here may still go on if its beginning is there.
+        let (here, next) = (cumulative.0, cumulative.next().0);
+        self.drop_runs(|run| match interleaved {
+            true => names(run),
+            false => {
+                let is_broken = run.last.before(here) || !run.has_begun() && !next.before(run.first);
+                is_broken || !here.before(run.first) && names(run)
+            }
         });
-        for (stream, ssn) in streams {
-            self.streams.skip(*stream, *ssn, &mut self.ready);
+        for Skipped { stream, mid, .. } in skipped.iter().filter(|s| !s.unordered) {
+            self.streams.skip(*stream, Number::of(*mid, interleaved), &mut self.ready);
         }
     }
 
@@ -100,20 +107,30 @@ impl Reassembly {
         });
     }
 
+    /// What the first fragment of a message said it is, for another fragment of it; `None` if that has not come.
+    pub(crate) fn ppid(&self, header: &DataHeader) -> Option<Ppid> {
+        let first = DataHeader { fsn: Fsn(0), ..*header };
+        self.runs.get(self.position(&first)).filter(|run| run.is_of(header)).and_then(Run::ppid)
+    }
+
+    /// Bytes held of messages that are incomplete or have not their turn, overheads included.
+    pub(crate) fn unreadable(&self) -> usize {
+        self.held
+    }
+
     /// Bytes held, overheads included.
     pub(crate) fn held(&self) -> usize {
         self.held + self.arena.pinned()
     }
 
     fn add_fragment(&mut self, data: &Data<'_>, room: usize) -> Result<(), Refusal> {
-        let tsn = data.header.tsn;
-        let at = match self.runs.last() {
-            Some(last) if last.first.before(tsn) => self.runs.len(),
-            _ => self.runs.partition_point(|run| run.first.before(tsn)),
-        };
+        let (at, here) = (self.position(&data.header), place(&data.header));
+        if data.header.interleaved && self.has_place(at, &data.header) {
+            return Err(Refusal::Repeated);
+        }
         let previous = at.checked_sub(1).filter(|i| self.runs[*i].continues_with(data));
-        let earlier = previous.filter(|i| self.runs[*i].last.next() == tsn);
-        let later = self.runs.get(at).filter(|run| run.first == tsn.next() && run.continues(data)).map(|_| at);
+        let earlier = previous.filter(|i| self.runs[*i].last.plus(1) == here);
+        let later = self.runs.get(at).filter(|run| run.first == here.plus(1) && run.continues(data)).map(|_| at);
         let gathered = [earlier, later].iter().flatten().map(|i| self.runs[*i].len()).sum::<usize>();
         if gathered + data.payload.len() > self.max_message {
             return Err(Refusal::TooLarge);
@@ -146,6 +163,21 @@ impl Reassembly {
         Ok(())
     }
 
+    /// Where a fragment stands among the runs: before the first that is not before it.
+    fn position(&self, header: &DataHeader) -> usize {
+        match self.runs.last() {
+            Some(last) if last.is_before(header) => self.runs.len(),
+            _ => self.runs.partition_point(|run| run.is_before(header)),
+        }
+    }
+
+    /// Whether a fragment with this number of an interleaved message is there, `at` being its position.
+    fn has_place(&self, at: usize, header: &DataHeader) -> bool {
+        let around = [at.checked_sub(1).and_then(|before| self.runs.get(before)), self.runs.get(at)];
+        let fsn = header.fsn.0;
+        around.into_iter().flatten().any(|run| run.is_of(header) && (run.first..=run.last).contains(&fsn))
+    }
+
     /// Bytes to set aside for the message, or the rest of it, that begins with `data`.
     fn expected(&self, data: &Data<'_>, previous: Option<usize>, room: usize) -> usize {
         let header = &data.header;
@@ -162,17 +194,17 @@ impl Reassembly {
         }
         let run = self.runs.remove(at);
         self.held -= run.cost();
-        let (stream, ssn, unordered) = (run.stream, run.ssn, run.unordered);
+        let (stream, unordered, number) = (run.stream, run.unordered, Number::of(run.mid, run.interleaved));
         self.streams.note_size(stream, run.len());
         let (ppid, payload) = run.finish();
-        self.deliver(unordered, ssn, Complete { stream, ppid, payload, block: super::arena::Block::NONE });
+        self.deliver(unordered, number, Complete { stream, ppid, payload, block: super::arena::Block::NONE });
     }
 
-    fn deliver(&mut self, unordered: bool, ssn: Ssn, message: Complete) {
+    fn deliver(&mut self, unordered: bool, number: Number, message: Complete) {
         let cost = message.cost();
         if unordered {
             self.ready.push_back(message);
-        } else if let Err(message) = self.streams.deliver(ssn, message, &mut self.ready) {
+        } else if let Err(message) = self.streams.deliver(number, message, &mut self.ready) {
             return self.arena.release(message.block, message.payload.len());
         }
         self.held += cost;
@@ -194,8 +226,7 @@ impl Reassembly {
 mod tests {
     use super::super::inbox::OVERHEAD;
     use super::*;
-    use crate::chunk::data::DataHeader;
-    use crate::numbers::Ppid;
+    use crate::numbers::Mid;
     use peerage_base::rng::Rng;
 
     const MAX_RUNS: usize = 2048;
@@ -203,8 +234,8 @@ mod tests {
     const FIRST: Tsn = Tsn(u32::MAX - 5);
 
     fn header(n: u32, ssn: u16, begin: bool, end: bool) -> DataHeader {
-        let (tsn, stream, ssn, ppid) = (FIRST.plus(n), StreamId(1), Ssn(ssn), Ppid::BINARY);
-        DataHeader { tsn, stream, ssn, ppid, begin, end, unordered: false, immediate: false }
+        let (tsn, stream, mid, ppid) = (FIRST.plus(n), StreamId(1), Mid(ssn.into()), Ppid::BINARY);
+        DataHeader { tsn, stream, mid, ppid, begin, end, ..DataHeader::default() }
     }
 
     /// Splits `messages` messages into `fragments` fragments of two bytes, TSNs in order.
@@ -285,7 +316,7 @@ mod tests {
             add(&mut r, &all[n]).unwrap();
         }
         assert_eq!(r.pop(), None);
-        r.forward(FIRST.plus(2), &[(StreamId(1), Ssn(0))]);
+        r.forward(FIRST.plus(2), false, &[Skipped { stream: StreamId(1), unordered: false, mid: Mid(0) }]);
         assert_eq!(r.pop().unwrap().payload[0], 1);
         assert_eq!(r.pop().unwrap().payload[0], 2);
         assert_eq!((r.pop(), r.held(), r.runs.len()), (None, 0, 0));

@@ -1,10 +1,11 @@
-//! A stretch of fragments of one message with consecutive TSNs.
+//! A stretch of fragments of one message without a gap.
 
-use crate::chunk::data::Data;
-use crate::numbers::{Ppid, Ssn, StreamId, Tsn};
+use crate::chunk::data::{Data, DataHeader};
+use crate::numbers::{Mid, Ppid, StreamId};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use peerage_base::serial::Serial;
 
 /// What holding a run, or a piece of one, costs beside its bytes.
 pub(crate) const OVERHEAD: usize = 192;
@@ -14,11 +15,13 @@ const PIECE_OVERHEAD: usize = 96;
 /// much room as such messages have needed; only around a gap are there several, joined when the message is complete.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) first: Tsn,
-    pub(crate) last: Tsn,
+    /// Places of the first and the last fragment.
+    pub(crate) first: u32,
+    pub(crate) last: u32,
     pub(crate) stream: StreamId,
-    pub(crate) ssn: Ssn,
+    pub(crate) mid: Mid,
     pub(crate) unordered: bool,
+    pub(crate) interleaved: bool,
     ppid: Ppid,
     begun: bool,
     ended: bool,
@@ -36,11 +39,12 @@ impl Run {
         let h = &data.header;
         let head = piece(data.payload, expected);
         Self {
-            first: h.tsn,
-            last: h.tsn,
+            first: place(h),
+            last: place(h),
             stream: h.stream,
-            ssn: h.ssn,
+            mid: h.mid,
             unordered: h.unordered,
+            interleaved: h.interleaved,
             ppid: h.ppid,
             begun: h.begin,
             ended: h.end,
@@ -51,18 +55,18 @@ impl Run {
         }
     }
 
-    /// Whether `data`, whose TSN follows the last one here, goes on with this message.
+    /// Whether `data`, whose place is behind this run, goes on with this message.
     pub(crate) fn continues_with(&self, data: &Data<'_>) -> bool {
-        !self.ended && !data.header.begin && self.is_of(data)
+        !self.ended && !data.header.begin && self.is_of(&data.header)
     }
 
-    /// Whether this goes on with the message of `data`, whose TSN precedes the first one here.
+    /// Whether this goes on with the message of `data`, whose place is before this run.
     pub(crate) fn continues(&self, data: &Data<'_>) -> bool {
-        !self.begun && !data.header.end && self.is_of(data)
+        !self.begun && !data.header.end && self.is_of(&data.header)
     }
 
     pub(crate) fn append(&mut self, data: &Data<'_>) {
-        self.last = data.header.tsn;
+        self.last = place(&data.header);
         self.ended = data.header.end;
         self.len += data.payload.len();
         let tail = self.rest.back_mut().unwrap_or(&mut self.head);
@@ -72,7 +76,7 @@ impl Run {
     }
 
     pub(crate) fn prepend(&mut self, data: &Data<'_>) {
-        self.first = data.header.tsn;
+        self.first = place(&data.header);
         self.begun = data.header.begin;
         self.ppid = data.header.ppid;
         self.len += data.payload.len();
@@ -97,6 +101,29 @@ impl Run {
             }
             self.rest = later.rest;
         }
+    }
+
+    /// Whether it stands before a fragment in the order in which runs are kept: by message and place, if messages are
+    /// interleaved, else by place alone.
+    pub(crate) fn is_before(&self, h: &DataHeader) -> bool {
+        if h.interleaved {
+            (self.stream, self.unordered, self.mid, self.first) < (h.stream, h.unordered, h.mid, h.fsn.0)
+        } else {
+            self.first.before(h.tsn.0)
+        }
+    }
+
+    /// Whether its message comes after one that is skipped.
+    pub(crate) fn is_behind(&self, skipped: Mid) -> bool {
+        match self.interleaved {
+            true => skipped.0.before(self.mid.0),
+            false => skipped.ssn().0.before(self.mid.ssn().0),
+        }
+    }
+
+    /// What the first fragment said the message is; `None` if that is missing.
+    pub(crate) fn ppid(&self) -> Option<Ppid> {
+        self.begun.then_some(self.ppid)
     }
 
     pub(crate) fn has_begun(&self) -> bool {
@@ -127,10 +154,16 @@ impl Run {
         (self.ppid, message.into())
     }
 
-    fn is_of(&self, data: &Data<'_>) -> bool {
-        let h = &data.header;
-        h.stream == self.stream && h.unordered == self.unordered && (h.unordered || h.ssn == self.ssn)
+    /// Whether a fragment is of the same message, as far as can be told without its place.
+    pub(crate) fn is_of(&self, h: &DataHeader) -> bool {
+        let is_numbered = h.interleaved || !h.unordered;
+        h.stream == self.stream && h.unordered == self.unordered && (!is_numbered || h.mid == self.mid)
     }
+}
+
+/// Where a fragment stands: among the fragments of its message by FSN, if messages are interleaved, else among all by TSN.
+pub(crate) fn place(h: &DataHeader) -> u32 {
+    if h.interleaved { h.fsn.0 } else { h.tsn.0 }
 }
 
 fn piece(payload: &[u8], expected: usize) -> Vec<u8> {

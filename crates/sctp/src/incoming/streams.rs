@@ -1,8 +1,8 @@
-//! Order of messages within streams (RFC 9260 §6.5, §6.6).
+//! Order of messages within streams (RFC 9260 §6.5, §6.6, RFC 8260 §2.2.3).
 
 use super::arena::{Arena, Block};
 use super::inbox::OVERHEAD;
-use crate::numbers::{Ppid, Ssn, StreamId};
+use crate::numbers::{Mid, Ppid, Ssn, StreamId};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -25,12 +25,35 @@ impl Complete {
     }
 }
 
+/// A message's number in the order of its stream, as far as chunks tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// The low half.
+    Ssn(Ssn),
+    Mid(Mid),
+}
+
+impl Number {
+    /// That of a chunk, in I-DATA or I-FORWARD-TSN if `interleaved`.
+    pub(crate) fn of(mid: Mid, interleaved: bool) -> Self {
+        if interleaved { Self::Mid(mid) } else { Self::Ssn(mid.ssn()) }
+    }
+
+    /// The whole of it, where `next` is waited for.
+    fn near(self, next: Mid) -> Mid {
+        match self {
+            Self::Ssn(ssn) => next.nearest(ssn),
+            Self::Mid(mid) => mid,
+        }
+    }
+}
+
 /// What is known of a stream that something has arrived on. A peer may use all 65,535, so this is kept small.
 #[derive(Debug)]
 struct Stream {
     id: StreamId,
-    /// The sequence number waited for.
-    next: Ssn,
+    /// The number waited for.
+    next: Mid,
     /// About the size of the largest fragmented message seen of late.
     largest: u32,
 }
@@ -42,7 +65,7 @@ pub(crate) struct Streams {
     streams: Vec<Stream>,
     /// Where the stream used last is.
     at: usize,
-    waiting: BTreeMap<(StreamId, u16), Complete>,
+    waiting: BTreeMap<(StreamId, Mid), Complete>,
 }
 
 impl Streams {
@@ -50,43 +73,44 @@ impl Streams {
     /// taken.
     pub(crate) fn deliver(
         &mut self,
-        ssn: Ssn,
+        number: Number,
         message: Complete,
         out: &mut VecDeque<Complete>,
     ) -> Result<(), Complete> {
         let id = message.stream;
         let stream = self.entry(id);
-        match ssn.0.distance(stream.next.0) {
+        let mid = number.near(stream.next);
+        match mid.0.distance(stream.next.0) {
             ..0 => Err(message),
             0 => {
-                stream.next = ssn.next();
+                stream.next = mid.next();
                 out.push_back(message);
-                self.release(id, ssn.next(), out);
+                self.release(id, mid.next(), out);
                 Ok(())
             }
-            _ if self.waiting.contains_key(&(id, ssn.0)) => Err(message),
+            _ if self.waiting.contains_key(&(id, mid)) => Err(message),
             _ => {
-                self.waiting.insert((id, ssn.0), message);
+                self.waiting.insert((id, mid), message);
                 Ok(())
             }
         }
     }
 
-    /// Waits no longer for messages up to `ssn` (RFC 3758 §3.6).
-    pub(crate) fn skip(&mut self, id: StreamId, ssn: Ssn, out: &mut VecDeque<Complete>) {
+    /// Waits no longer for messages up to this one (RFC 3758 §3.6).
+    pub(crate) fn skip(&mut self, id: StreamId, number: Number, out: &mut VecDeque<Complete>) {
         let stream = self.entry(id);
-        let first = stream.next;
-        if ssn.0.distance(first.0) < 0 {
+        let (first, last) = (stream.next, number.near(stream.next));
+        if last.0.distance(first.0) < 0 {
             return;
         }
-        stream.next = ssn.next();
-        if first.0 <= ssn.0 {
-            self.take(id, first.0, ssn.0, out);
+        stream.next = last.next();
+        if first <= last {
+            self.take(id, first, last, out);
         } else {
-            self.take(id, first.0, u16::MAX, out);
-            self.take(id, 0, ssn.0, out);
+            self.take(id, first, Mid(u32::MAX), out);
+            self.take(id, Mid(0), last, out);
         }
-        self.release(id, ssn.next(), out);
+        self.release(id, last.next(), out);
     }
 
     /// Starts streams over, all of them or those listed in ascending order; what waited on them goes to `each` (RFC 6525
@@ -131,7 +155,7 @@ impl Streams {
 
     fn entry(&mut self, id: StreamId) -> &mut Stream {
         self.at = self.position(id).unwrap_or_else(|at| {
-            self.streams.insert(at, Stream { id, next: Ssn(0), largest: 0 });
+            self.streams.insert(at, Stream { id, next: Mid(0), largest: 0 });
             at
         });
         &mut self.streams[self.at]
@@ -145,10 +169,10 @@ impl Streams {
     }
 
     /// Passes on what waited for `next` and has its turn now.
-    fn release(&mut self, id: StreamId, mut next: Ssn, out: &mut VecDeque<Complete>) {
+    fn release(&mut self, id: StreamId, mut next: Mid, out: &mut VecDeque<Complete>) {
         let first = next;
         while !self.waiting.is_empty()
-            && let Some(message) = self.waiting.remove(&(id, next.0))
+            && let Some(message) = self.waiting.remove(&(id, next))
         {
             out.push_back(message);
             next = next.next();
@@ -159,9 +183,9 @@ impl Streams {
         }
     }
 
-    fn take(&mut self, id: StreamId, first: u16, last: u16, out: &mut VecDeque<Complete>) {
-        let numbers: Vec<u16> = self.waiting.range((id, first)..=(id, last)).map(|((_, ssn), _)| *ssn).collect();
-        out.extend(numbers.into_iter().filter_map(|ssn| self.waiting.remove(&(id, ssn))));
+    fn take(&mut self, id: StreamId, first: Mid, last: Mid, out: &mut VecDeque<Complete>) {
+        let numbers: Vec<Mid> = self.waiting.range((id, first)..=(id, last)).map(|((_, mid), _)| *mid).collect();
+        out.extend(numbers.into_iter().filter_map(|mid| self.waiting.remove(&(id, mid))));
         self.drop_empty();
     }
 
@@ -182,6 +206,10 @@ mod tests {
         Complete { stream: StreamId(1), ppid: Ppid::BINARY, payload, block: Block::NONE }
     }
 
+    fn ssn(n: u16) -> Number {
+        Number::Ssn(Ssn(n))
+    }
+
     fn numbers(out: &mut VecDeque<Complete>) -> Vec<u16> {
         out.drain(..).map(|m| u16::from_be_bytes([m.payload[0], m.payload[1]])).collect()
     }
@@ -191,16 +219,16 @@ mod tests {
         let mut streams = Streams::default();
         let mut out = VecDeque::new();
         for n in 0..u16::MAX {
-            streams.deliver(Ssn(n), message(n), &mut out).unwrap();
+            streams.deliver(ssn(n), message(n), &mut out).unwrap();
         }
         out.clear();
         for n in [1, 0, u16::MAX] {
-            streams.deliver(Ssn(n), message(n), &mut out).unwrap();
+            streams.deliver(ssn(n), message(n), &mut out).unwrap();
         }
         assert_eq!(numbers(&mut out), [u16::MAX, 0, 1]);
-        assert!(streams.deliver(Ssn(1), message(1), &mut out).is_err(), "its number has passed");
-        assert!(streams.deliver(Ssn(3), message(3), &mut out).is_ok());
-        assert!(streams.deliver(Ssn(3), message(3), &mut out).is_err(), "its number is taken");
+        assert!(streams.deliver(ssn(1), message(1), &mut out).is_err(), "its number has passed");
+        assert!(streams.deliver(ssn(3), message(3), &mut out).is_ok());
+        assert!(streams.deliver(ssn(3), message(3), &mut out).is_err(), "its number is taken");
     }
 
     #[test]
@@ -208,12 +236,12 @@ mod tests {
         let mut streams = Streams::default();
         let mut out = VecDeque::new();
         for n in [1, 3, 5] {
-            streams.deliver(Ssn(n), message(n), &mut out).unwrap();
+            streams.deliver(ssn(n), message(n), &mut out).unwrap();
         }
-        streams.skip(StreamId(1), Ssn(2), &mut out);
+        streams.skip(StreamId(1), ssn(2), &mut out);
         assert_eq!(numbers(&mut out), [1, 3]);
-        assert!(streams.deliver(Ssn(2), message(2), &mut out).is_err());
-        streams.deliver(Ssn(4), message(4), &mut out).unwrap();
+        assert!(streams.deliver(ssn(2), message(2), &mut out).is_err());
+        streams.deliver(ssn(4), message(4), &mut out).unwrap();
         assert_eq!(numbers(&mut out), [4, 5]);
     }
 
@@ -221,16 +249,16 @@ mod tests {
     fn skipping_across_the_wrap_keeps_the_order() {
         let mut streams = Streams::default();
         let mut out = VecDeque::new();
-        streams.skip(StreamId(1), Ssn(30_000), &mut out);
-        streams.skip(StreamId(1), Ssn(60_000), &mut out);
-        streams.skip(StreamId(1), Ssn(u16::MAX - 1), &mut out);
+        streams.skip(StreamId(1), ssn(30_000), &mut out);
+        streams.skip(StreamId(1), ssn(60_000), &mut out);
+        streams.skip(StreamId(1), ssn(u16::MAX - 1), &mut out);
         for n in [1, 0, 3] {
-            streams.deliver(Ssn(n), message(n), &mut out).unwrap();
+            streams.deliver(ssn(n), message(n), &mut out).unwrap();
         }
         assert!(out.is_empty());
-        streams.skip(StreamId(1), Ssn(0), &mut out);
+        streams.skip(StreamId(1), ssn(0), &mut out);
         assert_eq!(numbers(&mut out), [0, 1]);
-        streams.skip(StreamId(1), Ssn(0), &mut out);
+        streams.skip(StreamId(1), ssn(0), &mut out);
         assert!(out.is_empty(), "what has passed is not skipped again");
     }
 
@@ -238,24 +266,24 @@ mod tests {
     fn a_reset_stream_starts_at_zero_and_gives_back_what_waited() {
         let mut streams = Streams::default();
         let mut out = VecDeque::new();
-        streams.deliver(Ssn(0), message(0), &mut out).unwrap();
-        streams.deliver(Ssn(2), message(2), &mut out).unwrap();
+        streams.deliver(ssn(0), message(0), &mut out).unwrap();
+        streams.deliver(ssn(2), message(2), &mut out).unwrap();
         let mut dropped = 0;
         streams.reset(Some(&[StreamId(0), StreamId(2)]), |_| dropped += 1);
         assert_eq!(dropped, 0);
         streams.reset(Some(&[StreamId(1)]), |_| dropped += 1);
         assert_eq!(dropped, 1);
         out.clear();
-        streams.deliver(Ssn(0), message(7), &mut out).unwrap();
+        streams.deliver(ssn(0), message(7), &mut out).unwrap();
         assert_eq!(numbers(&mut out), [7]);
     }
 
     #[test]
-    fn every_stream_there_can_be_takes_eight_bytes() {
+    fn every_stream_there_can_be_takes_twelve_bytes() {
         let mut streams = Streams::default();
         let mut out = VecDeque::new();
         for n in (0..u16::MAX).rev() {
-            let _ = streams.deliver(Ssn(0), Complete { stream: StreamId(n), ..message(n) }, &mut out);
+            let _ = streams.deliver(ssn(0), Complete { stream: StreamId(n), ..message(n) }, &mut out);
         }
         assert_eq!(out.len(), usize::from(u16::MAX));
         assert!(streams.streams.capacity() * size_of::<Stream>() <= 1 << 20);

@@ -69,9 +69,14 @@ impl Window {
         }
         self.read += bytes;
         if self.read >= self.size / 2 {
-            self.size = (self.size * 2).min(self.most);
+            self.widen();
             (self.read, self.since) = (0, now);
         }
+    }
+
+    /// Grants twice as much, as far as the settings allow.
+    pub(crate) fn widen(&mut self) {
+        self.size = (self.size * 2).min(self.most);
     }
 
     /// A SACK announced this much.

@@ -1,7 +1,7 @@
 //! Messages of one channel that wait for their turn.
 
 use super::flight::chunk::{Limit, MessageId};
-use crate::numbers::{Ppid, Ssn};
+use crate::numbers::{Fsn, Mid, Ppid, Tsn};
 use alloc::collections::VecDeque;
 use bytes::Bytes;
 use peerage_base::time::Instant;
@@ -16,15 +16,20 @@ pub(crate) struct Outgoing {
     pub(crate) limit: Limit,
     /// The application's bytes in it: none for DCEP and for the byte that stands for an empty message.
     pub(crate) counted: usize,
-    /// Set with the first fragment, which assigns it.
-    pub(crate) ssn: Option<Ssn>,
+    /// Fragments that have left.
+    pub(crate) fragments: u32,
+    /// Given by the first fragment.
+    pub(crate) mid: Mid,
+    /// TSN of the last fragment that has left.
+    pub(crate) last: Tsn,
 }
 
 /// A piece of a message, cut to fit.
 #[derive(Clone, Debug)]
 pub(crate) struct Fragment {
     pub(crate) payload: Bytes,
-    pub(crate) ssn: Ssn,
+    pub(crate) mid: Mid,
+    pub(crate) fsn: Fsn,
     pub(crate) begin: bool,
     pub(crate) end: bool,
 }
@@ -56,11 +61,17 @@ impl Queue {
         self.messages.push_front(message);
     }
 
-    /// Cuts at most `len` bytes off the front message, which goes with its last byte. A message not begun takes `ssn`.
-    pub(crate) fn cut(&mut self, len: usize, ssn: Ssn) -> Option<Fragment> {
+    /// Cuts at most `len` bytes off the front message, which goes with its last byte, to leave as `tsn`. A message not begun
+    /// takes `mid`.
+    pub(crate) fn cut(&mut self, len: usize, mid: Mid, tsn: Tsn) -> Option<Fragment> {
         let message = self.messages.front_mut()?;
         let begin = !message.begun();
-        let ssn = *message.ssn.get_or_insert(ssn);
+        if begin {
+            message.mid = mid;
+        }
+        let (mid, fsn) = (message.mid, Fsn(message.fragments));
+        message.fragments += 1;
+        message.last = tsn;
         let len = len.min(message.payload.len());
         let payload = message.payload.split_to(len);
         let counted = len.min(message.counted);
@@ -70,7 +81,7 @@ impl Queue {
         if end {
             self.messages.pop_front();
         }
-        Some(Fragment { payload, ssn, begin, end })
+        Some(Fragment { payload, mid, fsn, begin, end })
     }
 
     /// Drops the front message, begun or not.
@@ -111,9 +122,20 @@ impl Queue {
 }
 
 impl Outgoing {
+    pub(crate) fn new(
+        id: MessageId,
+        ppid: Ppid,
+        payload: Bytes,
+        counted: usize,
+        unordered: bool,
+        limit: Limit,
+    ) -> Self {
+        Self { id, ppid, payload, unordered, limit, counted, fragments: 0, mid: Mid(0), last: Tsn(0) }
+    }
+
     /// Whether a fragment of it has left.
     pub(crate) fn begun(&self) -> bool {
-        self.ssn.is_some()
+        self.fragments > 0
     }
 
     /// Whether its lifetime is over.
@@ -129,16 +151,17 @@ mod tests {
     fn message(id: MessageId, payload: &'static [u8]) -> Outgoing {
         let payload = Bytes::from_static(payload);
         let counted = payload.len();
-        Outgoing { id, ppid: Ppid::BINARY, payload, unordered: false, limit: Limit::Never, counted, ssn: None }
+        Outgoing::new(id, Ppid::BINARY, payload, counted, false, Limit::Never)
     }
 
     #[test]
     fn a_message_is_cut_into_what_fits() {
         let mut queue = Queue::default();
         queue.push(message(1, b"abcdefg"));
-        let cuts: alloc::vec::Vec<_> = core::iter::from_fn(|| queue.cut(3, Ssn(5))).collect();
-        let seen: alloc::vec::Vec<_> = cuts.iter().map(|f| (&f.payload[..], f.begin, f.end)).collect();
-        assert_eq!(seen, [(&b"abc"[..], true, false), (&b"def"[..], false, false), (&b"g"[..], false, true)]);
+        let cuts: alloc::vec::Vec<_> = core::iter::from_fn(|| queue.cut(3, Mid(5), Tsn(7))).collect();
+        let seen: alloc::vec::Vec<_> = cuts.iter().map(|f| (&f.payload[..], f.fsn.0, f.begin, f.end)).collect();
+        assert_eq!(seen, [(&b"abc"[..], 0, true, false), (&b"def"[..], 1, false, false), (&b"g"[..], 2, false, true)]);
+        assert!(cuts.iter().all(|f| f.mid == Mid(5)));
         assert_eq!(queue.buffered(), 0);
     }
 
@@ -147,7 +170,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.push(message(1, b"abc"));
         queue.push(message(2, b"defg"));
-        queue.cut(1, Ssn(0));
+        queue.cut(1, Mid(0), Tsn(0));
         queue.clear();
         assert_eq!(queue.load(), Load { bytes: 2, messages: 1 });
         queue.drop_front();

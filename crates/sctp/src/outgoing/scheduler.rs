@@ -1,9 +1,9 @@
-//! Whose turn it is: weighted fair queueing of whole messages among channels (RFC 8260 §3.6, RFC 8831 §6.4).
-//!
-//! Fragments of a message have consecutive TSNs, so a message that was begun is finished first.
+//! Whose turn it is: weighted fair queueing among channels (RFC 8260 §3.6, RFC 8831 §6.4), of fragments where messages are
+//! interleaved. Where they are not, fragments of a message have consecutive TSNs, so a message that was begun is finished first.
 
 use crate::channel::ChannelId;
 use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 #[derive(Debug, Default)]
@@ -11,6 +11,8 @@ pub(crate) struct Scheduler {
     /// Channels with something to send, by virtual time and then by arrival.
     waiting: BinaryHeap<Reverse<(u64, u64, ChannelId)>>,
     current: Option<ChannelId>,
+    /// Channels passed over for now.
+    aside: Vec<ChannelId>,
     /// Virtual time of the channel served last.
     time: u64,
     arrivals: u64,
@@ -34,15 +36,37 @@ impl Scheduler {
         self.current
     }
 
-    /// The current channel finished a message of `len` bytes, or has nothing to send any more.
+    /// The current channel has sent `len` bytes, or has nothing to send any more.
     pub(crate) fn served(&mut self, len: usize, priority: u16, finish: &mut u64, has_more: bool) {
-        let Some(channel) = self.current.take() else { return };
-        // An overhead per message keeps channels with tiny messages from crowding out the others.
+        let Some(channel) = self.current else { return };
+        // An overhead per turn keeps channels with tiny messages from crowding out the others.
         let cost = (len as u64 + 32) * 1024 / u64::from(priority.max(1));
         *finish = finish.saturating_add(cost);
+        if has_more && self.waiting.is_empty() {
+            self.time = *finish;
+            return;
+        }
+        self.current = None;
         if has_more {
             self.arrivals += 1;
             self.waiting.push(Reverse((*finish, self.arrivals, channel)));
+        }
+    }
+
+    /// Passes over the current channel until [`readmit`](Self::readmit); not if that would leave none. Answers whether it did.
+    pub(crate) fn set_aside(&mut self) -> bool {
+        let does = !self.waiting.is_empty();
+        if does {
+            self.aside.extend(self.current.take());
+        }
+        does
+    }
+
+    /// Those passed over wait for their turn again.
+    pub(crate) fn readmit(&mut self) {
+        for channel in self.aside.drain(..) {
+            self.arrivals += 1;
+            self.waiting.push(Reverse((self.time, self.arrivals, channel)));
         }
     }
 
@@ -51,19 +75,25 @@ impl Scheduler {
         self.current = None;
     }
 
+    /// Whether it is the turn of this channel.
+    pub(crate) fn serves(&self, channel: ChannelId) -> bool {
+        self.current == Some(channel)
+    }
+
     /// Lets go of room that is not in use.
     pub(crate) fn shrink(&mut self) {
         self.waiting.shrink_to_fit();
+        self.aside.shrink_to_fit();
     }
 
     /// Whether no channel but the current one has something to send.
     pub(crate) fn has_no_other(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.aside.is_empty()
     }
 
     /// Whether no channel has anything to send.
     pub(crate) fn is_idle(&self) -> bool {
-        self.current.is_none() && self.waiting.is_empty()
+        self.current.is_none() && self.has_no_other()
     }
 }
 

@@ -196,7 +196,7 @@ fn unordered_messages_overtake_only_once_the_peer_knows_the_channel() {
         let packets = w.log[from..].iter().map(|p| crate::packet::Packet::parse(p).unwrap());
         let chunks = packets.flat_map(|p| p.chunks().map(Result::unwrap).collect::<Vec<_>>());
         chunks
-            .filter(|c| c.kind == crate::chunk::DATA && c.body[8..12] == [0, 0, 0, 53])
+            .filter(|c| c.kind == crate::chunk::I_DATA && c.body[12..16] == [0, 0, 0, 53])
             .map(|c| c.flags & 4 != 0)
             .collect()
     };

@@ -4,7 +4,7 @@ use super::*;
 use crate::chunk;
 use crate::chunk::data::DataHeader;
 use crate::chunk::reconfig;
-use crate::numbers::{Ppid, RequestNumber, Ssn, StreamId, Tsn};
+use crate::numbers::{Mid, Ppid, RequestNumber, StreamId, Tsn};
 use crate::packet::PacketWriter;
 use allocation_counter::measure;
 use peerage_base::serial::Serial;
@@ -20,7 +20,7 @@ struct Victim {
 
 impl Victim {
     fn new(config: Config) -> Self {
-        let mut world = World::with(Link::default(), 1, [Config::default(), config]);
+        let mut world = World::with(Link::default(), 1, [Config { interleaving: false, ..Config::default() }, config]);
         world.connect();
         world.settle(MINUTE);
         world.ends[1].reads = false;
@@ -78,12 +78,11 @@ impl Victim {
         DataHeader {
             tsn: self.base.plus(ahead),
             stream: StreamId(0),
-            ssn: Ssn(0),
             ppid: Ppid::BINARY,
             begin: true,
             end: true,
-            unordered: false,
-            immediate: false,
+            interleaved: self.sctp().sender.interleaves,
+            ..DataHeader::default()
         }
     }
 }
@@ -288,7 +287,7 @@ fn going_forward_drops_at_once_what_was_held_and_skips_no_further_than_can_be_se
     let (mut victim, _) = heap_of(|v| {
         let base = v.data(2);
         v.give_data(60, |n| (DataHeader { tsn: base.tsn.plus(2 * n), end: false, unordered: true, ..base }, 1000));
-        v.give_data(20, |n| (DataHeader { tsn: base.tsn.plus(200 + 2 * n), ssn: Ssn(10 + n as u16), ..base }, 1000));
+        v.give_data(20, |n| (DataHeader { tsn: base.tsn.plus(200 + 2 * n), mid: Mid(10 + n), ..base }, 1000));
     });
     assert!(victim.sctp().receiver.held() > 60_000);
     let to = victim.base.plus(300);

@@ -63,7 +63,7 @@ fn a_lost_cookie_is_sent_again_with_the_data_that_rode_on_it() {
     let theirs = w.ends[1].peer_channel("x").unwrap();
     assert_eq!(w.ends[1].texts(theirs), ["one"]);
     let echo = w.log.iter().find(|p| p[12] == chunk::COOKIE_ECHO).unwrap();
-    assert!(crate::packet::Packet::parse(echo).unwrap().chunks().any(|c| c.unwrap().kind == chunk::DATA));
+    assert!(crate::packet::Packet::parse(echo).unwrap().chunks().any(|c| c.unwrap().kind == chunk::I_DATA));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert, prop_oneof, 
 #[derive(Clone, Debug)]
 enum Hostile {
     Raw(u8, u8, Vec<u8>),
-    Data { flags: u8, ahead: i32, stream: u16, ssn: u16, ppid: u32, len: usize },
+    Data { flags: u8, ahead: i32, stream: u16, number: u16, last: u32, len: usize },
     Sack { ahead: i32, window: u32, tail: Vec<u8> },
     Forward { ahead: i32, tail: Vec<u8> },
     Reset { request: i32, kind: u16, tail: Vec<u8> },
@@ -22,8 +22,10 @@ fn hostile() -> impl Strategy<Value = Hostile> {
     let ahead = || prop_oneof![4 => -3..8i32, 1 => -70_000..70_000i32, 1 => any::<i32>()];
     prop_oneof![
         2 => (any::<u8>(), any::<u8>(), bytes()).prop_map(|(k, f, b)| Hostile::Raw(k, f, b)),
-        8 => (0..16u8, ahead(), 0..6u16, 0..6u16, 49..59u32, 0..200usize)
-            .prop_map(|(flags, ahead, stream, ssn, ppid, len)| Hostile::Data { flags, ahead, stream, ssn, ppid, len }),
+        8 => (0..16u8, ahead(), 0..6u16, 0..6u16, prop_oneof![49..59u32, 0..6u32], 0..200usize)
+            .prop_map(|(flags, ahead, stream, number, last, len)| {
+                Hostile::Data { flags, ahead, stream, number, last, len }
+            }),
         3 => (ahead(), any::<u32>(), bytes()).prop_map(|(ahead, window, tail)| Hostile::Sack { ahead, window, tail }),
         2 => (ahead(), bytes()).prop_map(|(ahead, tail)| Hostile::Forward { ahead, tail }),
         2 => (-2..3i32, 13..19u16, bytes()).prop_map(|(request, kind, tail)| Hostile::Reset { request, kind, tail }),
@@ -41,10 +43,12 @@ impl Hostile {
         let near = |tsn: Tsn, ahead: i32| tsn.0.wrapping_add_signed(ahead).to_be_bytes();
         match self {
             Self::Raw(kind, flags, body) => put(*kind, *flags, &[body]),
-            Self::Data { flags, ahead, stream, ssn, ppid, len } => {
+            Self::Data { flags, ahead, stream, number, last, len } => {
                 let tsn = near(victim.receiver.tracker.cumulative(), *ahead);
-                let (stream, ssn, ppid) = (stream.to_be_bytes(), ssn.to_be_bytes(), ppid.to_be_bytes());
-                put(chunk::DATA, *flags, &[&tsn, &stream, &ssn, &ppid, &std::vec![3; *len]]);
+                let (stream, number, last) = (stream.to_be_bytes(), number.to_be_bytes(), last.to_be_bytes());
+                let (kind, wide): (u8, &[u8]) =
+                    if victim.sender.interleaves { (chunk::I_DATA, &[0; 4]) } else { (chunk::DATA, &[]) };
+                put(kind, *flags, &[&tsn, &stream, wide, &number, &last, &std::vec![3; *len]]);
             }
             Self::Sack { ahead, window, tail } => {
                 let tsn = near(victim.sender.flight.cumulative(), *ahead);
@@ -52,7 +56,8 @@ impl Hostile {
                 put(chunk::SACK, 0, &[&tsn, &window.to_be_bytes(), &blocks.to_be_bytes(), &[0, 0], tail]);
             }
             Self::Forward { ahead, tail } => {
-                put(chunk::FORWARD_TSN, 0, &[&near(victim.receiver.tracker.cumulative(), *ahead), tail]);
+                let kind = if victim.sender.interleaves { chunk::I_FORWARD_TSN } else { chunk::FORWARD_TSN };
+                put(kind, 0, &[&near(victim.receiver.tracker.cumulative(), *ahead), tail]);
             }
             Self::Reset { request, kind, tail } => {
                 let number = near(victim.peer.tsn, *request);
@@ -76,8 +81,9 @@ proptest! {
     fn a_peer_that_lies_in_every_field_neither_breaks_nor_fattens_us(
         packets in vec(vec(hostile(), 1..6), 1..60),
         seed in 0..1000u64,
+        interleaving in any::<bool>(),
     ) {
-        let mut w = World::with(Link::default(), seed, [Config::default(), small()]);
+        let mut w = World::with(Link::default(), seed, [Config { interleaving, ..Config::default() }, small()]);
         w.connect();
         w.ends[1].reads = false;
         let id = w.open(1, ChannelInit { max_retransmits: Some(1), ..ChannelInit::new("x") });

@@ -1,9 +1,10 @@
 use super::*;
 use crate::chunk::data::DataHeader;
+use crate::chunk::i_forward_tsn::INTERLEAVED;
 use crate::chunk::reconfig;
-use crate::chunk::{self, cause, forward_tsn};
+use crate::chunk::{self, cause};
 use crate::error::CloseReason;
-use crate::numbers::{Ppid, RequestNumber, Ssn, StreamId, Tsn};
+use crate::numbers::{Fsn, Ppid, RequestNumber, StreamId, Tsn};
 use crate::packet::{Packet, PacketWriter};
 
 /// Writes a packet in the name of end 0 to end 1.
@@ -23,8 +24,8 @@ fn next_tsn(w: &World) -> Tsn {
 }
 
 fn header(tsn: Tsn, stream: u16, begin: bool, end: bool) -> DataHeader {
-    let (stream, ssn, ppid) = (StreamId(stream), Ssn(0), Ppid::BINARY);
-    DataHeader { tsn, stream, ssn, ppid, begin, end, unordered: true, immediate: false }
+    let (stream, ppid) = (StreamId(stream), Ppid::BINARY);
+    DataHeader { tsn, stream, ppid, begin, end, unordered: true, interleaved: true, ..DataHeader::default() }
 }
 
 fn chunks_sent(w: &mut World, end: usize) -> Vec<(u8, Vec<u8>)> {
@@ -42,7 +43,7 @@ fn data_without_bytes_is_a_violation() {
     let mut w = World::connected(Link::default(), 1);
     let tsn = next_tsn(&w);
     forge(&mut w, |p| {
-        let body = p.chunk(chunk::DATA, 3, 12).unwrap();
+        let body = p.chunk(chunk::I_DATA, 3, 16).unwrap();
         body[..4].copy_from_slice(&tsn.0.to_be_bytes());
     });
     assert!(matches!(w.ends[1].events.last(), Some(Event::Down(CloseReason::ProtocolViolation(_)))));
@@ -59,7 +60,7 @@ fn a_message_larger_than_announced_ends_the_association_while_it_grows() {
     for n in 0..4u32 {
         forge(&mut w, |p| {
             let tsn = Tsn(first.0.wrapping_add(n));
-            assert!(header(tsn, 0, n == 0, false).write(&[0; 1000], p));
+            assert!(DataHeader { fsn: Fsn(n), ..header(tsn, 0, n == 0, false) }.write(&[0; 1000], p));
         });
     }
     assert_eq!(w.ends[1].events.last(), Some(&Event::Down(CloseReason::MessageTooLarge)));
@@ -140,10 +141,10 @@ fn a_forward_tsn_out_of_reach_is_a_violation_and_an_old_one_is_answered() {
     let mut w = World::connected(Link::default(), 7);
     w.settle(MINUTE);
     let here = w.ends[1].sctp.receiver.tracker.cumulative();
-    forge(&mut w, |p| assert!(forward_tsn::write(Tsn(here.0.wrapping_sub(3)), &[], p)));
+    forge(&mut w, |p| assert!(INTERLEAVED.write(Tsn(here.0.wrapping_sub(3)), &[], p)));
     assert!(chunks_sent(&mut w, 1).iter().any(|c| c.0 == chunk::SACK));
     assert_eq!(w.ends[1].sctp.receiver.tracker.cumulative(), here);
-    forge(&mut w, |p| assert!(forward_tsn::write(Tsn(here.0.wrapping_add(1 << 30)), &[], p)));
+    forge(&mut w, |p| assert!(INTERLEAVED.write(Tsn(here.0.wrapping_add(1 << 30)), &[], p)));
     assert!(w.ends[1].is_down());
 }
 

@@ -78,7 +78,7 @@ fn a_half_sent_message_past_its_lifetime_blocks_nothing_even_if_all_of_it_that_l
 #[test]
 fn limits_mean_nothing_to_a_peer_that_cannot_skip() {
     let mut w = World::connected(LOSSY(), 7);
-    w.ends[0].sctp.peer.extensions.forward_tsn = false;
+    w.ends[0].sctp.sender.gives_up = false;
     let id = w.open(0, ChannelInit { max_retransmits: Some(0), ..ChannelInit::new("x") });
     for n in 0..50 {
         w.send(0, id, numbered(n, 3000));
@@ -117,7 +117,7 @@ fn a_poll_that_only_gives_messages_up_tells_of_it_at_once() {
     let mut buf = [0; 1500];
     let len = sctp.poll_transmit(w.now, &Budget::unlimited(1191), &mut Slot::new(&mut buf, 0, 0, 1200)).unwrap();
     assert_eq!(sctp.stats().messages_abandoned, 1);
-    assert_eq!((len, buf[12]), (12 + 12, chunk::FORWARD_TSN), "a FORWARD TSN with one stream, and no data");
+    assert_eq!((len, buf[12]), (12 + 16, chunk::I_FORWARD_TSN), "an I-FORWARD-TSN with one stream, and no data");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod channels;
 mod floods;
 mod handshake;
 mod hostile;
+mod interleaving;
 mod limits;
 mod loss;
 mod operations;
@@ -98,6 +99,8 @@ struct World {
     /// Packets under way: arrival, order, receiver.
     wire: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
     sent: u64,
+    /// Bytes per second of each direction; `None` for no limit.
+    rate: Option<u64>,
     /// When each direction takes its next packet.
     free_at: [Instant; 2],
     /// Told of each packet that is sent, and whether to drop it.
@@ -125,6 +128,7 @@ impl World {
             rng,
             wire: BTreeMap::new(),
             sent: 0,
+            rate: None,
             free_at: [Instant::ORIGIN; 2],
             filter: |_, _, _| false,
             log: Vec::new(),
@@ -174,7 +178,8 @@ impl World {
         self.sent += 1;
         self.log.push(packet.clone());
         let leaves = self.now.max(self.free_at[to]);
-        self.free_at[to] = leaves + PER_PACKET;
+        let takes = self.rate.map(|rate| Duration::from_nanos(packet.len() as u64 * 1_000_000_000 / rate));
+        self.free_at[to] = leaves + takes.unwrap_or(PER_PACKET);
         let copies = 1 + u32::from(self.rng.unit() < self.link.duplicate);
         for copy in 0..copies {
             if self.rng.unit() < self.link.loss || (self.filter)(self.sent, to, &packet) {

@@ -7,9 +7,10 @@ use crate::packet::Packet;
 
 const MESSAGES: usize = 600;
 
-fn load(seed: u64) -> (World, [ChannelId; 4]) {
+fn load(seed: u64, interleaving: bool) -> (World, [ChannelId; 4]) {
     // The line has no rate of its own: a window that falls with each loss makes it narrow.
-    let config = Config { send_buffer: 300_000, congestion: CongestionControl::Cubic, ..Config::default() };
+    let config =
+        Config { send_buffer: 300_000, congestion: CongestionControl::Cubic, interleaving, ..Config::default() };
     let link = Link { loss: 0.03, delay: Duration::from_millis(40), ..Link::default() };
     let mut w = World::with(link, seed, [config, Config::default()]);
     w.connect();
@@ -33,7 +34,18 @@ fn numbers(w: &World, n: usize) -> Vec<usize> {
 
 #[test]
 fn what_expires_makes_room_at_once_and_is_told_in_few_words() {
-    let (mut w, ids) = load(1);
+    expire(false, chunk::FORWARD_TSN, chunk::DATA, 10);
+}
+
+#[test]
+fn what_expires_among_interleaved_messages_makes_room_and_is_told_in_few_words() {
+    // What is given up lies scattered among what is not.
+    expire(true, chunk::I_FORWARD_TSN, chunk::I_DATA, 4);
+}
+
+/// A FORWARD TSN for `share` chunks of data at most.
+fn expire(interleaving: bool, forward: u8, data: u8, share: usize) {
+    let (mut w, ids) = load(1, interleaving);
     let mut refused = 0;
     let mut reliable = 0;
     for n in 0..MESSAGES {
@@ -61,6 +73,6 @@ fn what_expires_makes_room_at_once_and_is_told_in_few_words() {
         let all = w.log.iter().flat_map(|packet| Packet::parse(packet).unwrap().chunks().flatten());
         all.filter(|raw| raw.kind == kind).count()
     };
-    let (told, data) = (chunks(chunk::FORWARD_TSN), chunks(chunk::DATA));
-    assert!(told > 0 && told * 10 < data, "{told} FORWARD TSNs beside {data} chunks of data");
+    let (told, data) = (chunks(forward), chunks(data));
+    assert!(told > 0 && told * share < data, "{told} FORWARD TSNs beside {data} chunks of data");
 }

@@ -28,7 +28,10 @@ impl World {
             let mut slot = Slot::new(&mut buf, 0, 0, 4000);
             let Some(len) = self.ends[0].sctp.poll_transmit(self.now, budget, &mut slot) else { return out };
             let chunks = Packet::parse(slot.packet()).unwrap().chunks().map(Result::unwrap).collect::<Vec<_>>();
-            out.push((len, chunks.iter().filter(|c| c.kind == 0).map(|c| c.body.len() + 4).collect()));
+            out.push((
+                len,
+                chunks.iter().filter(|c| c.kind == crate::chunk::I_DATA).map(|c| c.body.len() + 4).collect(),
+            ));
         }
     }
 }

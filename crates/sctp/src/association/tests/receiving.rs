@@ -5,7 +5,7 @@ use crate::chunk;
 use crate::chunk::data::DataHeader;
 use crate::chunk::sack::Sack;
 use crate::config::OnShareExceeded;
-use crate::numbers::{Ppid, Ssn, StreamId};
+use crate::numbers::{Mid, Ppid, StreamId};
 use crate::packet::{Packet, PacketWriter};
 use peerage_base::serial::Serial;
 
@@ -160,8 +160,18 @@ fn packets(w: &mut World, count: usize) -> (Tsn, Vec<Vec<u8>>) {
         let tag = w.ends[0].sctp.peer.tag;
         let mut packet = PacketWriter::new(&mut buf, 1191, 5000, 5000, tag).unwrap();
         let tsn = before.plus(n as u32 + 1);
-        let (ssn, ppid) = (Ssn(n as u16 + 1), Ppid::BINARY);
-        let data = DataHeader { tsn, stream, ssn, ppid, begin: true, end: true, unordered: true, immediate: false };
+        let (mid, ppid, interleaved) = (Mid(n as u32 + 1), Ppid::BINARY, true);
+        let data = DataHeader {
+            tsn,
+            stream,
+            mid,
+            ppid,
+            begin: true,
+            end: true,
+            unordered: true,
+            interleaved,
+            ..DataHeader::default()
+        };
         assert!(data.write(&[7; 100], &mut packet));
         let len = packet.finish(true);
         out.push(buf[..len].to_vec());

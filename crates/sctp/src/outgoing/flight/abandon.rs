@@ -3,12 +3,13 @@
 use super::Flight;
 use super::chunk::{Abandoned, Chunk, Limit, MessageId, State};
 use crate::chunk::data::DataHeader;
-use crate::numbers::{Ssn, StreamId, Tsn};
+use crate::chunk::forward_tsn::Skipped;
+use crate::numbers::Tsn;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-/// The greatest stream sequence number skipped, per ordered stream.
-pub(crate) type Skipped = SmallVec<[(StreamId, Ssn); 8]>;
+/// The streams on which messages are skipped.
+pub(crate) type Streams = SmallVec<[Skipped; 8]>;
 
 impl Flight {
     /// Assigns the next TSN to a chunk that is abandoned from the start: it stands for the rest of a message that was given
@@ -20,27 +21,28 @@ impl Flight {
         self.ring.push(chunk);
     }
 
-    /// Gives up the message in whose midst the sender stands, if a chunk of it is still unsettled.
-    pub(crate) fn abandon_unfinished(&mut self, message: MessageId) -> Option<Abandoned> {
-        let tsn = self.next_tsn().previous();
-        match self.ring.get(tsn) {
-            Some(chunk) if chunk.message == message => self.abandon(tsn),
+    /// Gives up a message in whose midst the sender stands, if its chunk that left last has not been passed by the peer.
+    pub(crate) fn abandon_unfinished(&mut self, message: MessageId, last: Tsn) -> Option<Abandoned> {
+        match self.ring.get(last) {
+            Some(chunk) if chunk.message == message => self.abandon(last),
             _ => None,
         }
     }
 
     /// How far the peer can be told to go on, and the streams skipped on the way, at most `max_streams` of them
-    /// (RFC 3758 §3.5 C2); `None` if the front of the ring is not abandoned.
-    pub(crate) fn forward(&self, max_streams: usize) -> Option<(Tsn, Skipped)> {
-        let mut streams = Skipped::new();
+    /// (RFC 3758 §3.5 C2, RFC 8260 §2.3.1); `None` if the front of the ring is not abandoned.
+    pub(crate) fn forward(&self, max_streams: usize) -> Option<(Tsn, Streams)> {
+        let mut streams = Streams::new();
         let mut to = None;
         for chunk in self.ring.iter().take_while(|c| c.state == State::Abandoned) {
             let header = chunk.header;
-            if !header.unordered {
-                match streams.iter().position(|(stream, _)| *stream == header.stream) {
-                    Some(at) => streams[at].1 = header.ssn,
+            // Without an identifier nobody waits for an unordered message.
+            if !header.unordered || header.interleaved {
+                let (stream, unordered, mid) = (header.stream, header.unordered, header.mid);
+                match streams.iter().position(|s| (s.stream, s.unordered) == (stream, unordered)) {
+                    Some(known) => streams[known].mid = mid,
                     None if streams.len() == max_streams => break,
-                    None => streams.push((header.stream, header.ssn)),
+                    None => streams.push(Skipped { stream, unordered, mid }),
                 }
             }
             to = Some(header.tsn);
@@ -56,19 +58,40 @@ impl Flight {
     /// Abandons every chunk of the message that `tsn` belongs to (RFC 3758 §3.5 A3).
     pub(super) fn abandon(&mut self, tsn: Tsn) -> Option<Abandoned> {
         let message = self.ring.get(tsn)?.message;
-        let mut from = tsn;
-        while from != self.ring.first() && self.ring.get(from.previous()).is_some_and(|c| c.message == message) {
-            from = from.previous();
-        }
         let mut last = None;
-        let mut at = from;
-        while let Some(chunk) = self.ring.get(at).filter(|c| c.message == message) {
-            last = Some(Abandoned { message, channel: chunk.channel, last: chunk.header });
-            self.forget_departure(at);
-            self.ring.land(at, State::Abandoned);
-            self.ring.drop_payload(at);
+        let mut at = self.first_of(tsn, message);
+        while let Some(chunk) = self.ring.get(at) {
+            let header = chunk.header;
+            if chunk.message == message {
+                last = Some(Abandoned { message, channel: chunk.channel, last: header });
+                self.forget_departure(at);
+                self.ring.land(at, State::Abandoned);
+                self.ring.drop_payload(at);
+                if header.end {
+                    break;
+                }
+            } else if !header.interleaved {
+                break;
+            }
             at = at.next();
         }
         last
+    }
+
+    /// The first chunk that is left of the message that `tsn` belongs to. Others may be interleaved with it.
+    fn first_of(&self, tsn: Tsn, message: MessageId) -> Tsn {
+        let (mut first, mut at) = (tsn, tsn);
+        while let Some(chunk) = self.ring.get(at) {
+            if chunk.message == message {
+                first = at;
+            }
+            let is_found = chunk.message == message && chunk.header.begin;
+            let is_beyond = chunk.message != message && !chunk.header.interleaved;
+            if is_found || is_beyond || at == self.ring.first() {
+                break;
+            }
+            at = at.previous();
+        }
+        first
     }
 }

@@ -1,7 +1,7 @@
 //! A chunk that has a TSN.
 
 use crate::channel::ChannelId;
-use crate::chunk::data::{DATA_HEADER_LEN, DataHeader};
+use crate::chunk::data::DataHeader;
 use crate::numbers::Tsn;
 use crate::packet::padded;
 use bytes::Bytes;
@@ -15,8 +15,8 @@ pub(crate) enum Limit {
     Until(Instant),
 }
 
-/// Names an outgoing message within an association.
-pub(crate) type MessageId = u64;
+/// Names an outgoing message among those that an association holds.
+pub(crate) type MessageId = u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -38,7 +38,7 @@ pub(crate) struct Chunk {
     pub(super) state: State,
     /// Acknowledged before, and taken back: being acknowledged again, it tells nothing of when it arrived.
     pub(super) taken_back: bool,
-    pub(super) transmissions: u32,
+    pub(super) transmissions: u16,
     /// Number of the packet in which it left last.
     pub(super) departure: u32,
     /// In flight: what left before it; its own TSN for nothing.
@@ -72,14 +72,14 @@ impl Chunk {
 
     /// Bytes that the chunk takes in a packet.
     pub(crate) fn wire_len(&self) -> usize {
-        DATA_HEADER_LEN + padded(self.payload.len())
+        self.header.chunk_header_len() + padded(self.payload.len())
     }
 
     /// Whether the message may not be sent again.
     pub(super) fn is_given_up(&self, now: Instant) -> bool {
         match self.limit {
             Limit::Never => false,
-            Limit::Retransmissions(n) => self.transmissions > n,
+            Limit::Retransmissions(n) => u32::from(self.transmissions) > n,
             Limit::Until(deadline) => deadline <= now,
         }
     }

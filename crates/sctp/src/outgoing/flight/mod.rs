@@ -265,6 +265,11 @@ impl Flight {
         self.large.lost = 0;
     }
 
+    /// What has left goes again as I-DATA, or as DATA.
+    pub(crate) fn set_interleaved(&mut self, interleaved: bool) {
+        self.ring.set_interleaved(interleaved);
+    }
+
     /// Packets with more than `above` bytes of chunks are counted from now on when they are lost.
     pub(crate) fn watch_large(&mut self, above: usize) {
         self.large = Large { above, lost: 0, latest: None };

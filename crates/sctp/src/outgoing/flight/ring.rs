@@ -228,6 +228,17 @@ impl Ring {
         end
     }
 
+    /// All chunks become I-DATA, or DATA. Those of a message are not interleaved with others.
+    pub(super) fn set_interleaved(&mut self, interleaved: bool) {
+        for chunk in &mut self.chunks {
+            let before = chunk.wire_len();
+            chunk.header.interleaved = interleaved;
+            if chunk.state == State::InFlight {
+                self.in_flight = self.in_flight + chunk.wire_len() - before;
+            }
+        }
+    }
+
     /// Gives memory back; the ring is empty.
     pub(super) fn release(&mut self) {
         self.chunks.shrink_to_fit();

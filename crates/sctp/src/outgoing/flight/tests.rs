@@ -3,8 +3,9 @@ use super::sack::Outcome;
 use super::*;
 use crate::channel::ChannelId;
 use crate::chunk::data::DataHeader;
+use crate::chunk::forward_tsn::Skipped;
 use crate::chunk::sack::Sack;
-use crate::numbers::{Ppid, Ssn, StreamId};
+use crate::numbers::{Mid, Ppid, StreamId};
 use bytes::Bytes;
 use peerage_base::rng::Rng;
 use std::vec;
@@ -20,16 +21,16 @@ fn at(millis: u64) -> Instant {
     Instant::from_millis(1000 + millis)
 }
 
-fn chunk(flight: &Flight, message: u64, begin: bool, end: bool, limit: Limit) -> Chunk {
-    let (tsn, stream, ssn, ppid) = (flight.next_tsn(), StreamId(1), Ssn(4), Ppid::BINARY);
-    let header = DataHeader { tsn, stream, ssn, ppid, begin, end, unordered: false, immediate: false };
+fn chunk(flight: &Flight, message: u32, begin: bool, end: bool, limit: Limit) -> Chunk {
+    let (tsn, stream, mid, ppid) = (flight.next_tsn(), StreamId(1), Mid(4), Ppid::BINARY);
+    let header = DataHeader { tsn, stream, mid, ppid, begin, end, ..DataHeader::default() };
     Chunk::new(header, Bytes::from_static(&[0; 100]), message, ChannelId::of_test(0), limit)
 }
 
 /// A packet of one chunk with 100 bytes, a message of its own.
 fn send(f: &mut Flight, now: Instant) {
     f.begin_packet();
-    let chunk = chunk(f, f.next_tsn().steps_from(FIRST).into(), true, true, Limit::Never);
+    let chunk = chunk(f, f.next_tsn().steps_from(FIRST), true, true, Limit::Never);
     f.push(now, chunk);
     f.end_packet(false);
 }
@@ -354,7 +355,10 @@ fn a_message_out_of_retransmissions_is_abandoned_whole() {
     let abandoned = f.next_lost(at(1000)).unwrap().unwrap_err();
     assert_eq!((abandoned.message, abandoned.last.end), (1, true));
     let (tsn, streams) = f.forward(10).unwrap();
-    assert_eq!((tsn, &streams[..]), (FIRST.plus(3), &[(StreamId(1), Ssn(4))][..]));
+    assert_eq!(
+        (tsn, &streams[..]),
+        (FIRST.plus(3), &[Skipped { stream: StreamId(1), unordered: false, mid: Mid(4) }][..])
+    );
     assert!(f.next_lost(at(1000)).is_none());
     check(&f);
     assert_eq!(sack(&mut f, at(1040), 4, &[]).0.bytes, 0);
@@ -366,7 +370,7 @@ fn a_half_sent_message_that_is_given_up_keeps_a_number_for_its_rest() {
     f.begin_packet();
     let begun = chunk(&f, 7, true, false, Limit::Until(at(0)));
     f.push(at(0), begun);
-    let abandoned = f.abandon_unfinished(7).unwrap();
+    let abandoned = f.abandon_unfinished(7, FIRST).unwrap();
     assert!(!abandoned.last.end);
     f.push_abandoned(&abandoned);
     assert_eq!(f.forward(10).unwrap().0, FIRST.next());
