@@ -237,8 +237,8 @@ fn what_is_given_up_half_sent_is_skipped_in_both_orders_without_harm_to_the_othe
         assert_eq!(payloads(&w, "bulk"), [pattern(1, LARGE)]);
         assert_eq!(payloads(&w, "timed"), [pattern(3, 500)]);
         assert_eq!(w.ends[1].sctp.receiver.held(), 0, "what had come of it is dropped");
-        let all = w.log.iter().flat_map(|p| Packet::parse(p).unwrap().chunks().flatten().collect::<Vec<_>>());
-        let told = all.filter(|c| c.kind == chunk::I_FORWARD_TSN).next_back().unwrap();
+        let mut all = w.log.iter().flat_map(|p| Packet::parse(p).unwrap().chunks().flatten().collect::<Vec<_>>());
+        let told = all.rfind(|c| c.kind == chunk::I_FORWARD_TSN).unwrap();
         let skipped: Vec<_> = INTERLEAVED.parse(told.body).unwrap().skipped().collect();
         let stream = StreamId(w.ends[0].sctp.stream_id(timed).unwrap());
         assert_eq!(skipped, [Skipped { stream, unordered: !ordered, mid: Mid(u32::from(ordered)) }]);
