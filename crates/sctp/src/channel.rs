@@ -276,6 +276,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_channel_takes_less_than_two_hundred_bytes_beside_its_label() {
+        assert!(size_of::<Channel>() <= 192, "{}", size_of::<Channel>());
+    }
+
+    #[test]
     fn the_client_takes_even_streams_the_server_odd_ones_and_never_65535() {
         let mut table = Table::default();
         assert_eq!(table.free_stream(Role::Client, 100), Some(StreamId(0)));

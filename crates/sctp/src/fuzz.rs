@@ -15,9 +15,11 @@ use peerage_base::time::{Duration, Instant, earliest};
 use crate::association::Association;
 use crate::budget::Budget;
 use crate::channel::{ChannelId, ChannelInit, ChannelState, Role};
+use crate::chunk;
 use crate::config::Config;
 use crate::event::Event;
 use crate::message::Kind;
+use crate::numbers::Tsn;
 use crate::packet::{HEADER_LEN, Packet};
 
 const MTU: usize = 1191;
@@ -34,7 +36,7 @@ pub fn packet(data: &[u8]) {
             assert!(len <= bytes.len());
         }
         for connecting in [false, true] {
-            let mut link = Link::new();
+            let mut link = Link::new(true);
             if connecting {
                 link.ends[0].sctp.connect(link.now);
                 link.drain();
@@ -49,7 +51,7 @@ pub fn packet(data: &[u8]) {
 
 /// An INIT chunk as the peer's description carries it: refused without a trace, or the association is up and goes on.
 fn signalled(chunk: &[u8]) {
-    let mut link = Link::new();
+    let mut link = Link::new(true);
     let sctp = &mut link.ends[0].sctp;
     let told = sctp.local_init();
     if sctp.start_with(link.now, chunk).is_err() {
@@ -63,13 +65,15 @@ fn signalled(chunk: &[u8]) {
 
 /// Two associations: a sequence of calls, of losses, and of forged packets that pass as the peer's.
 pub fn association(data: &[u8]) {
-    run(Link::new(), data, |link| link.ends[0].sctp.connect(link.now));
+    for interleaving in [true, false] {
+        run(Link::new(interleaving), data, |link| link.ends[0].sctp.connect(link.now));
+    }
     // The same of two that began from their descriptions, and of one that did not and shakes hands.
-    run(Link::new(), data, |link| {
+    run(Link::new(true), data, |link| {
         link.start(0);
         link.start(1);
     });
-    run(Link::new(), data, |link| {
+    run(Link::new(true), data, |link| {
         link.start(0);
         link.ends[1].sctp.connect(link.now);
     });
@@ -109,6 +113,8 @@ struct End {
     wrong: u32,
     /// The last header that was sent, which has the tag that the peer takes.
     header: Option<[u8; HEADER_LEN]>,
+    /// The last TSN that was sent.
+    tsn: Tsn,
     down: bool,
 }
 
@@ -122,9 +128,9 @@ struct Link {
 }
 
 impl Link {
-    fn new() -> Self {
+    fn new(interleaving: bool) -> Self {
         let end = |seed, role| {
-            let mut config = Config::default();
+            let mut config = Config { interleaving, ..Config::default() };
             (config.receive_window, config.send_buffer, config.max_streams) = (64 << 10, 256 << 10, 16);
             config.max_message_size = 32 << 10;
             let mut sctp = Association::new(config, Rng::from_u64(seed), Instant::ORIGIN);
@@ -133,7 +139,7 @@ impl Link {
             let mut init = ChannelInit::new("first");
             init.negotiated = Some(0);
             let first = sctp.open(Instant::ORIGIN, init).expect("the first channel can be opened");
-            End { sctp, channels: vec![first], sent: 0, arrived: 0, wrong: 0, header: None, down: false }
+            End { sctp, channels: vec![first], sent: 0, arrived: 0, wrong: 0, header: None, tsn: Tsn(0), down: false }
         };
         let ends = [end(1, Role::Client), end(2, Role::Server)];
         Self { now: Instant::ORIGIN, ends, wire: [VecDeque::new(), VecDeque::new()], honest: true }
@@ -229,12 +235,20 @@ impl Link {
         Some(())
     }
 
-    /// Chunks from the input in a packet that passes as the other side's.
+    /// Chunks from the input in a packet that passes as the other side's. The TSN of the first, where it has one, is counted
+    /// from the last that the other side has sent.
     fn forge(&mut self, side: usize, input: &mut Reader<'_>) -> Option<()> {
         let len = usize::from(input.u8()?).min(input.len());
-        let chunks = input.bytes(len)?;
-        let header = self.ends[1 - side].header?;
-        let mut packet = [&header[..], chunks].concat();
+        let mut chunks = input.bytes(len)?.to_vec();
+        let End { header, tsn, .. } = self.ends[1 - side];
+        let header = header?;
+        if let [chunk::DATA | chunk::I_DATA | chunk::FORWARD_TSN | chunk::I_FORWARD_TSN, _, _, _, a, b, c, d, ..] =
+            &mut chunks[..]
+        {
+            let near = tsn.0.wrapping_add_signed(i8::from_be_bytes([*d]).into());
+            [*a, *b, *c, *d] = near.to_be_bytes();
+        }
+        let mut packet = [&header[..], &chunks].concat();
         seal(&mut packet);
         self.honest = false;
         self.ends[side].sctp.handle_packet(self.now, Ecn::NotEct, &packet);
@@ -322,7 +336,10 @@ impl End {
             let budget = Budget::unlimited(MTU);
             let Some(len) = self.sctp.poll_transmit(now, &budget, &mut Slot::new(&mut buf, 0, 0, MTU)) else { break };
             let packet = &buf[..len];
-            assert!(Packet::parse(packet).is_ok(), "a packet of our own cannot be read");
+            let chunks = Packet::parse(packet).expect("a packet of our own can be read").chunks();
+            for data in chunks.flatten().filter(|raw| matches!(raw.kind, chunk::DATA | chunk::I_DATA)) {
+                self.tsn = Reader::new(data.body).u32().map_or(self.tsn, Tsn);
+            }
             self.header = packet.first_chunk().copied();
             wire.push_back(packet.to_vec());
         }

@@ -75,13 +75,16 @@ impl Pair {
         }
     }
 
-    fn transfer(&mut self, id: ChannelId, payload: &'static [u8], total: u64, loss: u64) {
+    /// Sends on all channels by turns.
+    fn transfer(&mut self, ids: &[ChannelId], payload: &'static [u8], total: u64, loss: u64) {
         let goal = self.received + total;
         let mut queued = 0;
         while self.received < goal {
             while queued < total && self.ends[0].total_buffered() < 4 << 20 {
-                self.ends[0].send(self.now, id, Kind::Binary, Bytes::from_static(payload)).unwrap();
-                queued += payload.len() as u64;
+                for id in ids {
+                    self.ends[0].send(self.now, *id, Kind::Binary, Bytes::from_static(payload)).unwrap();
+                    queued += payload.len() as u64;
+                }
             }
             self.exchange(loss);
         }
@@ -91,14 +94,15 @@ impl Pair {
 static PAYLOAD: [u8; 50_000] = [7; 50_000];
 
 /// Allocations per packet in a transfer that follows an equal one.
-fn per_packet(len: usize, loss: u64) -> f64 {
+fn per_packet(len: usize, loss: u64, channels: usize) -> f64 {
     let mut pair = Pair::new();
-    let id = pair.ends[0].open(pair.now, ChannelInit::new("x")).unwrap();
+    let ids: Vec<_> = (0..channels).map(|_| pair.ends[0].open(pair.now, ChannelInit::new("x")).unwrap()).collect();
     let payload = &PAYLOAD[..len];
-    let total = (20_000_000 / len * len) as u64 / if len < 200 { 10 } else { 1 };
-    pair.transfer(id, payload, total, loss);
+    let each = len * channels;
+    let total = (20_000_000 / each * each) as u64 / if len < 200 { 10 } else { 1 };
+    pair.transfer(&ids, payload, total, loss);
     let before = pair.packets;
-    let info = allocation_counter::measure(|| pair.transfer(id, payload, total, loss));
+    let info = allocation_counter::measure(|| pair.transfer(&ids, payload, total, loss));
     let packets = pair.packets - before;
     assert!(packets > 1000);
     info.count_total as f64 / packets as f64
@@ -106,25 +110,33 @@ fn per_packet(len: usize, loss: u64) -> f64 {
 
 #[test]
 fn a_packet_of_many_small_messages_costs_next_to_no_allocation() {
-    let cost = per_packet(100, u64::MAX);
+    let cost = per_packet(100, u64::MAX, 1);
     assert!(cost < 0.15, "{cost} per packet");
 }
 
 #[test]
 fn a_packet_with_one_message_costs_one_sixteenth_of_an_allocation() {
-    let cost = per_packet(1000, u64::MAX);
+    let cost = per_packet(1000, u64::MAX, 1);
     assert!(cost < 0.15, "{cost} per packet");
 }
 
 #[test]
 fn a_packet_of_a_large_message_costs_what_growing_the_message_costs() {
     // 44 packets, one buffer that doubles six times, and its bookkeeping.
-    let cost = per_packet(50_000, u64::MAX);
+    let cost = per_packet(50_000, u64::MAX, 1);
     assert!(cost < 0.3, "{cost} per packet");
 }
 
 #[test]
+fn a_packet_of_interleaved_messages_costs_no_more() {
+    let cost = per_packet(50_000, u64::MAX, 8);
+    assert!(cost < 0.3, "{cost} per packet");
+    let cost = per_packet(50_000, 97, 8);
+    assert!(cost < 0.4, "{cost} per packet");
+}
+
+#[test]
 fn loss_adds_little() {
-    let cost = per_packet(50_000, 97);
+    let cost = per_packet(50_000, 97, 1);
     assert!(cost < 0.4, "{cost} per packet");
 }

@@ -250,8 +250,9 @@ impl Association {
         if channel.queue.front().map(|m| m.id) != Some(message) {
             return;
         }
-        let rest = channel.queue.front().filter(|m| m.begun()).map_or(0, |m| m.payload.len());
-        self.sender.under_way = self.sender.under_way.saturating_sub(rest);
+        if let Some(front) = channel.queue.front().filter(|front| front.begun()) {
+            self.sender.advanced(front.payload.len(), front.beside);
+        }
         self.scheduler.readmit();
         let load = channel.queue.load();
         channel.queue.drop_front();

@@ -16,6 +16,10 @@ use peerage_base::time::{Duration, Instant};
 /// What a queued message costs beside its bytes, so that a flood of tiny ones is bounded, too.
 pub(crate) const OVERHEAD: usize = 64;
 
+/// Messages begun without room for the rest of all take no more than one part of so many of the peer's room. While one
+/// leaves, a channel of eight times the priority sends eight times as much.
+const ROOM_BESIDE: usize = 9;
+
 /// Least time after which an acknowledgement is overdue: the peer's scheduler may take as long.
 const MIN_PROBE_TIMEOUT: Duration = Duration::from_millis(10);
 
@@ -45,6 +49,8 @@ pub(crate) struct Sender {
     pub(crate) forwarded_at: Option<Instant>,
     /// Bytes still to leave of messages that were begun.
     pub(crate) under_way: usize,
+    /// Those of them that were begun without room for all.
+    beside: usize,
     /// What all queues hold.
     pub(crate) queued: Load,
     /// Size of the greatest message refused since the buffer was last writable.
@@ -74,6 +80,7 @@ impl Sender {
             forward_due: false,
             forwarded_at: None,
             under_way: 0,
+            beside: 0,
             queued: Load::default(),
             refused: None,
             next_message: 0,
@@ -191,9 +198,27 @@ impl Sender {
     }
 
     /// Whether a message of `len` bytes may be begun beside those under way. The peer cannot read one before it is whole, so
-    /// that it has to have room for the rest of all (RFC 8260 §2.2.2: such that it can make progress).
+    /// that it has to have room for the rest of all (RFC 8260 §2.2.2: such that it can make progress), or so much more than
+    /// the small ones take that these are whole before large ones have filled it.
     pub(crate) fn may_begin(&self, len: usize) -> bool {
+        self.has_room_for_all(len) || (self.beside + len) * ROOM_BESIDE <= self.peer_room()
+    }
+
+    /// Whether the peer has room for the rest of all messages under way and one of `len` bytes.
+    pub(crate) fn has_room_for_all(&self, len: usize) -> bool {
         self.under_way == 0 || len <= self.full_payload() || self.under_way + len <= self.peer_room()
+    }
+
+    /// A message of `len` bytes was begun; `beside` if there is no room for all.
+    pub(crate) fn begun(&mut self, len: usize, beside: bool) {
+        self.under_way += len;
+        self.beside += if beside { len } else { 0 };
+    }
+
+    /// `len` bytes of a message that was begun have left, or never will.
+    pub(crate) fn advanced(&mut self, len: usize, beside: bool) {
+        self.under_way = self.under_way.saturating_sub(len);
+        self.beside = self.beside.saturating_sub(if beside { len } else { 0 });
     }
 
     /// Bytes of a chunk before its user data.

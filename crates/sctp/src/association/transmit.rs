@@ -340,15 +340,19 @@ impl Association {
         let (message, ppid, begun, whole) = (front.id, front.ppid, front.begun(), front.payload.len());
         let limit = if gives_up { front.limit } else { Limit::Never };
         let unordered = if begun { front.unordered } else { channel.front_is_unordered() };
+        let beside = if begun { front.beside } else { !self.sender.has_room_for_all(whole) };
         let mid = if begun { front.mid } else { channel.take_mid(unordered) };
         let load = channel.queue.load();
         if let Some(front) = channel.queue.front_mut() {
             // The rest of the message goes the way of its first fragment.
             front.unordered = unordered;
+            front.beside = beside;
         }
         let Some(fragment) = channel.queue.cut(len, mid, tsn) else { return false };
-        let begun = if fragment.begin { whole } else { 0 };
-        self.sender.under_way = (self.sender.under_way + begun).saturating_sub(fragment.payload.len());
+        if fragment.begin {
+            self.sender.begun(whole, beside);
+        }
+        self.sender.advanced(fragment.payload.len(), beside);
         channel.sent_of_turn = channel.sent_of_turn.saturating_add(fragment.payload.len() as u32);
         let is_idle = channel.queue.is_empty();
         self.sender.requeued(load, channel.queue.load());

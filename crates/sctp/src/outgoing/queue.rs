@@ -20,6 +20,8 @@ pub(crate) struct Outgoing {
     pub(crate) fragments: u32,
     /// Given by the first fragment.
     pub(crate) mid: Mid,
+    /// Begun without room for the rest of all messages under way.
+    pub(crate) beside: bool,
     /// TSN of the last fragment that has left.
     pub(crate) last: Tsn,
 }
@@ -130,7 +132,7 @@ impl Outgoing {
         unordered: bool,
         limit: Limit,
     ) -> Self {
-        Self { id, ppid, payload, unordered, limit, counted, fragments: 0, mid: Mid(0), last: Tsn(0) }
+        Self { id, ppid, payload, unordered, limit, counted, fragments: 0, mid: Mid(0), beside: false, last: Tsn(0) }
     }
 
     /// Whether a fragment of it has left.

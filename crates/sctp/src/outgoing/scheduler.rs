@@ -29,6 +29,9 @@ impl Scheduler {
     /// The channel to serve; it stays the one until [`served`](Self::served).
     pub(crate) fn current(&mut self) -> Option<ChannelId> {
         if self.current.is_none() {
+            if self.waiting.is_empty() {
+                self.readmit();
+            }
             let Reverse((time, _, channel)) = self.waiting.pop()?;
             self.time = time;
             self.current = Some(channel);
@@ -117,6 +120,27 @@ mod tests {
         }
         assert!(turns[0].abs_diff(100) <= 1 && turns[1].abs_diff(200) <= 1, "{turns:?}");
         assert!(turns[1].abs_diff(turns[2]) <= 1 && turns[3].abs_diff(800) <= 1, "{turns:?}");
+    }
+
+    #[test]
+    fn who_is_passed_over_waits_for_the_others_and_is_never_forgotten() {
+        let mut scheduler = Scheduler::default();
+        let ids = [0, 1, 2].map(ChannelId::of_test);
+        let mut finish = [0; 3];
+        ids.iter().zip(&mut finish).for_each(|(id, finish)| scheduler.activate(*id, finish));
+        assert!(scheduler.current() == Some(ids[0]) && scheduler.set_aside());
+        assert!(scheduler.current() == Some(ids[1]) && scheduler.set_aside());
+        assert!(scheduler.current() == Some(ids[2]) && !scheduler.set_aside(), "the last one goes");
+        assert!(!scheduler.has_no_other() && !scheduler.is_idle());
+        scheduler.readmit();
+        scheduler.served(1000, 256, &mut finish[2], true);
+        assert_eq!(scheduler.current(), Some(ids[0]));
+        assert!(scheduler.set_aside());
+        scheduler.current();
+        scheduler.skip();
+        scheduler.current();
+        scheduler.skip();
+        assert_eq!(scheduler.current(), Some(ids[0]), "nobody else is left");
     }
 
     #[test]

@@ -421,3 +421,28 @@ fn what_left_for_a_peer_presumed_to_interleave_goes_again_as_the_peer_takes_it()
         assert_eq!((w.ends[0].sctp.stats().in_flight, w.ends[0].sctp.sender.under_way), (0, 0));
     }
 }
+
+#[test]
+fn a_message_of_some_chunks_passes_one_that_takes_all_the_window() {
+    let config = Config { receive_window: 1 << 20, max_message_size: 1 << 20, ..Config::default() };
+    let link = Link { delay: Duration::from_millis(20), ..Link::default() };
+    let mut w = World::with(link, 15, [config.clone(), config]);
+    w.rate = Some(1_250_000);
+    w.connect();
+    let (bulk, other) = (w.open(0, ChannelInit::new("bulk")), w.open(0, ChannelInit::new("other")));
+    w.settle(MINUTE);
+    w.send(0, bulk, pattern(1, 1_000_000));
+    w.run_until(Duration::from_millis(200), |_| false);
+    assert!(w.ends[0].sctp.sender.under_way > w.ends[0].sctp.sender.peer_room() / 2);
+    for n in 0..4 {
+        w.send(0, other, pattern(n, 30_000));
+        w.send(0, other, pattern(n, 300_000));
+    }
+    let read = |w: &World| w.ends[1].peer_channel("other").is_some_and(|id| w.ends[1].inbox.contains_key(&id));
+    w.run_until(MINUTE, read);
+    assert!(!w.ends[1].inbox.contains_key(&w.ends[1].peer_channel("bulk").unwrap()), "the bulk is under way");
+    w.settle(MINUTE);
+    assert_eq!(payloads(&w, "bulk"), [pattern(1, 1_000_000)]);
+    assert_eq!(payloads(&w, "other").len(), 8);
+    assert_eq!(w.ends[0].sctp.sender.under_way, 0);
+}
