@@ -186,9 +186,15 @@ impl Receiver {
         }
     }
 
-    /// Whether there is no room, and the owner has nothing to read that would make some.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.unread == 0 && !self.has_room(Waited::First)
+    /// Whether the owner has nothing to read that would make room: only what comes next can finish what was begun.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.unread == 0
+    }
+
+    /// Whether the next chunk may be taken so that what was begun gets finished: buffers that grow take up to twice what is
+    /// in them, which the peer could not know when it began the messages.
+    pub(crate) fn may_finish(&self) -> bool {
+        self.is_starved() && self.held() < 2 * self.window.size()
     }
 
     /// Whether streams without a channel hold as much as one channel may.

@@ -204,9 +204,10 @@ impl Sender {
         self.has_room_for_all(len) || (self.beside + len) * ROOM_BESIDE <= self.peer_room()
     }
 
-    /// Whether the peer has room for the rest of all messages under way and one of `len` bytes.
+    /// Whether the peer has room for the rest of all messages under way and one of `len` bytes, and as much again, because
+    /// buffers that grow take more than is in them.
     pub(crate) fn has_room_for_all(&self, len: usize) -> bool {
-        self.under_way == 0 || len <= self.full_payload() || self.under_way + len <= self.peer_room()
+        self.under_way == 0 || len <= self.full_payload() || (self.under_way + len) * 2 <= self.peer_room()
     }
 
     /// A message of `len` bytes was begun; `beside` if there is no room for all.
