@@ -792,43 +792,6 @@ fn messages_are_interleaved_where_both_do_so() {
 }
 
 #[test]
-fn those_who_do_not_read_stop_the_other_side_until_they_do() {
-    const COUNT: usize = 40;
-    let window = 256 << 10;
-    for seed in 0..4 {
-        let options = Options { max_receiver_window_buffer_size: window, ..Options::default() };
-        let mut config = Config::default();
-        (config.receive_window, config.max_message_size) = (window, 32 << 10);
-        let mut w = World::configured(LOSSY, seed, options, config).connect();
-        let id = w.us.open(w.now, ChannelInit::new("ours")).unwrap();
-        let theirs = w.their_open(1, PLAIN);
-        w.until("their notice", |w| w.theirs.iter().any(|m| m.ppid == PpId(DCEP)));
-        w.reads = [false; 2];
-        for n in 0..COUNT {
-            w.us.send(w.now, id, Kind::Binary, pattern(n, 30_000).into()).unwrap();
-            w.their_send(1, BINARY, pattern(n, 30_000), &SendOptions::default());
-        }
-        w.run_for(60 * SECOND);
-        let (ours, theirs_left) = (w.us.stats().bytes_sent, w.them.buffered_amount(StreamId(1)));
-        w.run_for(60 * SECOND);
-        let later = w.us.stats().bytes_sent - ours;
-        // Probes of a closed window are all that still leaves.
-        assert!(later < 100_000 && ours < 2 * window as u64, "{ours} bytes sent, {later} of them in the second minute");
-        let left = w.them.buffered_amount(StreamId(1));
-        assert!(
-            left == theirs_left && left > COUNT * 30_000 - 2 * window,
-            "{theirs_left}, then {left} bytes with them"
-        );
-        w.reads = [true; 2];
-        w.read(theirs);
-        w.until("all", |w| w.their_messages(0).len() == COUNT && w.ours.get(&theirs).is_some_and(|m| m.len() == COUNT));
-        for n in 0..COUNT {
-            assert_eq!(w.their_messages(0)[n].payload, pattern(n, 30_000));
-            assert_eq!(w.ours[&theirs][n], (Kind::Binary, pattern(n, 30_000).into()));
-        }
-    }
-}
-
 fn large_messages_on_many_channels_and_small_ones_between_them_cross_both_ways() {
     for seed in 0..4 {
         let mut w = interleaved(LOSSY, seed);

@@ -228,13 +228,13 @@ fn what_is_given_up_half_sent_is_skipped_in_both_orders_without_harm_to_the_othe
         let (timed, bulk) = (w.open(0, timed), w.open(0, ChannelInit::new("bulk")));
         w.settle(MINUTE);
         w.log.clear();
-        w.send(0, bulk, pattern(1, LARGE));
-        w.send(0, timed, pattern(2, LARGE));
+        w.send(0, bulk, pattern(1, LARGE / 2));
+        w.send(0, timed, pattern(2, LARGE / 2));
         w.run_until(Duration::from_millis(300), |_| false);
         w.send(0, timed, pattern(3, 500));
         w.settle(MINUTE);
         assert_eq!(w.ends[0].sctp.stats().messages_abandoned, 1);
-        assert_eq!(payloads(&w, "bulk"), [pattern(1, LARGE)]);
+        assert_eq!(payloads(&w, "bulk"), [pattern(1, LARGE / 2)]);
         assert_eq!(payloads(&w, "timed"), [pattern(3, 500)]);
         assert_eq!(w.ends[1].sctp.receiver.held(), 0, "what had come of it is dropped");
         let mut all = w.log.iter().flat_map(|p| Packet::parse(p).unwrap().chunks().flatten().collect::<Vec<_>>());
@@ -281,7 +281,7 @@ fn a_peer_that_begins_more_than_it_finishes_is_granted_the_set_window_and_then_r
     w.settle(MINUTE);
     let first = next(&w, 0);
     let mut most = 0;
-    for n in 0..2000u32 {
+    for n in 0..6000u32 {
         let (stream, fsn) = (StreamId((n % 100) as u16), Fsn(n / 100));
         let header = DataHeader { tsn: first.tsn.plus(n), stream, fsn, begin: fsn == Fsn(0), ..first };
         forge(&mut w, |p| assert!(header.write(&[7; 1200], p)));
@@ -292,7 +292,7 @@ fn a_peer_that_begins_more_than_it_finishes_is_granted_the_set_window_and_then_r
         }
     }
     assert_eq!(violation(&w), Some("messages begun that there is no room to finish"));
-    assert!(most > 1 << 20 && most < (2 << 20) + 3000, "{most}");
+    assert!(most > 1 << 20 && most < (2 << 20) + 32_000, "{most}");
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn fragments_of_one_byte_and_messages_never_finished_stay_within_bounds() {
             forge(&mut w, |p| assert!(header.write(b"x", p)));
         }
     });
-    assert!((200_000..460_000).contains(&info.bytes_current), "twice the window: {}", info.bytes_current);
+    assert!((150_000..460_000).contains(&info.bytes_current), "twice the window: {}", info.bytes_current);
 }
 
 #[test]
