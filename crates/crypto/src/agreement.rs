@@ -64,6 +64,12 @@ pub trait PrivateHalf: Debug + Send + Sync {
     /// Our share, to be sent.
     fn share(&self) -> &[u8];
 
+    /// The half in X25519 that is part of this one, to be offered by itself too: draft-ietf-tls-hybrid-design §3.2 lets one
+    /// hello have the share of an algorithm in several groups. `None`: there is no such part.
+    fn x25519(&self) -> Option<Box<dyn PrivateHalf>> {
+        None
+    }
+
     /// The secret that both sides have once the other side's share is here.
     ///
     /// # Errors

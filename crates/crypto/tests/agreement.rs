@@ -180,6 +180,24 @@ fn points_that_are_none_are_refused() {
 
 /// FIPS 203 §7.2: coefficients are below 3329.
 #[test]
+fn the_x25519_part_of_the_hybrid_half_is_a_half_of_its_own_beside_it() {
+    let rng = &mut Rng::from_u64(5);
+    for (client, server) in [(SYSTEM, SEEDED), (SEEDED, SYSTEM)] {
+        let whole = client.generate(Group::X25519MlKem768, rng);
+        let part = whole.x25519().unwrap();
+        assert_eq!(part.share(), &whole.share()[ENCAPSULATION_KEY_LEN..]);
+        assert!(part.x25519().is_none());
+        let (answer, theirs) = server.respond(Group::X25519, part.share(), rng).unwrap();
+        assert_eq!(part.agree(&answer).unwrap().as_ref(), theirs.as_ref());
+        let (answer, theirs) = server.respond(Group::X25519MlKem768, whole.share(), rng).unwrap();
+        assert_eq!(whole.agree(&answer).unwrap().as_ref(), theirs.as_ref());
+        for group in [Group::X25519, Group::P256, Group::P384] {
+            assert!(client.generate(group, rng).x25519().is_none());
+        }
+    }
+}
+
+#[test]
 fn keys_that_fail_the_modulus_check_are_refused() {
     let rng = &mut Rng::from_u64(12);
     let half = SEEDED.generate(Group::X25519MlKem768, rng);

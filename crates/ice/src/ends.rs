@@ -61,6 +61,10 @@ impl Agent {
         for (path, _) in self.accepted.extract_if(.., |(path, _)| path.local == id).collect::<Vec<_>>() {
             self.disconnected(path);
         }
+        if self.current.checklist.iter().any(|pair| pair.path.local == id && pair.awaits_since(self.paced_at)) {
+            // No answer comes to the last check any more, so the next one, from another end, takes its turn.
+            self.paced_at = None;
+        }
         let mut removed = self.current.checklist.remove(|pair| pair.path.local == id);
         if let Some(previous) = &mut self.previous {
             removed.extend(previous.checklist.remove(|pair| pair.path.local == id));

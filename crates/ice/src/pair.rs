@@ -185,6 +185,11 @@ impl Pair {
         }
     }
 
+    /// Whether the answer to a check that left at this time is awaited.
+    pub fn awaits_since(&self, at: Option<Instant>) -> bool {
+        self.checks.iter().any(|check| Some(check.sent_at) == at)
+    }
+
     /// Stops retransmissions; a late response still counts (RFC 8445 §7.3.1.4).
     pub fn cancel_checks(&mut self) {
         self.checks.iter_mut().for_each(|check| check.again = None);

@@ -343,6 +343,22 @@ fn new_transactions_are_paced() {
 }
 
 #[test]
+fn the_turn_of_a_check_whose_end_is_gone_goes_to_the_next_end() {
+    let mut world = World::new(31);
+    world.host(A, 0, "192.0.2.1:5000");
+    world.tell_credentials(A);
+    let remote = Candidate::parse("candidate:1 1 udp 1000 198.51.100.77 7000 typ host").unwrap();
+    world.sides[A].agent.add_remote(world.now, remote).unwrap();
+    world.settle();
+    assert_eq!(world.sides[A].sent.len(), 1, "the first check leaves at once");
+    world.sides[A].agent.remove_local(world.now, LocalId(0));
+    world.host(A, 1, "192.0.2.1:5001");
+    world.host(A, 2, "192.0.2.1:5002");
+    let locals: Vec<_> = world.sides[A].sent.iter().map(|(_, path, _)| path.local).collect();
+    assert_eq!(locals, [LocalId(0), LocalId(1)], "and so does one from the next end, but no third");
+}
+
+#[test]
 fn a_name_is_asked_for_and_paired_once_it_is_known() {
     let mut world = World::new(18);
     world.trickle = None;

@@ -17,7 +17,7 @@ use peerage_session::session::Session;
 use tokio::sync::Notify;
 
 use crate::senders::Senders;
-use crate::shard::ends::Ends;
+use crate::shard::ends::{Ends, Tuple};
 use crate::shard::outlet::Outlet;
 use crate::shard::ready::{Key, Ready};
 
@@ -50,7 +50,11 @@ pub(crate) struct State {
     /// Sealed packets that a socket has refused: they leave before anything else is asked for.
     pub(crate) refused: Option<Box<Refused>>,
     /// Paths whose datagrams are known to be this session's, without a look at what they name.
-    pub(crate) claimed: Vec<Path>,
+    pub(crate) claimed: Vec<(Path, Tuple)>,
+    /// 4-tuples that checks of this session, which decides, left on before they were claimed: no other one is to use them.
+    pub(crate) reserved: Vec<Tuple>,
+    /// Whether a check was held back because its 4-tuple is another session's.
+    pub(crate) crowded: bool,
     /// What only the home shard can see to.
     pub(crate) needs: VecDeque<Event>,
     /// Events that the application has not taken yet.
@@ -98,6 +102,8 @@ impl Cell {
             ends: Ends::default(),
             refused: None,
             claimed: Vec::new(),
+            reserved: Vec::new(),
+            crowded: false,
             needs: VecDeque::new(),
             events: VecDeque::new(),
             channels: HashMap::new(),
@@ -188,6 +194,11 @@ impl State {
         Some(event)
     }
 
+    /// Whether what arrives on a path finds the session by its 4-tuple.
+    pub(crate) fn is_claimed(&self, path: Path) -> bool {
+        self.claimed.iter().any(|(claimed, _)| *claimed == path)
+    }
+
     /// When the session wants to be looked at, if its home shard would sleep beyond that.
     pub(crate) fn earlier(&self) -> Option<Instant> {
         self.session.poll_timeout().filter(|deadline| self.armed.is_none_or(|armed| *deadline < armed))
@@ -212,9 +223,7 @@ impl State {
                 self.senders.call_all();
             }
             Event::Writable => self.senders.call(self.session.send_room()),
-            Event::Claimed(_)
-            | Event::Released(_)
-            | Event::LocalUfrags
+            Event::LocalUfrags
             | Event::Need(..)
             | Event::Connect(_)
             | Event::Disconnect(_)

@@ -104,6 +104,7 @@ pub struct Settings {
     pub interface_poll: Duration,
     /// How many tasks share the work, each with sockets of its own on the same port (Linux, Android; elsewhere it is one).
     /// Default: `None`, one for each worker of the runtime, at most 8. More than the runtime has workers bring nothing.
+    /// One begins; each further one does when there are as many connections as tasks, so a single connection has one.
     pub shards: Option<usize>,
     /// Unread bytes that a connection holds before the peer must wait. Default: 4 MiB. Less is granted until the
     /// application has shown that it reads: 512 KiB, or two of the largest messages.

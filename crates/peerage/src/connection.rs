@@ -18,6 +18,21 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Runs a command on the session. What follows from it leaves from here; the home shard is told of what only it can do.
+    pub(crate) fn command<T>(&self, run: impl FnOnce(&mut Session, Instant) -> T) -> T {
+        let now = self.cell.now();
+        let mut state = self.cell.lock();
+        let out = run(&mut state.session, now);
+        // Otherwise it is about to look.
+        let tell = !self.cell.is_queued()
+            && flush::visit(&self.cell, &mut state, &self.endpoint.routes, now, flush::CALLERS_RUNS);
+        drop(state);
+        if tell {
+            self.cell.mark_ready();
+        }
+        out
+    }
+
     /// Lets what the session was just given leave: from here if it is idle, by its home shard under load.
     pub(crate) fn depart(&self, mut state: MutexGuard<'_, State>, now: Instant) {
         let tell = flush::depart(&self.cell, &mut state, &self.endpoint.routes, now);

@@ -18,7 +18,7 @@ use crate::configuration::{Settings, Tcp, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key_log::KeyLog;
 use crate::shard::arrivals::Arrivals;
-use crate::shard::driver::{Driver, Parts};
+use crate::shard::crew::{Crew, Kit};
 use crate::shard::outside::Watcher;
 use crate::shard::ports::{Ports, Role};
 use crate::shard::ready::Ready;
@@ -49,45 +49,38 @@ impl Endpoint {
     pub fn new(settings: Settings) -> Result<Self> {
         let clock = Clock::new();
         let rng = Rng::new(seed());
-        let readies: Vec<Arc<Ready>> = (0..shards(&settings)).map(|_| Arc::default()).collect();
-        let (mut ports, local) = bind(&readies, &settings, &rng)?;
-        let mut streams: Vec<_> = readies.iter().take(ports.len()).cloned().map(Streams::new).collect();
-        let tcp = match (ports.first_mut(), streams.first_mut()) {
-            // One shard accepts, and hands over what is for another one.
-            (Some(ports), Some(streams)) => listen(ports, streams, settings.tcp)?,
-            _ => Vec::new(),
-        };
+        let (mut ports, local, readies) = bind(&settings, &rng)?;
+        let first = readies.first().cloned().unwrap_or_default();
+        let mut streams = Streams::new(first);
+        // One shard accepts, and hands over what is for another one.
+        let tcp = listen(&settings, &mut ports, &mut streams)?;
         let tls = special_tls(&settings.tls)?;
         let key_log = settings.key_log.as_deref().map(open_key_log).transpose()?;
         let key_log = key_log.map(|log| Arc::new(Mutex::new(log)));
-        let shards: Arc<[Arrivals]> = readies.iter().take(ports.len()).cloned().map(Arrivals::new).collect();
+        let shards: Arc<[Arrivals]> = readies.iter().cloned().map(Arrivals::new).collect();
         let mapped = [(Transport::Udp, &local), (Transport::Tcp, &tcp)];
         let mapped = mapped
             .into_iter()
             .filter_map(|(transport, at)| Some((transport, at.iter().find(|at| at.is_ipv4())?.port())));
         let (watcher, view) = Watcher::new(&settings, rng.split("outside"), mapped.collect(), readies);
         let routes = Arc::new(Routes::default());
-        for (index, (ports, streams)) in ports.into_iter().zip(streams).enumerate() {
-            let driver = Driver::new(Parts {
-                settings: settings.clone(),
-                clock,
-                index,
-                shards: shards.clone(),
-                routes: routes.clone(),
-                ports,
-                streams,
-                view: view.clone(),
-                tls: tls.clone(),
-                key_log: key_log.clone(),
-                loopback: watcher.has_loopback(),
-                rng: rng.split(&format!("driver {index}")),
-            });
-            tokio::spawn(driver.run());
-        }
+        let kit = Kit {
+            settings: settings.clone(),
+            clock,
+            shards: shards.clone(),
+            routes: routes.clone(),
+            view,
+            tls,
+            key_log,
+            loopback: watcher.has_loopback(),
+            rng: rng.split("shards"),
+            local: local.clone(),
+        };
+        let crew = Crew::new(kit, ports, streams);
         tokio::spawn(watcher.run());
         let rng = Mutex::new(rng);
         let next_key = AtomicU64::new(0);
-        Ok(Self { shared: Arc::new(Shared { settings, clock, routes, shards, rng, next_key, local, tcp }) })
+        Ok(Self { shared: Arc::new(Shared { settings, clock, routes, shards, crew, rng, next_key, local, tcp }) })
     }
 
     /// The endpoint that the process shares, opened when it is first wanted and closed with its last connection.
@@ -105,9 +98,9 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// How many tasks share the work (see [`Settings::shards`]).
+    /// How many tasks share the work once there are as many connections (see [`Settings::shards`]).
     pub fn shards(&self) -> usize {
-        self.shared.shards.len()
+        self.shared.crew.wanted()
     }
 
     /// The addresses that the sockets are bound to; unspecified ones stand for all of this machine's.
@@ -135,40 +128,29 @@ fn shards(settings: &Settings) -> usize {
     settings.shards.map_or_else(workers, |shards| shards.clamp(1, LIMIT_SHARDS))
 }
 
-/// Opens one socket for each family and shard. Fewer shards where ports cannot be shared.
-fn bind(readies: &[Arc<Ready>], settings: &Settings, rng: &Rng) -> Result<(Vec<Ports>, Vec<SocketAddr>)> {
-    let mut shards = readies.iter().enumerate().map(|(index, ready)| {
-        let rng = rng.split(&format!("ports {index}"));
-        Ports::new(ready.clone(), settings.port_range.clone(), rng)
-    });
-    let mut first: Vec<Ports> = shards.by_ref().take(1).collect();
-    let mut local = Vec::new();
-    if let Some(ports) = first.first_mut() {
-        local = both_families(settings.port, |address| {
-            let id = ports.bind(address, Role::Shared)?;
-            Ok(ports.local_addr(id).unwrap_or(address))
-        })?;
-        let shareable = readies.len() > 1 && local.iter().all(|address| ports.share(address.is_ipv4()).is_ok());
-        if !shareable {
-            return Ok((first, local));
-        }
+/// Opens the first shard's socket of each family that is offered, and says where shards are left what there is for them: one
+/// alone where ports cannot be shared.
+fn bind(settings: &Settings, rng: &Rng) -> Result<(Ports, Vec<SocketAddr>, Vec<Arc<Ready>>)> {
+    let mut readies: Vec<Arc<Ready>> = (0..shards(settings)).map(|_| Arc::default()).collect();
+    let first = readies.first().cloned().unwrap_or_default();
+    let mut ports = Ports::new(first, settings.port_range.clone(), rng.split("ports"));
+    let local = each_family(settings, settings.port, |address| {
+        let id = ports.bind(address, Role::Shared)?;
+        Ok(ports.local_addr(id).unwrap_or(address))
+    })?;
+    let shareable = readies.len() > 1 && local.iter().all(|address| ports.share(address.is_ipv4()).is_ok());
+    if !shareable {
+        readies.truncate(1);
     }
-    for mut ports in shards {
-        if let Some(error) = local.iter().find_map(|address| ports.join(*address).err()) {
-            tracing::debug!(%error, "fewer shards than wanted");
-            break;
-        }
-        first.push(ports);
-    }
-    Ok((first, local))
+    Ok((ports, local, readies))
 }
 
 /// Opens one listener for each family, where listening is wanted.
-fn listen(ports: &mut Ports, streams: &mut Streams, tcp: Tcp) -> Result<Vec<SocketAddr>> {
-    let Tcp::Listen { port, simultaneous_open } = tcp else { return Ok(Vec::new()) };
+fn listen(settings: &Settings, ports: &mut Ports, streams: &mut Streams) -> Result<Vec<SocketAddr>> {
+    let Tcp::Listen { port, simultaneous_open } = settings.tcp else { return Ok(Vec::new()) };
     let mut config = TcpConfig::default();
     config.share_port = simultaneous_open;
-    both_families(port, |address| {
+    each_family(settings, port, |address| {
         let listener = ports.in_range(address, |address| Listener::bind(address, Framing::Length, config))?;
         let address = listener.local_addr();
         streams.add_listener(listener);
@@ -176,13 +158,20 @@ fn listen(ports: &mut Ports, streams: &mut Streams, tcp: Tcp) -> Result<Vec<Sock
     })
 }
 
-/// Opens something for each family, both on one port number where that is free, which is easier on firewalls. A machine
-/// without one of them is normal.
-fn both_families(wanted: u16, mut open: impl FnMut(SocketAddr) -> io::Result<SocketAddr>) -> Result<Vec<SocketAddr>> {
+/// Opens something for each family that is offered, all on one port number where that is free, which is easier on
+/// firewalls. A machine without one of them is normal.
+fn each_family(
+    settings: &Settings,
+    wanted: u16,
+    mut open: impl FnMut(SocketAddr) -> io::Result<SocketAddr>,
+) -> Result<Vec<SocketAddr>> {
+    let is_offered = |any: &IpAddr| {
+        settings.addresses.is_empty() || settings.addresses.iter().any(|ip| ip.is_ipv4() == any.is_ipv4())
+    };
     let mut local = Vec::new();
     let mut failure = None;
     let mut port = wanted;
-    for any in ANY {
+    for any in ANY.into_iter().filter(is_offered) {
         match open((any, port).into()) {
             Ok(address) => {
                 port = address.port();

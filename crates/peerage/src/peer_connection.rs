@@ -110,7 +110,7 @@ impl PeerConnection {
 
     /// Asks for an ICE restart: `NegotiationNeeded` follows, and the next offer has new credentials.
     pub fn restart_ice(&self) {
-        self.connection.cell.command(|session, now| session.restart_ice(now));
+        self.connection.command(|session, now| session.restart_ice(now));
     }
 
     /// The next event; `None` once the connection is closed and everything before was taken.
@@ -244,7 +244,7 @@ impl PeerConnection {
     }
 
     fn command<T>(&self, run: impl FnOnce(&mut Session, Instant) -> std::result::Result<T, SessionError>) -> Result<T> {
-        Ok(self.connection.cell.command(run)?)
+        Ok(self.connection.command(run)?)
     }
 
     /// The event as the application sees it; `None` for those that only handles and the driver care for.
@@ -312,7 +312,7 @@ impl Endpoint {
         let shard = &shared.shards[home];
         let cell = Cell::new(key, session, shared.clock, home, shard.ready().clone());
         shared.routes.enter();
-        shard.push(Arrival::Connection(cell.clone()));
+        shard.leave(Arrival::Connection(cell.clone()));
         Ok(PeerConnection { connection: Arc::new(Connection { cell, endpoint: shared.clone() }) })
     }
 }

@@ -9,6 +9,7 @@ use peerage_net::clock::Clock;
 
 use crate::configuration::Settings;
 use crate::shard::arrivals::Arrivals;
+use crate::shard::crew::Crew;
 use crate::shard::ready::Key;
 use crate::shard::routes::Routes;
 
@@ -20,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
     /// The way to each shard.
     pub(crate) shards: Arc<[Arrivals]>,
+    /// Those of them that run.
+    pub(crate) crew: Crew,
     pub(crate) rng: Mutex<Rng>,
     pub(crate) next_key: AtomicU64,
     pub(crate) local: Vec<SocketAddr>,
@@ -30,7 +33,8 @@ impl Shared {
     /// Names a new connection, and the shard that it is at home in: one after the other.
     pub(crate) fn next(&self) -> (Key, usize) {
         let next = self.next_key.fetch_add(1, Ordering::Relaxed);
-        let home = next % u64::try_from(self.shards.len()).unwrap_or(1).max(1);
+        let running = self.crew.running(self.routes.connections());
+        let home = next % u64::try_from(running).unwrap_or(1).max(1);
         (Key(next), usize::try_from(home).unwrap_or(0))
     }
 

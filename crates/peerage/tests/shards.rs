@@ -80,6 +80,8 @@ async fn connect_through(left: &Endpoint, right: &Endpoint, front: SocketAddr) -
 async fn a_transfer_goes_on_when_the_source_port_and_so_the_shard_changes() {
     const MESSAGES: u32 = 3_000;
     let (left, right) = (sharded(1), sharded(4));
+    // A shard begins when there is a connection for it.
+    let _idle = [0; 4].map(|_| right.peer_connection(Configuration::default()).unwrap());
     let (front, rebind) = translator(right.local_addrs()[0]).await;
     let pair = within(connect_through(&left, &right, front)).await;
     let at_a = pair.at_a.clone();

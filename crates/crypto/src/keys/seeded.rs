@@ -28,8 +28,7 @@ struct Seeded;
 
 impl Keys for Seeded {
     fn generate(&self, group: Group, rng: &mut Rng) -> Box<dyn PrivateHalf> {
-        let private = Private::generate(group, rng);
-        Box::new(Half { share: private.offer(), private })
+        Box::new(Half::new(Private::generate(group, rng)))
     }
 
     fn respond(&self, group: Group, peer_share: &[u8], rng: &mut Rng) -> Result<(Vec<u8>, Secret), InvalidShare> {
@@ -59,9 +58,22 @@ struct Half {
     share: Vec<u8>,
 }
 
+impl Half {
+    fn new(private: Private) -> Self {
+        Self { share: private.offer(), private }
+    }
+}
+
 impl PrivateHalf for Half {
     fn share(&self) -> &[u8] {
         &self.share
+    }
+
+    fn x25519(&self) -> Option<Box<dyn PrivateHalf>> {
+        match &self.private {
+            Private::X25519MlKem768(_, x25519) => Some(Box::new(Self::new(Private::X25519(x25519.clone())))),
+            _ => None,
+        }
     }
 
     fn agree(self: Box<Self>, peer_share: &[u8]) -> Result<Secret, InvalidShare> {

@@ -1,6 +1,7 @@
 //! Keys from the entropy of the operating system, over aws-lc-rs.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use aws_lc_rs::{agreement, kem};
@@ -29,9 +30,9 @@ impl Keys for System {
     fn generate(&self, group: Group, _: &mut Rng) -> Box<dyn PrivateHalf> {
         match group {
             Group::X25519MlKem768 => Box::new(Hybrid::generate()),
-            Group::X25519 => Box::new(Ecdh::generate(Curve::X25519)),
-            Group::P256 => Box::new(Ecdh::generate(Curve::P256)),
-            Group::P384 => Box::new(Ecdh::generate(Curve::P384)),
+            Group::X25519 => Box::new(Arc::new(Ecdh::generate(Curve::X25519))),
+            Group::P256 => Box::new(Arc::new(Ecdh::generate(Curve::P256))),
+            Group::P384 => Box::new(Arc::new(Ecdh::generate(Curve::P384))),
         }
     }
 
@@ -110,7 +111,7 @@ impl Ecdh {
     }
 }
 
-impl PrivateHalf for Ecdh {
+impl PrivateHalf for Arc<Ecdh> {
     fn share(&self) -> &[u8] {
         &self.share
     }
@@ -123,17 +124,17 @@ impl PrivateHalf for Ecdh {
 #[derive(Debug)]
 struct Hybrid {
     kem: kem::DecapsulationKey,
-    ecdh: Ecdh,
+    ecdh: Arc<Ecdh>,
     share: Vec<u8>,
 }
 
 impl Hybrid {
     fn generate() -> Self {
         let kem = kem::DecapsulationKey::generate(&kem::ML_KEM_768).expect(ENTROPY);
-        let ecdh = Ecdh::generate(Curve::X25519);
+        let ecdh = Arc::new(Ecdh::generate(Curve::X25519));
         let public = kem.encapsulation_key().and_then(|key| key.key_bytes());
         let public = public.expect("a key that was just made has a public half");
-        let share = [public.as_ref(), &ecdh.share].concat();
+        let share = [public.as_ref(), &ecdh.share[..]].concat();
         Self { kem, ecdh, share }
     }
 }
@@ -141,6 +142,10 @@ impl Hybrid {
 impl PrivateHalf for Hybrid {
     fn share(&self) -> &[u8] {
         &self.share
+    }
+
+    fn x25519(&self) -> Option<Box<dyn PrivateHalf>> {
+        Some(Box::new(self.ecdh.clone()))
     }
 
     fn agree(self: Box<Self>, peer_share: &[u8]) -> Result<Secret, InvalidShare> {
@@ -188,7 +193,7 @@ mod tests {
                 _ => Curve::P384,
             };
             let (ours, theirs) = (half(curve, ours), half(curve, theirs));
-            assert_eq!(ours.share(), hex(our_share));
+            assert_eq!(ours.share, hex(our_share));
             assert_eq!(ours.secret(&theirs.share).unwrap().as_ref(), hex(secret));
             assert_eq!(theirs.secret(&ours.share).unwrap().as_ref(), hex(secret));
         }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use peerage_crypto::agreement::PrivateHalf;
+use peerage_crypto::agreement::{Group as Agreement, PrivateHalf};
 use peerage_crypto::secret::Secret;
 
 use crate::config::Config;
@@ -142,8 +142,12 @@ impl Offer {
 
     fn add_share(&mut self, group: Group, cx: &mut Context<'_>) {
         // Groups that are not known are never taken from the configuration.
-        if let Some(agreement) = group.agreement() {
-            self.shares.push(Share { group, half: cx.config.keys.generate(agreement, cx.rng) });
-        }
+        let Some(agreement) = group.agreement() else { return };
+        let part = match agreement {
+            Agreement::X25519 => self.shares.iter().find_map(|share| share.half.x25519()),
+            _ => None,
+        };
+        let half = part.unwrap_or_else(|| cx.config.keys.generate(agreement, cx.rng));
+        self.shares.push(Share { group, half });
     }
 }

@@ -27,7 +27,8 @@ const READS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Netlink {
     socket: AsyncFd<OwnedFd>,
-    buffer: Box<[u8]>,
+    /// Made for the first news: most endpoints never hear any.
+    buffer: Vec<u8>,
 }
 
 impl Netlink {
@@ -39,13 +40,14 @@ impl Netlink {
         // SAFETY: an `OwnedFd` names one open descriptor for as long as it lives, and `AsyncFd` owns it.
         #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
         let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
-        Ok(Self { socket, buffer: vec![0; BUFFER].into_boxed_slice() })
+        Ok(Self { socket, buffer: Vec::new() })
     }
 
     /// Waits for news of a change.
     pub(super) async fn heard(&mut self) -> io::Result<()> {
         loop {
             let mut ready = self.socket.readable_mut().await?;
+            self.buffer.resize(BUFFER, 0);
             match read(ready.get_inner(), &mut self.buffer) {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}

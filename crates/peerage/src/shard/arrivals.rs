@@ -37,8 +37,13 @@ impl Arrivals {
 
     /// Hands something over.
     pub(crate) fn push(&self, arrival: Arrival) {
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
+        self.leave(arrival);
         self.ready.wake();
+    }
+
+    /// Hands over what can wait until there is something to do: a connection that was told nothing yet.
+    pub(crate) fn leave(&self, arrival: Arrival) {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
     }
 
     /// Takes all that has arrived.

@@ -12,13 +12,14 @@ use peerage_net::tcp::TlsClient;
 use peerage_net::udp::RecvBatch;
 
 use super::arrivals::{Arrival, Arrivals};
+use super::claims::{give_up, give_up_all};
 use super::ends::{Ends, Way};
 use super::flush::{Left, RUNS, flush};
 use super::outside::{Outside, View};
 use super::ports::{PortId, Ports};
 use super::ready::{Inbox, Io, Key, Ready};
 use super::receive::Heard;
-use super::routes::{Routes, Tuple};
+use super::routes::Routes;
 use super::streams::Streams;
 use super::timers::{TimerId, Timers};
 use crate::cell::Cell;
@@ -66,7 +67,6 @@ pub(super) struct Entry {
     pub(super) cell: Arc<Cell>,
     timer: TimerId,
     pub(super) ufrags: Vec<Box<str>>,
-    pub(super) tuples: Vec<Tuple>,
     touched: bool,
     waiting: bool,
     /// Whether local addresses were asked for.
@@ -242,7 +242,6 @@ impl Driver {
             cell,
             timer: self.timers.add(key),
             ufrags: Vec::new(),
-            tuples: Vec::new(),
             touched: false,
             waiting: false,
             gathering: false,
@@ -256,7 +255,7 @@ impl Driver {
 
     /// Ports at the router are wanted.
     pub(super) fn want_mapping(&self) {
-        self.view.want_mapping();
+        self.view.want_mapping(&self.outside.addresses);
     }
 
     /// Serves one connection: time, transmits, events, deadline.
@@ -282,6 +281,7 @@ impl Driver {
             }
         }
         if state.session.is_finished() && left != Left::More {
+            give_up_all(&cell, &mut state, &self.routes);
             let ends = std::mem::take(&mut state.ends);
             state.finish(&cell);
             drop(state);
@@ -292,7 +292,14 @@ impl Driver {
         if deadline.is_some() {
             state.armed = deadline;
         }
+        if !state.reserved.is_empty() && state.session.selected_pair().is_some() {
+            give_up(&cell, &mut state, &self.routes);
+        }
+        let crowded = std::mem::take(&mut state.crowded);
         drop(state);
+        if crowded {
+            self.give_own_ports(key);
+        }
         let Some(entry) = self.connections.get_mut(&key) else { return };
         if deadline.is_some() {
             self.timers.set(entry.timer, deadline);
@@ -316,7 +323,6 @@ impl Driver {
         self.timers.remove(entry.timer);
         self.waiting.retain(|of| *of != key);
         entry.ufrags.iter().for_each(|ufrag| self.routes.remove_ufrag(ufrag));
-        entry.tuples.iter().for_each(|tuple| self.routes.release(tuple, key));
         if self.routes.leave() {
             // Those who wait for the end of the last connection.
             self.shards.iter().for_each(|shard| shard.ready().wake());

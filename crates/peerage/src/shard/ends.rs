@@ -42,6 +42,15 @@ pub(crate) struct TcpEnd {
     pub(super) kind: AddressKind,
 }
 
+/// A local transport address, and the remote one it talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tuple {
+    /// The address of this machine that the datagram was sent to.
+    pub(crate) local: SocketAddr,
+    /// The other side.
+    pub(crate) remote: SocketAddr,
+}
+
 /// A socket for probes.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
@@ -62,8 +71,8 @@ pub(crate) enum Way {
 /// Where a transmit leaves.
 #[derive(Debug)]
 pub(crate) enum Exit<'a> {
-    /// From a socket. The address to leave from, and whether datagrams on it are told apart by what they name.
-    Socket { outlet: &'a Arc<Outlet>, source: Option<IpAddr>, local: Option<SocketAddr> },
+    /// From a socket, and from an address of it.
+    Socket { outlet: &'a Arc<Outlet>, source: Option<IpAddr> },
     /// On a connection of the shard.
     Stream(StreamId),
 }
@@ -74,15 +83,14 @@ impl Ends {
         // Most connections have no other ways than the shared sockets.
         match (!self.ways.is_empty()).then(|| self.ways.get(&path)).flatten() {
             Some(Way::Stream(id)) => return Some(Exit::Stream(*id)),
-            Some(Way::Port(_, outlet)) => return Some(Exit::Socket { outlet, source: None, local: None }),
+            Some(Way::Port(_, outlet)) => return Some(Exit::Socket { outlet, source: None }),
             None => {}
         }
         if let Some(end) = self.routed.iter().find(|end| end.id == path.local) {
-            let (source, local) = (Some(end.address.ip()), Some(end.address));
-            return Some(Exit::Socket { outlet: &end.outlet, source, local });
+            return Some(Exit::Socket { outlet: &end.outlet, source: Some(end.address.ip()) });
         }
         let probe = self.probes.get(&path.local)?;
-        Some(Exit::Socket { outlet: &probe.outlet, source: Some(probe.ip), local: None })
+        Some(Exit::Socket { outlet: &probe.outlet, source: Some(probe.ip) })
     }
 
     /// Whether a socket that packets may leave from is full.
@@ -105,6 +113,11 @@ impl Ends {
     /// The address of an end on which datagrams are told apart by what they name.
     pub(crate) fn address(&self, id: LocalId) -> Option<SocketAddr> {
         self.routed.iter().find(|end| end.id == id).map(|end| end.address)
+    }
+
+    /// The 4-tuple of a path on a socket where datagrams are told apart by it.
+    pub(crate) fn tuple(&self, path: Path) -> Option<Tuple> {
+        Some(Tuple { local: self.address(path.local)?, remote: path.remote })
     }
 
     /// The address of this machine that a UDP end is at.

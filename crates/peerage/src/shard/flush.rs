@@ -7,6 +7,7 @@ use std::sync::Arc;
 use peerage_base::path::PathChange;
 use peerage_base::time::{Duration, Instant};
 
+use super::claims::{lead_back, tell_news};
 use super::ends::Exit;
 use super::outlet::Sent;
 use super::routes::Routes;
@@ -16,7 +17,7 @@ use crate::cell::{Cell, Refused, State};
 /// Runs that one connection may send before others have their turn.
 pub(crate) const RUNS: usize = 16;
 /// Runs that a caller sends before it leaves the rest to the home shard.
-const CALLERS_RUNS: usize = 2;
+pub(crate) const CALLERS_RUNS: usize = 2;
 /// A session that sent nothing for so long is not under load: what it sends now is not part of a run.
 const LULL: Duration = Duration::from_millis(1);
 /// Room for the longest run.
@@ -51,9 +52,7 @@ pub(crate) fn flush(
         buffer.resize(BUFFER, 0);
         transmit(cell, state, routes, streams, now, runs, buffer)
     });
-    while let Some(event) = state.session.poll_event() {
-        state.tell(cell, event);
-    }
+    tell_news(cell, state, routes);
     left
 }
 
@@ -77,6 +76,7 @@ pub(crate) fn visit(cell: &Arc<Cell>, state: &mut State, routes: &Routes, now: I
     let left = flush(cell, state, routes, None, now, runs);
     left != Left::Nothing
         || !state.needs.is_empty()
+        || state.crowded
         || state.earlier().is_some()
         || state.session.close_reason().is_some()
 }
@@ -102,6 +102,10 @@ fn transmit(
         let Some(transmit) = state.session.poll_transmit(now, buffer) else { return Left::Nothing };
         state.flushed_at = now;
         let contents = &buffer[..transmit.len];
+        // Answers on a path that is this session's find it without being remembered.
+        if !state.is_claimed(transmit.path) && !lead_back(cell, state, routes, now, transmit.path, contents) {
+            continue;
+        }
         let (outlet, source) = match state.ends.exit(transmit.path) {
             None => continue,
             Some(Exit::Stream(id)) => {
@@ -111,13 +115,7 @@ fn transmit(
                 }
                 continue;
             }
-            Some(Exit::Socket { outlet, source, local }) => {
-                // Answers on a path that is this session's find it without being remembered.
-                if local.is_some() && !state.claimed.contains(&transmit.path) {
-                    routes.sent(now, cell, contents);
-                }
-                (outlet, source)
-            }
+            Some(Exit::Socket { outlet, source }) => (outlet, source),
         };
         match outlet.send(source, &transmit, contents) {
             Sent::Done => {}

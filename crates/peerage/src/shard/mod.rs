@@ -2,6 +2,7 @@
 //! home there.
 
 pub(crate) mod arrivals;
+pub(crate) mod crew;
 pub(crate) mod driver;
 pub(crate) mod ends;
 pub(crate) mod flush;
@@ -14,6 +15,7 @@ pub(crate) mod streams;
 
 mod accept;
 mod addresses;
+mod claims;
 mod connect;
 mod gather;
 mod needs;

@@ -8,15 +8,14 @@ use peerage_session::event::{Event, Need};
 use super::driver::{Driver, Entry};
 use super::ends::Way;
 use super::ready::Key;
-use super::routes::{Routes, Tuple};
+use super::routes::Routes;
 use crate::cell::{Cell, State};
 
 impl Driver {
     pub(super) fn see_to(&mut self, cell: &Arc<Cell>, state: &mut State, need: Event) {
         let key = cell.key();
         match need {
-            Event::Claimed(path) => self.claim(cell, state, path),
-            Event::Released(path) => self.release(key, state, path),
+            Event::Claimed(path) => self.settle(state, path),
             Event::LocalUfrags => {
                 if let Some(entry) = self.connections.get_mut(&key) {
                     entry.add_ufrag(state.session.local_ufrag(), &self.routes);
@@ -45,28 +44,12 @@ impl Driver {
         entry.add_ufrag(cell.lock().session.local_ufrag(), &self.routes);
     }
 
-    fn claim(&mut self, cell: &Arc<Cell>, state: &mut State, path: Path) {
+    /// An accepted stream has proved to be the connection's.
+    fn settle(&mut self, state: &State, path: Path) {
         if let Some(Way::Stream(id)) = state.ends.ways().get(&path)
             && let Some(owner) = self.streams.get_mut(*id).and_then(|entry| entry.owner.as_mut())
         {
             owner.settled = true;
-        }
-        if let Some(tuple) = tuple(state, path)
-            && self.routes.claim(tuple, cell)
-            && let Some(entry) = self.connections.get_mut(&cell.key())
-        {
-            state.claimed.push(path);
-            entry.tuples.push(tuple);
-        }
-    }
-
-    fn release(&mut self, key: Key, state: &mut State, path: Path) {
-        state.claimed.retain(|of| *of != path);
-        if let Some(tuple) = tuple(state, path) {
-            self.routes.release(&tuple, key);
-            if let Some(entry) = self.connections.get_mut(&key) {
-                entry.tuples.retain(|of| *of != tuple);
-            }
         }
     }
 }
@@ -84,9 +67,4 @@ impl Entry {
         routes.add_ufrag(ufrag, &self.cell);
         self.ufrags.push(ufrag.into());
     }
-}
-
-/// The 4-tuple of a path on a socket where datagrams are told apart by it.
-fn tuple(state: &State, path: Path) -> Option<Tuple> {
-    Some(Tuple { local: state.ends.address(path.local)?, remote: path.remote })
 }

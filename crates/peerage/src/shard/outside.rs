@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use peerage_base::rng::Rng;
@@ -44,6 +45,8 @@ pub(crate) struct View {
     latest: watch::Receiver<Option<Arc<Outside>>>,
     /// Asks for ports at the router. Without any of these the watcher ends.
     wanted: mpsc::UnboundedSender<()>,
+    /// Whether that was done.
+    begun: Arc<AtomicBool>,
 }
 
 impl View {
@@ -61,8 +64,10 @@ impl View {
     }
 
     /// Ports at the router are wanted, by a connection that gathers.
-    pub(super) fn want_mapping(&self) {
-        let _ = self.wanted.send(());
+    pub(super) fn want_mapping(&self, addresses: &[IpAddr]) {
+        if addresses.iter().any(is_translated) && !self.begun.load(Ordering::Relaxed) {
+            let _ = self.wanted.send(());
+        }
     }
 }
 
@@ -76,6 +81,7 @@ pub(crate) struct Watcher {
     publisher: Publisher,
     tell: watch::Sender<Option<Arc<Outside>>>,
     wanted: mpsc::UnboundedReceiver<()>,
+    begun: Arc<AtomicBool>,
     shards: Vec<Arc<Ready>>,
 }
 
@@ -91,9 +97,10 @@ impl Watcher {
         let (tell, latest) = watch::channel(None);
         let (wanted, wants) = mpsc::unbounded_channel();
         let publisher = Publisher::new(rng, seen.addresses.iter().any(IpAddr::is_loopback));
-        let watcher =
-            Self { settings: settings.clone(), seen, mapper: None, ports, publisher, tell, wanted: wants, shards };
-        (watcher, View { latest, wanted })
+        let begun = Arc::new(AtomicBool::new(false));
+        let view = View { latest, wanted, begun: begun.clone() };
+        let settings = settings.clone();
+        (Self { settings, seen, mapper: None, ports, publisher, tell, wanted: wants, begun, shards }, view)
     }
 
     /// Whether loopback addresses are offered.
@@ -152,6 +159,7 @@ impl Watcher {
     fn begin_mapping(&mut self) {
         if self.mapper.is_none() && self.settings.port_mapping && self.may_map() {
             self.mapper = Some(Mapper::start(&Config::default(), self.ports.iter().copied()));
+            self.begun.store(true, Ordering::Relaxed);
         }
     }
 
@@ -167,13 +175,20 @@ impl Watcher {
 
     /// Whether the address that packets leave from is offered, and is one that the world cannot reach.
     fn may_map(&self) -> bool {
-        if self.settings.ip_handling == IpHandling::RelayOnly {
+        // Most ask in vain, and asking for the route is a socket.
+        if self.settings.ip_handling == IpHandling::RelayOnly || !self.seen.addresses.iter().any(is_translated) {
             return false;
         }
-        let Some(IpAddr::V4(ip)) = route::default_address(true) else { return false };
+        route::default_address(true).is_some_and(|ip| is_translated(&ip) && self.seen.addresses.contains(&ip))
+    }
+}
+
+/// Whether an address is of those that a translator stands before.
+fn is_translated(ip: &IpAddr) -> bool {
+    match ip {
         // RFC 6598: a shared address is one behind the translator of the provider.
-        let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
-        (ip.is_private() || shared) && self.seen.addresses.contains(&IpAddr::V4(ip))
+        IpAddr::V4(ip) => ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64,
+        IpAddr::V6(_) => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Datagrams, on their way to the connections they are for.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use peerage_base::datagram::Datagram;
 use peerage_base::path::Path;
@@ -9,11 +9,13 @@ use peerage_base::time::{Duration, Instant};
 use peerage_net::udp::Run;
 
 use super::arrivals::Arrival;
+use super::claims::{give_up, tell_news};
 use super::driver::Driver;
+use super::ends::Tuple;
 use super::flush::{RUNS, visit};
 use super::ports::{PortId, Role};
 use super::ready::Key;
-use super::routes::{Routes, Tuple};
+use super::routes::Routes;
 use crate::cell::{Cell, State};
 
 /// Receive calls per socket and round: bounds how long others wait.
@@ -130,11 +132,11 @@ impl Driver {
         let now = self.clock.now();
         let Some(entry) = self.connections.get_mut(&key) else { return };
         // With another path claimed already, the crowded one is not needed.
-        if !entry.gathering || entry.own_ports || !entry.tuples.is_empty() {
-            return;
-        }
         let cell = entry.cell.clone();
         let mut state = cell.lock();
+        if !entry.gathering || entry.own_ports || !state.claimed.is_empty() {
+            return;
+        }
         let since = *entry.crowded_since.get_or_insert(now);
         if !state.session.is_controlling() && now.since(since) < CROWDED_PATIENCE {
             return;
@@ -145,6 +147,7 @@ impl Driver {
         for end in state.ends.take_routed() {
             state.session.remove_local(now, end.id);
         }
+        give_up(&cell, &mut state, &self.routes);
         self.add_addresses(key, &mut state, true);
         self.add_addresses(key, &mut state, false);
         drop(state);
@@ -161,37 +164,53 @@ pub(super) struct Heard {
 }
 
 /// Hands in the datagrams of a run, under one lock where they are for the connection that has the 4-tuple.
-fn hand_in(routes: &Routes, now: Instant, local: SocketAddr, run: Run<'_>, heard: &mut Heard) {
+fn hand_in(routes: &Routes, now: Instant, local: SocketAddr, mut run: Run<'_>, heard: &mut Heard) {
     let tuple = Tuple { local, remote: run.source };
     let (remote, ecn, received_at) = (run.source, run.ecn, run.received_at);
-    let owner = routes.owner(&tuple);
-    let mut held = owner.as_ref().map(|cell| cell.lock());
-    let mut handed = false;
-    let deliver = |state: &mut MutexGuard<'_, State>, payload: &mut [u8]| {
+    let deliver = |state: &mut State, payload: &mut [u8]| {
         let Some(id) = state.ends.at(local) else { return };
         let path = Path { local: id, remote };
         state.session.handle_datagram(now, Datagram { path, ecn, received_at, payload });
     };
-    for payload in run {
-        match (routes.named(payload), &mut held) {
-            // Packets on one 4-tuple cannot be told apart, so the second connection moves to a port of its own.
-            (Some(cell), Some(_)) if owner.as_ref().is_some_and(|owner| !Arc::ptr_eq(owner, &cell)) => {
-                heard.note_crowded(cell);
-            }
-            (_, Some(state)) => {
-                deliver(state, payload);
-                handed = true;
-            }
-            (Some(cell), None) => {
-                deliver(&mut cell.lock(), payload);
-                heard.note(cell);
-            }
-            (None, None) => {}
+    loop {
+        if let Some(owner) = routes.owner(&tuple) {
+            return hand_to(&owner, routes, run, heard, deliver);
+        }
+        let Some(payload) = run.next() else { return };
+        if let Some(cell) = routes.named(payload) {
+            let mut state = cell.lock();
+            deliver(&mut state, payload);
+            // The check may have claimed the 4-tuple for what comes behind it.
+            tell_news(&cell, &mut state, routes);
+            drop(state);
+            heard.note(cell);
         }
     }
-    drop(held);
-    if let Some(owner) = owner.filter(|_| handed) {
-        heard.note(owner);
+}
+
+/// Hands in what comes over the 4-tuple of a connection.
+fn hand_to(
+    owner: &Arc<Cell>,
+    routes: &Routes,
+    run: Run<'_>,
+    heard: &mut Heard,
+    deliver: impl Fn(&mut State, &mut [u8]),
+) {
+    let mut state = owner.lock();
+    let mut handed = false;
+    for payload in run {
+        match routes.named(payload) {
+            // Packets on one 4-tuple cannot be told apart, so the second connection moves to a port of its own.
+            Some(cell) if !Arc::ptr_eq(owner, &cell) => heard.note_crowded(cell),
+            _ => {
+                deliver(&mut state, payload);
+                handed = true;
+            }
+        }
+    }
+    drop(state);
+    if handed {
+        heard.note(owner.clone());
     }
 }
 

@@ -6,13 +6,13 @@
 //! The locks here are taken while that of a session may be held, for a look-up; nothing is locked under them.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use peerage_base::time::{Duration, Instant};
 use peerage_session::demux::{Route, TransactionId, route};
 
+use super::ends::Tuple;
 use super::ready::Key;
 use crate::cell::Cell;
 
@@ -22,15 +22,6 @@ const TRANSACTION_LIFE: Duration = Duration::from_secs(40);
 const MAX_TRANSACTIONS: usize = 1 << 16;
 /// Parts that the 4-tuples are divided into, so that shards seldom meet in one.
 const STRIPES: usize = 16;
-
-/// A local transport address, and the remote one it talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Tuple {
-    /// The address of this machine that the datagram was sent to.
-    pub(crate) local: SocketAddr,
-    /// The other side.
-    pub(crate) remote: SocketAddr,
-}
 
 /// The tables.
 #[derive(Debug, Default)]
@@ -47,6 +38,8 @@ pub(crate) struct Routes {
 struct Target {
     key: Key,
     cell: Weak<Cell>,
+    /// Whether a check with a valid MAC came from there; for a 4-tuple that one has only left on, not yet.
+    proven: bool,
 }
 
 #[derive(Debug, Default)]
@@ -67,14 +60,19 @@ impl Routes {
         self.connections.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
+    /// How many connections are not over.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Acquire)
+    }
+
     /// Whether there is no connection.
     pub(crate) fn is_empty(&self) -> bool {
-        self.connections.load(Ordering::Acquire) == 0
+        self.connections() == 0
     }
 
     /// The connection that has claimed a 4-tuple.
     pub(crate) fn owner(&self, tuple: &Tuple) -> Option<Arc<Cell>> {
-        read(self.stripe(tuple)).get(tuple)?.cell.upgrade()
+        read(self.stripe(tuple)).get(tuple).filter(|target| target.proven)?.cell.upgrade()
     }
 
     /// The connection that a datagram names; `None`: it names none.
@@ -99,22 +97,43 @@ impl Routes {
             targets.remove(oldest);
             ends.pop_front();
         }
-        if targets.insert(transaction, Target::new(cell)).is_none() {
+        if targets.insert(transaction, Target::new(cell, false)).is_none() {
             ends.push_back((now + TRANSACTION_LIFE, transaction));
         }
     }
 
     pub(crate) fn add_ufrag(&self, ufrag: &str, cell: &Arc<Cell>) {
-        write(&self.ufrags).insert(ufrag.into(), Target::new(cell));
+        write(&self.ufrags).insert(ufrag.into(), Target::new(cell, false));
     }
 
     pub(crate) fn remove_ufrag(&self, ufrag: &str) {
         write(&self.ufrags).remove(ufrag);
     }
 
-    /// Gives a 4-tuple to a connection. `false`: it belongs to another one already.
-    pub(crate) fn claim(&self, tuple: Tuple, cell: &Arc<Cell>) -> bool {
-        write(self.stripe(&tuple)).entry(tuple).or_insert_with(|| Target::new(cell)).key == cell.key()
+    /// Gives a 4-tuple to a connection over which a check with a valid MAC came. `false`: it belongs to another one already.
+    ///
+    /// A reservation gives way to one that the peer decides about: where both sides begin connections to each other at once,
+    /// each has reserved the 4-tuple for one of its own, and both move. It does not to one that is decided here, because
+    /// that one moves.
+    pub(crate) fn claim(&self, tuple: Tuple, cell: &Arc<Cell>, decides: bool) -> bool {
+        let mut tuples = write(self.stripe(&tuple));
+        let target = tuples.entry(tuple).or_insert_with(|| Target::new(cell, true));
+        if target.key == cell.key() {
+            target.proven = true;
+        } else if !target.proven && !decides {
+            *target = Target::new(cell, true);
+        }
+        target.key == cell.key()
+    }
+
+    /// Keeps a 4-tuple for a connection that is about to check it. `false`: it belongs to another one already.
+    pub(crate) fn reserve(&self, tuple: Tuple, cell: &Arc<Cell>) -> bool {
+        write(self.stripe(&tuple)).entry(tuple).or_insert_with(|| Target::new(cell, false)).key == cell.key()
+    }
+
+    /// Whether a 4-tuple is kept for another connection that has not claimed it yet.
+    pub(crate) fn is_promised(&self, tuple: &Tuple, key: Key) -> bool {
+        read(self.stripe(tuple)).get(tuple).is_some_and(|target| !target.proven && target.key != key)
     }
 
     pub(crate) fn release(&self, tuple: &Tuple, key: Key) {
@@ -130,8 +149,8 @@ impl Routes {
 }
 
 impl Target {
-    fn new(cell: &Arc<Cell>) -> Self {
-        Self { key: cell.key(), cell: Arc::downgrade(cell) }
+    fn new(cell: &Arc<Cell>, proven: bool) -> Self {
+        Self { key: cell.key(), cell: Arc::downgrade(cell), proven }
     }
 }
 
@@ -164,16 +183,33 @@ mod tests {
     fn a_tuple_belongs_to_who_claimed_it_first() {
         let (one, two) = (cell(Key(1)), cell(Key(2)));
         let routes = Routes::default();
-        assert!(routes.claim(tuple(1), &one));
-        assert!(routes.claim(tuple(1), &one));
-        assert!(!routes.claim(tuple(1), &two));
+        assert!(routes.claim(tuple(1), &one, true));
+        assert!(routes.claim(tuple(1), &one, true));
+        assert!(!routes.claim(tuple(1), &two, false));
         routes.release(&tuple(1), Key(2));
         assert_eq!(key(routes.owner(&tuple(1))), Some(Key(1)));
         routes.release(&tuple(1), Key(1));
         assert_eq!(key(routes.owner(&tuple(1))), None);
-        assert!(routes.claim(tuple(1), &two));
+        assert!(routes.claim(tuple(1), &two, true));
         drop(two);
         assert_eq!(key(routes.owner(&tuple(1))), None, "a connection that is gone gets nothing");
+    }
+
+    #[test]
+    fn a_tuple_that_a_check_left_on_is_kept_from_others_that_are_decided_here_and_leads_nobody_before_it_is_claimed() {
+        let (one, two, three) = (cell(Key(1)), cell(Key(2)), cell(Key(3)));
+        let routes = Routes::default();
+        assert!(routes.reserve(tuple(1), &one) && routes.reserve(tuple(1), &one));
+        assert_eq!(key(routes.owner(&tuple(1))), None);
+        assert!(!routes.reserve(tuple(1), &two) && !routes.claim(tuple(1), &two, true));
+        assert!(routes.is_promised(&tuple(1), Key(2)) && !routes.is_promised(&tuple(1), Key(1)));
+        // One that the peer decides about takes it, and keeps it.
+        assert!(routes.claim(tuple(1), &three, false));
+        assert_eq!(key(routes.owner(&tuple(1))), Some(Key(3)));
+        assert!(!routes.reserve(tuple(1), &one) && !routes.claim(tuple(1), &one, true));
+        assert!(!routes.is_promised(&tuple(1), Key(1)));
+        routes.release(&tuple(1), Key(1));
+        assert_eq!(key(routes.owner(&tuple(1))), Some(Key(3)));
     }
 
     #[test]
