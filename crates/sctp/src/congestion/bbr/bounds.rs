@@ -140,8 +140,13 @@ impl Bbr {
     /// The flight with the newest packet acknowledged was too large.
     pub(super) fn cut_high(&mut self, ack: &Ack) {
         let Some(rate) = &ack.rate else { return };
-        let least = (self.inflight(100) as u64).saturating_mul(BETA) / 100;
-        self.bounds.high = rate.in_flight_at_send.max(least as usize).max(self.min_window());
+        let mut fitted = rate.in_flight_at_send;
+        if self.round_trip.is_near() {
+            // The window alone bounds it there, and may have let much more out than fits before the first loss was known.
+            fitted = fitted.saturating_sub(usize::try_from(rate.lost_since_send).unwrap_or(usize::MAX));
+        }
+        let least = (self.round_trip.exact_product(self.bandwidth()) as u64).saturating_mul(BETA) / 100;
+        self.bounds.high = fitted.max(least as usize).max(self.min_window());
     }
 
     /// What is left in flight while cruising.

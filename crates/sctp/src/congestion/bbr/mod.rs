@@ -175,10 +175,21 @@ impl Bbr {
         self.window = self.window.min(self.bound()).max(self.min_window());
     }
 
+    /// What losses bound while probing on a near path. The window alone bounds the flight there and doubles in each round
+    /// trip, so it has to be told: a flight of twice what fills the pipe would not miss a greater rate if there were one.
+    fn near_bound(&self) -> usize {
+        let enough = self.round_trip.exact_product(self.bandwidth()).saturating_mul(2);
+        match self.bounds.high {
+            high if high < enough => high.saturating_mul(5) / 4,
+            high => high,
+        }
+    }
+
     /// What losses have shown to be too much, less the headroom left for others.
     fn bound(&self) -> usize {
         let high = match self.state {
             State::Down | State::Cruise | State::ProbeRtt => self.headroom(),
+            State::Up if self.round_trip.is_near() => self.near_bound(),
             State::Up => usize::MAX,
             _ => self.bounds.high,
         };

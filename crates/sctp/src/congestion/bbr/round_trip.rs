@@ -38,6 +38,12 @@ fn lesser(a: u64, b: u64) -> u64 {
     if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
 }
 
+/// What `rate` bytes per second make of `nanos`, times `gain` hundredths.
+fn bytes(rate: u64, nanos: u64, gain: u64) -> usize {
+    let bytes = u128::from(rate) * u128::from(nanos) / 1_000_000_000 * u128::from(gain) / u128::from(UNIT);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 fn nanos(rtt: Option<Duration>) -> u64 {
     rtt.map_or(0, |rtt| u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1))
 }
@@ -74,11 +80,19 @@ impl RoundTrip {
         self.least().is_some_and(|least| least < NEAR)
     }
 
-    /// Bytes that `rate` delivers within the least round trip, times `gain` hundredths.
+    /// Whether this round trip saw a queue, or whatever else lengthens it by as much.
+    pub(super) fn shows_queue(&self, rtt: Option<Duration>) -> bool {
+        self.least > 0 && nanos(rtt) > (self.least / UNIT).saturating_mul(QUEUE)
+    }
+
+    /// Bytes that `rate` delivers within the least round trip, or within what is taken for it, times `gain` hundredths.
     pub(super) fn product(&self, rate: u64, gain: u64) -> Option<usize> {
-        let least = self.least().filter(|_| rate > 0)?.max(NEAR);
-        let bytes = u128::from(rate) * u128::from(least) / 1_000_000_000 * u128::from(gain) / u128::from(UNIT);
-        Some(usize::try_from(bytes).unwrap_or(usize::MAX))
+        self.least().filter(|_| rate > 0).map(|least| bytes(rate, least.max(NEAR), gain))
+    }
+
+    /// The same within the least round trip as it was measured: what losses bound may be shorter than what is let stand.
+    pub(super) fn exact_product(&self, rate: u64) -> usize {
+        bytes(rate, self.least, UNIT)
     }
 }
 

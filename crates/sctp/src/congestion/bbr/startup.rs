@@ -48,24 +48,39 @@ impl Plateau {
 
 impl Bbr {
     pub(super) fn check_startup(&mut self, ack: &Ack, round: Round) {
-        if !round.ended || round.app_limited {
-            return;
-        }
-        // Loss alone may be the weather. With delivery that stopped growing it is a queue without room, which a round more
-        // would only overrun again. BBR leaves for loss alone and is lost on a path that loses 5 %.
-        let patience = if self.bounds.round_was_lossy { 1 } else { PLATEAU_ROUNDS };
-        let bandwidth = self.model.bandwidth();
-        if self.plateau.check(bandwidth, patience) {
-            self.plateau.reached = true;
-            if self.bounds.round_was_lossy {
-                self.bounds.high = self.inflight(UNIT).max(self.model.latest_delivered as usize);
+        // Loss alone may be the weather: BBR leaves for it and is lost on a path that loses 5 %. With round trips that have
+        // grown it is a queue without room, and each further round would lose as much as it holds.
+        if self.overran(ack) && self.round_trip.shows_queue(ack.rtt) {
+            self.leave_startup(ack);
+        } else if round.ended && !round.app_limited {
+            // So is loss with delivery that stopped growing, where the queue is too short to show.
+            let patience = if self.bounds.round_was_lossy { 1 } else { PLATEAU_ROUNDS };
+            if self.plateau.check(self.model.bandwidth(), patience) {
+                self.leave_startup(ack);
             }
-            self.state = State::Drain;
-            self.check_drain(ack);
         }
     }
 
+    fn leave_startup(&mut self, ack: &Ack) {
+        self.plateau.reached = true;
+        if self.bounds.round_was_lossy || self.overran(ack) {
+            self.bounds.high = self.fits();
+        }
+        self.state = State::Drain;
+        self.check_drain(ack);
+    }
+
+    /// What fills the pipe, or has arrived within a round trip if that is more.
+    fn fits(&self) -> usize {
+        let arrived = self.model.latest_delivered as usize;
+        self.round_trip.exact_product(self.bandwidth()).max(arrived).max(self.min_window())
+    }
+
     pub(super) fn check_drain(&mut self, ack: &Ack) {
+        if self.bounds.high < usize::MAX {
+            // The queue is full while it drains: only now is it known how fast the path delivers.
+            self.bounds.high = self.bounds.high.max(self.fits());
+        }
         if ack.in_flight <= self.inflight(UNIT) {
             self.enter_down(ack);
         }

@@ -88,6 +88,10 @@ impl Flow {
         self.sent
     }
 
+    pub(super) fn missed(&self) -> u64 {
+        self.lost
+    }
+
     pub(super) fn timeouts(&self) -> u32 {
         self.timeouts
     }

@@ -190,6 +190,8 @@ pub(super) struct Report {
     /// Bytes waiting, every ten milliseconds.
     queue: Vec<u64>,
     pub(super) sent: Vec<u64>,
+    /// Bytes that each flow found lost.
+    pub(super) missed: Vec<u64>,
     pub(super) timeouts: Vec<u32>,
     rate: u64,
     bdp: u64,
@@ -254,6 +256,7 @@ pub(super) fn run(link: &Link, flows: Vec<(f64, Box<dyn Controller>)>, seconds: 
         delivered: flows.iter().map(|_| Vec::new()).collect(),
         queue: Vec::new(),
         sent: Vec::new(),
+        missed: Vec::new(),
         timeouts: Vec::new(),
         rate: link.rate(),
         bdp: link.bdp(),
@@ -276,6 +279,7 @@ pub(super) fn run(link: &Link, flows: Vec<(f64, Box<dyn Controller>)>, seconds: 
         }
         flows[index].act(at, &mut bottleneck);
     }
+    report.missed = flows.iter().map(Flow::missed).collect();
     report.sent = flows.iter().map(Flow::sent).collect();
     report.timeouts = flows.iter().map(Flow::timeouts).collect();
     report

@@ -1,7 +1,7 @@
 //! Worlds beyond the table: near and far, slow and fast, jittery, lossy, policed, marked, and changing.
 
 use super::table::{Kind, of, runs};
-use super::{Link, MILLISECOND, Report, SECOND, run};
+use super::{Link, MILLISECOND, PACKET, Report, SECOND, run};
 use alloc::vec::Vec;
 use std::println;
 
@@ -40,6 +40,27 @@ fn a_loopback_is_not_held_back_whatever_batches_its_acknowledgements_come_in() {
 fn a_local_network_with_a_short_queue_is_filled() {
     let near = Link::new(1000.0, 0.3, 5.0);
     assert!(alone("local network", Kind::Bbr, &near, 2, 0.5) > 0.95);
+}
+
+#[test]
+fn a_near_path_with_a_short_queue_loses_a_little_at_the_start_and_nothing_later() {
+    // Gigabits and milliseconds; bytes of queue, most packets lost: about what the path holds, as doubling costs.
+    for (gigabits, millis, queue, most) in [
+        (1.0, 1.0, 131_072, 300),
+        (1.0, 0.3, 131_072, 200),
+        (0.1, 2.0, 65_536, 80),
+        (0.1, 0.5, 65_536, 80),
+        (10.0, 0.05, 212_992, 400),
+    ] {
+        let mut link = Link::new(gigabits * 1000.0, millis, 1.0);
+        link.queue = queue;
+        let [begun, all] = [1, 3].map(|seconds| run(&link, [(0.0, Kind::Bbr.build())].into(), seconds, 1));
+        let [begun_lost, lost] = [&begun, &all].map(|report| report.missed[0] / PACKET as u64);
+        let share = all.utilisation(1.0, 3.0);
+        println!("{gigabits} Gbit/s, {millis} ms, {queue} bytes: {begun_lost} lost, {lost} in all, use {share:.3}");
+        assert!(begun_lost <= most && lost <= begun_lost + 20, "{gigabits} {millis}: {begun_lost} {lost}");
+        assert!(share > 0.95, "{gigabits} {millis}: {share}");
+    }
 }
 
 #[test]
