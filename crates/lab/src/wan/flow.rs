@@ -31,6 +31,11 @@ pub trait Bulk: Node {
     /// Bytes of application data that arrived, in order and whole.
     fn delivered(&self) -> u64;
 
+    /// Messages that arrived, or that were given up before a later one arrived; 0 if nobody counts them.
+    fn next(&self) -> u64 {
+        0
+    }
+
     /// The sending side's view.
     fn sender(&self) -> Sender;
 
@@ -74,6 +79,10 @@ pub struct Sender {
     pub rtt: Option<Duration>,
     /// Largest datagram, in bytes of UDP payload.
     pub datagram: usize,
+    /// Bytes of messages that wait to be sent for the first time.
+    pub queued: usize,
+    /// Messages that were given up, as there was no room for them or they had become too old.
+    pub given_up: u64,
 }
 
 /// What a flow looks like at one moment.
@@ -81,6 +90,8 @@ pub struct Sender {
 pub struct Progress {
     /// Bytes of application data that arrived.
     pub delivered: u64,
+    /// Messages that arrived, or that a later one has overtaken: the number of the next one that may come.
+    pub next: u64,
     /// The sender.
     pub sender: Sender,
 }
@@ -171,7 +182,7 @@ impl<S: Bulk, R: Bulk<Signal = S::Signal>> Probe for Pair<S, R> {
 
     fn progress(&self, world: &World) -> Progress {
         let (sender, receiver) = (&world.get(self.sender).node, &world.get(self.receiver).node);
-        Progress { delivered: receiver.delivered(), sender: sender.sender() }
+        Progress { delivered: receiver.delivered(), next: receiver.next(), sender: sender.sender() }
     }
 
     fn signal(&self, world: &mut World) {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use peerage_base::datagram::{Datagram, Transmit};
 use peerage_base::path::{LocalId, Path, PathChange};
 use peerage_base::rng::Rng;
-use peerage_base::time::Instant;
+use peerage_base::time::{Duration, Instant, earliest};
 use peerage_session::config::{Config, LocalAddress};
 use peerage_session::event::{ConnectionState, Event, IceCandidate, Need};
 use peerage_session::face::{
@@ -24,8 +24,8 @@ use crate::wan::flow::{Bulk, Flow, Sender, Stack};
 
 /// Bytes of each message by default.
 const MESSAGE: usize = 16 << 10;
-/// Messages of which each differs from its neighbours.
-const DIFFERENT: usize = 251;
+/// Messages of which each differs from all others.
+const DIFFERENT: usize = 4093;
 /// Headers of IPv4 and UDP.
 const HEADERS: usize = 28;
 
@@ -38,11 +38,15 @@ pub struct Ours {
     pub config: Config,
     /// Bytes of each message. Default: 16 KiB.
     pub message: usize,
+    /// A message each so often, for which there may be no room. Default: as many as there is room for.
+    pub every: Option<Duration>,
+    /// Milliseconds after which a message is given up. Default: never.
+    pub life_time: Option<u16>,
 }
 
 impl Default for Ours {
     fn default() -> Self {
-        Self { name: "peerage".into(), config: Config::default(), message: MESSAGE }
+        Self { name: "peerage".into(), config: Config::default(), message: MESSAGE, every: None, life_time: None }
     }
 }
 
@@ -115,8 +119,14 @@ struct Peer {
     writable: bool,
     content: Bytes,
     message: usize,
-    /// Messages sent, or received.
+    every: Option<Duration>,
+    life_time: Option<u16>,
+    /// When the next message is due, if they come at times.
+    due: Option<Instant>,
+    /// Messages sent, or received, those counted that were given up.
     count: usize,
+    /// Messages for which there was no room.
+    refused: u64,
     delivered: u64,
     /// Bytes of each datagram of the last run.
     datagram: usize,
@@ -128,7 +138,8 @@ impl Peer {
         config.keys = SEEDED;
         let certificate = Certificate::generate_with(SEEDED, &mut rng.split("certificate"), 1_800_000_000)
             .expect("a certificate can be made from any randomness");
-        let content: Vec<u8> = (0..stack.message + DIFFERENT).map(|i| (i % DIFFERENT) as u8).collect();
+        let content: Vec<u8> =
+            (0..stack.message + DIFFERENT).map(|i| ((i as u32).wrapping_mul(0x9E37_79B1) >> 24) as u8).collect();
         Self {
             session: Session::new(config, Arc::new(certificate), rng, now),
             address,
@@ -139,14 +150,19 @@ impl Peer {
             writable: true,
             content: content.into(),
             message: stack.message,
+            every: stack.every,
+            life_time: stack.life_time,
+            due: None,
             count: 0,
+            refused: 0,
             delivered: 0,
             datagram: 0,
         }
     }
 
     fn offer(&mut self, now: Instant) {
-        let channel = self.session.create_data_channel(now, ChannelInit::new("bulk"));
+        let init = ChannelInit { max_packet_life_time: self.life_time, ..ChannelInit::new("bulk") };
+        let channel = self.session.create_data_channel(now, init);
         self.channel = Some(channel.expect("a new session takes a channel"));
         let offer = self.session.create_offer(now, OfferOptions::default()).expect("a new session offers");
         self.describe(now, offer);
@@ -200,13 +216,24 @@ impl Peer {
     }
 
     fn send_next(&mut self, now: Instant) -> bool {
-        let Some(channel) = self.channel.filter(|_| self.sending && self.writable) else { return false };
+        let Some(channel) = self.channel.filter(|_| self.sending) else { return false };
+        match self.due {
+            Some(due) if due > now => return false,
+            None if !self.writable => return false,
+            _ => {}
+        }
         match self.session.send(now, channel, Kind::Binary, self.content_of(self.count)) {
             Ok(()) => self.count += 1,
+            Err(SendError::BufferFull { .. }) if self.due.is_some() => {
+                (self.count, self.refused) = (self.count + 1, self.refused + 1);
+            }
             Err(SendError::BufferFull { .. }) => self.writable = false,
             Err(error) => panic!("a message was refused: {error}"),
         }
-        self.writable
+        if let Some((due, every)) = self.due.as_mut().zip(self.every) {
+            *due += every;
+        }
+        self.due.is_some() || self.writable
     }
 
     fn content_of(&self, number: usize) -> Bytes {
@@ -233,8 +260,9 @@ impl Peer {
 
     fn read(&mut self, now: Instant, id: ChannelId) {
         while let Some(message) = self.session.recv(now, id) {
-            assert!(message.payload == self.content_of(self.count), "message {} is not what was sent", self.count);
-            self.count += 1;
+            let expected = (self.count..).take(if self.life_time.is_some() { DIFFERENT } else { 1 });
+            let number = expected.into_iter().find(|number| message.payload == self.content_of(*number));
+            self.count = 1 + number.unwrap_or_else(|| panic!("message {} is not what was sent", self.count));
             self.delivered += message.payload.len() as u64;
         }
     }
@@ -265,7 +293,7 @@ impl Node for Peer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.session.poll_timeout()
+        earliest(self.session.poll_timeout(), self.due)
     }
 }
 
@@ -290,11 +318,16 @@ impl Bulk for Peer {
 
     fn start(&mut self, now: Instant) {
         self.sending = true;
+        self.due = self.every.map(|_| now);
         self.pump(now);
     }
 
     fn delivered(&self) -> u64 {
         self.delivered
+    }
+
+    fn next(&self) -> u64 {
+        self.count as u64
     }
 
     fn sender(&self) -> Sender {
@@ -308,6 +341,8 @@ impl Bulk for Peer {
             in_flight: data.in_flight,
             rtt: data.round_trip,
             datagram: self.datagram,
+            queued: self.channel.map_or(0, |channel| self.session.buffered_amount(channel)),
+            given_up: self.refused + data.messages_abandoned,
         }
     }
 

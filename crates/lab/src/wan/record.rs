@@ -146,7 +146,8 @@ impl Record {
         let mut out = "ms,flow,stack,window,rate,in_flight,rtt_us,queue,delivered,again,timeouts,datagram\n".to_owned();
         for (tick, sample) in self.samples.iter().enumerate().step_by(ticks(Duration::from_millis(100))) {
             let ms = (TICK * tick as u32).as_millis();
-            for (number, (name, Progress { delivered, sender })) in self.names.iter().zip(&sample.flows).enumerate() {
+            for (number, (name, Progress { delivered, sender, .. })) in self.names.iter().zip(&sample.flows).enumerate()
+            {
                 let (rate, rtt) = (sender.rate.unwrap_or_default(), sender.rtt.unwrap_or_default().as_micros());
                 let _ = writeln!(
                     out,
@@ -201,7 +202,7 @@ mod tests {
         for tick in 0..=300_usize {
             carried += [0, 0, 5, 10][tick.div_ceil(100)];
             let progress =
-                |delivered| Progress { delivered, sender: Sender { sent: 10, again: 1, ..Sender::default() } };
+                |delivered| Progress { delivered, next: 0, sender: Sender { sent: 10, again: 1, ..Sender::default() } };
             let flows = vec![progress(carried * 3 / 4), progress(carried / 4)];
             let waiting = if tick >= 290 { 150 } else { 50 };
             record.push(Sample { rate: 8000, waiting, carried, flows });

@@ -266,6 +266,7 @@ impl Bulk for Source {
             in_flight: self.in_flight as usize * PAYLOAD,
             rtt: self.rtt.map(|(smoothed, _)| smoothed),
             datagram: PAYLOAD,
+            ..Sender::default()
         }
     }
 }
