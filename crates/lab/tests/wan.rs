@@ -17,7 +17,11 @@ fn long() -> Scene {
 }
 
 fn race(scene: &Scene, stacks: &[&dyn Stack], seconds: u32) -> Record {
-    let mut race = Race::new(scene, 7);
+    race_with(7, scene, stacks, seconds)
+}
+
+fn race_with(seed: u64, scene: &Scene, stacks: &[&dyn Stack], seconds: u32) -> Record {
+    let mut race = Race::new(scene, seed);
     stacks.iter().for_each(|stack| race.add(*stack));
     race.run(SEC * seconds)
 }
@@ -60,20 +64,23 @@ struct Expect {
 #[test]
 fn one_flow_uses_a_long_line() {
     let rows = [
-        Expect { name: "clean, queue 1", scene: long(), share: 0.85, waiting: 0.95 },
-        Expect { name: "clean, queue 4", scene: long().with_queue(4.0), share: 0.85, waiting: 3.0 },
-        Expect { name: "0.1 % loss", scene: long().with_loss(0.001), share: 0.2, waiting: 0.95 },
-        Expect { name: "1 % loss", scene: long().with_loss(0.01), share: 0.06, waiting: 0.95 },
-        Expect { name: "5 % reordered", scene: long().with(|link| link.reorder = 0.05), share: 0.06, waiting: 0.95 },
-        Expect { name: "jitter", scene: long().with(|link| link.jitter = SEC * 3 / 100), share: 0.85, waiting: 0.95 },
+        Expect { name: "clean, queue 1", scene: long(), share: 0.88, waiting: 0.3 },
+        Expect { name: "clean, queue 4", scene: long().with_queue(4.0), share: 0.88, waiting: 0.3 },
+        Expect { name: "0.1 % loss", scene: long().with_loss(0.001), share: 0.88, waiting: 0.3 },
+        Expect { name: "1 % loss", scene: long().with_loss(0.01), share: 0.8, waiting: 0.3 },
+        Expect { name: "5 % reordered", scene: long().with(|link| link.reorder = 0.05), share: 0.85, waiting: 0.5 },
+        Expect { name: "jitter", scene: long().with(|link| link.jitter = SEC * 3 / 100), share: 0.82, waiting: 0.6 },
     ];
     for Expect { name, scene, share, waiting } in rows {
-        let record = race(&scene, &[&Ours::default()], 15);
-        let (was, queue) = (record.share(5 * SEC), record.queue(5 * SEC).mean);
-        assert!(was >= share, "{name}: {was:.3} of the line, not {share}");
-        assert!(queue <= waiting, "{name}: {queue:.2} products wait, not {waiting}");
-        assert!(record.timeouts(0) <= 2, "{name}: {} time-outs", record.timeouts(0));
-        assert!(record.repeated(0) < 0.06, "{name}: {} of all is repeated", record.repeated(0));
+        for seed in [7, 8] {
+            let record = race_with(seed, &scene, &[&Ours::default()], 15);
+            let (was, queue, again) = (record.share(5 * SEC), record.queue(5 * SEC).mean, record.repeated(0));
+            println!("{name}, seed {seed}: {was:.3} of the line, {queue:.2} wait, {again:.4} again");
+            assert!(was >= share, "{name}, seed {seed}: {was:.3} of the line, not {share}");
+            assert!(queue <= waiting, "{name}, seed {seed}: {queue:.2} products wait, not {waiting}");
+            assert_eq!(record.timeouts(0), 0, "{name}, seed {seed}");
+            assert!(again < 0.06, "{name}, seed {seed}: {again} of all is repeated");
+        }
     }
 }
 
@@ -81,12 +88,13 @@ fn one_flow_uses_a_long_line() {
 fn flows_share_a_line() {
     let (ours, cubic) = (Ours::default(), Ours::cubic());
     for (name, stacks, fair) in [
-        ("alike", [&ours as &dyn Stack, &ours], 0.8),
-        ("with TCP", [&ours, &Tcp], 0.6),
-        ("CUBIC with TCP", [&cubic, &Tcp], 0.6),
+        ("alike", [&ours as &dyn Stack, &ours], 0.95),
+        ("with TCP", [&ours, &Tcp], 0.8),
+        ("CUBIC with TCP", [&cubic, &Tcp], 0.85),
     ] {
         let record = race(&long(), &stacks, 20);
         let (fairness, used) = (record.fairness(5 * SEC), record.used(5 * SEC));
+        println!("{name}: {fairness:.3}, {used:.3} of the line");
         assert!(fairness >= fair, "{name}: {fairness:.3}");
         assert!(used > 0.85, "{name}: {used:.3} of the line");
     }
@@ -125,6 +133,16 @@ fn a_line_may_change_in_mid_transfer() {
         assert!(flows < 2 * SEC && stall < 2 * SEC, "{name}: {flows:?}, {stall:?}");
         assert!(full.is_some() || !full_again, "{name}: the line is not used");
     }
+}
+
+#[test]
+fn a_near_line_with_a_short_queue_loses_little() {
+    let mut scene = Scene::new(10 * RATE, SEC / 500);
+    (scene.right.queue, scene.left.queue) = (64 << 10, 64 << 10);
+    let record = race(&scene, &[&Ours::default()], 3);
+    let (was, again) = (record.share(SEC), record.repeated(0));
+    assert!(was > 0.8 && again < 0.01, "{was:.3} of the line, {again:.4} is repeated");
+    assert_eq!(record.timeouts(0), 0);
 }
 
 #[test]
