@@ -70,7 +70,11 @@ fn run(options: &Options) -> Result<(), String> {
         None => Ok(()),
     };
     write(&options.markdown, &|| report::markdown(&lines, options))?;
-    write(&options.svg, &|| report::svg(&lines, options))
+    write(&options.svg, &|| report::svg(&lines, options))?;
+    match lines.iter().find_map(Line::failure_of_ours) {
+        Some(reason) => Err(reason),
+        None => Ok(()),
+    }
 }
 
 fn entries(options: &Options) -> Vec<Entry> {
@@ -109,20 +113,20 @@ fn measure(entries: &[Entry], options: &Options) -> Result<Vec<Line>, String> {
             scope.spawn(move || {
                 while let Some((index, seed)) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) {
                     let trace = options.trace.as_ref().filter(|_| (index, seed) == (0, 1));
-                    if done.send((index, one(&entries[index], seed, options.time, trace))).is_err() {
+                    if done.send((index, attempt(&entries[index], seed, options.time, trace))).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(done);
-        let mut runs = vec![Vec::new(); entries.len()];
+        let mut runs: Vec<Vec<Result<Figures, String>>> = vec![Vec::new(); entries.len()];
         let mut lines = Vec::new();
         for (index, figures) in results {
-            runs[index].push(figures?);
+            runs[index].push(figures);
             while runs.get(lines.len()).is_some_and(|runs| runs.len() as u64 == options.seeds) {
                 let entry = &entries[lines.len()];
-                let line = Line::new(&entry.row, &entry.label, Figures::median(&runs[lines.len()]));
+                let line = Line::new(&entry.row, &entry.label, std::mem::take(&mut runs[lines.len()]));
                 if !options.json {
                     println!("{line}");
                 }
@@ -133,6 +137,16 @@ fn measure(entries: &[Entry], options: &Options) -> Result<Vec<Line>, String> {
             return Err(format!("{} did not run to its end", entries[lines.len()].label));
         }
         Ok(lines)
+    })
+}
+
+/// A run, or what went wrong: a stack that breaks costs its row, and no other.
+fn attempt(entry: &Entry, seed: u64, time: Duration, trace: Option<&std::path::PathBuf>) -> Result<Figures, String> {
+    let run = std::panic::AssertUnwindSafe(|| one(entry, seed, time, trace));
+    std::panic::catch_unwind(run).unwrap_or_else(|reason| {
+        let text = reason.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| reason.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+        Err(format!("seed {seed}: {text}"))
     })
 }
 

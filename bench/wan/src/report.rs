@@ -17,29 +17,41 @@ pub struct Line {
     row: &'static str,
     what: &'static str,
     stack: String,
-    figures: Figures,
+    /// The medians of its runs, or why there are none.
+    figures: Result<Figures, String>,
 }
 
 impl Line {
-    /// What a row came to.
-    pub fn new(row: &Row, stack: &str, figures: Figures) -> Self {
+    /// What a row came to; nothing, if any of its runs failed.
+    pub fn new(row: &Row, stack: &str, runs: Vec<Result<Figures, String>>) -> Self {
+        let figures = runs.into_iter().collect::<Result<Vec<_>, _>>().map(|runs| Figures::median(&runs));
         Self { row: row.name, what: row.what, stack: stack.to_owned(), figures }
+    }
+
+    /// Why there are no figures of what is ours.
+    pub fn failure_of_ours(&self) -> Option<String> {
+        let reason = self.figures.as_ref().err().filter(|_| self.stack.contains("peerage"))?;
+        Some(format!("{} {}: {reason}", self.row, self.stack))
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Figures { goodput, share, used, reached, queue: [mean, p95, max], repeated, .. } = &self.figures;
+        let figures = match &self.figures {
+            Ok(figures) => figures,
+            Err(reason) => return write!(f, "{:<16} {:<28} {reason}", self.row, self.stack),
+        };
+        let Figures { goodput, share, used, reached, queue: [mean, p95, max], repeated, .. } = figures;
         let total: f64 = goodput.iter().sum();
         let reached = seconds(*reached);
         write!(f, "{:<16} {:<28} {total:>6.2} {:>6.1} {:>6.1}", self.row, self.stack, 100.0 * share, 100.0 * used)?;
         write!(f, " {reached:>7}       {mean:>5.2} {p95:>5.2} {max:>5.2}   {:>6.2}", 100.0 * repeated)?;
-        write!(f, " {:>3.0}", self.figures.timeouts)?;
+        write!(f, " {:>3.0}", figures.timeouts)?;
         if goodput.len() > 1 {
             let flows: Vec<String> = goodput.iter().map(|rate| format!("{rate:.2}")).collect();
-            write!(f, "  {:.3}  {}", self.figures.fairness, flows.join(" "))?;
+            write!(f, "  {:.3}  {}", figures.fairness, flows.join(" "))?;
         }
-        if let Some([flows, full]) = self.figures.recovery {
+        if let Some([flows, full]) = figures.recovery {
             write!(f, "  flows again after {} s, at 90 % after {} s", seconds(flows), seconds(full))?;
         }
         Ok(())
@@ -49,7 +61,10 @@ impl fmt::Display for Line {
 /// One array of rows.
 pub fn json(lines: &[Line], options: &Options) -> Value {
     let row = |line: &Line| {
-        let mut value = line.figures.to_json();
+        let mut value = match &line.figures {
+            Ok(figures) => figures.to_json(),
+            Err(reason) => json!({ "error": reason }),
+        };
         value["scenario"] = json!(format!("wan-{}", line.row));
         value["stack"] = json!(line.stack);
         value["seconds"] = json!(options.time.as_secs());
@@ -68,9 +83,16 @@ pub fn markdown(lines: &[Line], options: &Options) -> String {
         options.seeds
     );
     for line in lines {
-        let Figures { goodput, share, used, reached, queue: [mean, p95, max], repeated, .. } = &line.figures;
+        let figures = match &line.figures {
+            Ok(figures) => figures,
+            Err(reason) => {
+                let _ = writeln!(out, "| {} | {} | {} |||||||", line.what, line.stack, reason.replace('|', "/"));
+                continue;
+            }
+        };
+        let Figures { goodput, share, used, reached, queue: [mean, p95, max], repeated, .. } = figures;
         let rates: Vec<String> = goodput.iter().map(|rate| format!("{rate:.2}")).collect();
-        let fairness = if goodput.len() > 1 { format!("{:.3}", line.figures.fairness) } else { String::new() };
+        let fairness = if goodput.len() > 1 { format!("{:.3}", figures.fairness) } else { String::new() };
         let _ = writeln!(
             out,
             "| {} | {} | {} | {:.0} % | {:.0} % | {} | {mean:.2} / {p95:.2} / {max:.2} | {:.2} % | {:.0} | {fairness} |",
@@ -81,7 +103,7 @@ pub fn markdown(lines: &[Line], options: &Options) -> String {
             100.0 * used,
             seconds(*reached),
             100.0 * repeated,
-            line.figures.timeouts,
+            figures.timeouts,
         );
     }
     out
@@ -99,9 +121,11 @@ pub fn svg(lines: &[Line], options: &Options) -> String {
         let _ = writeln!(body, "<text x=\"8\" y=\"{}\" class=\"row\">{}</text>", y + BAR - 3.0, escape(rows[0].what));
         for line in rows {
             let mut x = LEFT;
-            let total: f64 = line.figures.goodput.iter().sum();
-            for (flow, rate) in line.figures.goodput.iter().enumerate() {
-                let width = WIDTH * line.figures.share * rate / total.max(f64::MIN_POSITIVE);
+            let (goodput, share) =
+                line.figures.as_ref().map_or((&[][..], 0.0), |figures| (&figures.goodput[..], figures.share));
+            let total: f64 = goodput.iter().sum();
+            for (flow, rate) in goodput.iter().enumerate() {
+                let width = WIDTH * share * rate / total.max(f64::MIN_POSITIVE);
                 let class = if line.stack.starts_with("peerage") { "ours" } else { "other" };
                 let _ = writeln!(
                     body,
@@ -110,7 +134,10 @@ pub fn svg(lines: &[Line], options: &Options) -> String {
                 );
                 x += width;
             }
-            let text = format!("{} {:.1} MiB/s", line.stack, total);
+            let text = match &line.figures {
+                Ok(_) => format!("{} {total:.1} MiB/s", line.stack),
+                Err(_) => format!("{} failed", line.stack),
+            };
             let _ = writeln!(body, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + 5.0, y + BAR - 3.0, escape(&text));
             y += BAR + 3.0;
         }

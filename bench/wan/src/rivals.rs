@@ -24,7 +24,7 @@ const MESSAGE: usize = 16 << 10;
 const DIFFERENT: usize = 251;
 /// Least time between wake-ups of a machine that asks for the past.
 const LEAST: Duration = Duration::from_micros(100);
-/// Bytes of window and of send buffer, where a stack lets one choose; ours has as much.
+/// Bytes of window and of send buffer, where a stack lets one choose and bears it; ours has as much.
 pub const BUFFER: usize = 4 << 20;
 
 /// A machine of another stack.

@@ -106,6 +106,8 @@ fn worlds() -> Vec<Row> {
     let blink = long(1.0).at(20 * SEC, Change::Cut).at(22 * SEC, Change::Restore);
     let mut narrow = Scene::new(256_000, RTT / 2);
     (narrow.right.queue, narrow.left.rate, narrow.left.queue) = (64_000, Some(16_000_000), 256_000);
+    let mut near = Scene::new(RATE, RTT / 50);
+    (near.right.queue, near.left.queue) = (64 << 10, 64 << 10);
     let both = Flows::Together(vec![("peerage", Side::Left), ("peerage", Side::Right)]);
     let steady = |name, what, scene| Row::new(name, what, scene, Flows::Ours);
     vec![
@@ -119,6 +121,7 @@ fn worlds() -> Vec<Row> {
         Row { over: Some(40 * SEC), ..ours("outage", "nothing passes for 30 s", outage) },
         steady("reorder", "5 % of packets 10 ms late", long(1.0).with(|link| link.reorder = 0.05)),
         steady("jitter", "up to 30 ms of jitter", long(1.0).with(|link| link.jitter = RTT * 3 / 10)),
+        steady("near", "100 Mbit/s, 2 ms, queue of 64 KiB", near),
         steady("narrow", "256 kbit/s up with a queue of 64 kB, 50 ms", narrow),
         Row::new("both-ways", "one flow each way", long(1.0), both),
         Row::new("ten", "ten flows", long(1.0), Flows::Together(vec![("peerage", Side::Left); 10])),

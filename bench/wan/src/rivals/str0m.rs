@@ -7,7 +7,11 @@ use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use super::{BUFFER, Machine, Out};
+use super::{Machine, Out};
+
+/// Bytes of window and of send buffer. Its records hold 2000 bytes, and the gaps of a flight of 4 MiB make SACKs longer than
+/// that: the connection ends with an error as soon as a queue overflows.
+const BUFFER: usize = 1 << 20;
 
 /// A peer.
 pub struct Peer {
