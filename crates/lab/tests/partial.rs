@@ -17,8 +17,7 @@ fn live(load: f64) -> Ours {
     Ours { message: MESSAGE, every: Some(every), life_time, ..Ours::default() }
 }
 
-/// The most that waits, the age of the oldest message that is the newest to have arrived, from the second second on, and what
-/// became of all.
+/// The most that waited; from the third second on, the greatest age of the newest message that had arrived; what became of all.
 fn stream(scene: &Scene, ours: &Ours, seed: u64) -> (usize, Duration, Progress) {
     let every = ours.every.expect("messages come at times");
     let (mut queued, mut age) = (0, Duration::ZERO);

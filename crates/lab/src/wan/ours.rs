@@ -260,8 +260,8 @@ impl Peer {
 
     fn read(&mut self, now: Instant, id: ChannelId) {
         while let Some(message) = self.session.recv(now, id) {
-            let expected = (self.count..).take(if self.life_time.is_some() { DIFFERENT } else { 1 });
-            let number = expected.into_iter().find(|number| message.payload == self.content_of(*number));
+            let mut expected = (self.count..).take(if self.life_time.is_some() { DIFFERENT } else { 1 });
+            let number = expected.find(|number| message.payload == self.content_of(*number));
             self.count = 1 + number.unwrap_or_else(|| panic!("message {} is not what was sent", self.count));
             self.delivered += message.payload.len() as u64;
         }
