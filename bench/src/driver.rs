@@ -14,13 +14,14 @@ use crate::scenario::Scenario;
 use crate::{child, markdown, package, svg, table};
 
 /// Name of a stack, its package here, and the crate whose version is told.
-const STACKS: [(&str, &str, &str); 6] = [
+const STACKS: [(&str, &str, &str); 7] = [
     ("limit", "bench-limit", "peerage-net"),
     (REFERENCE, "bench-peerage", "peerage"),
     ("str0m", "bench-str0m", "str0m"),
     ("rtc", "bench-rtc", "rtc"),
     ("webrtc", "bench-webrtc", "webrtc"),
     ("rustrtc", "bench-rustrtc", "rustrtc"),
+    ("libdatachannel", "bench-libdatachannel", "datachannel-sys"),
 ];
 /// After as many failures of a stack in a scenario no more is tried.
 const PATIENCE: usize = 2;
