@@ -1,30 +1,67 @@
-//! A long way between two sides on one machine: what either sends is at the other a while later.
+//! A long way between two sides on one machine: what either sends is at the other a while later, unless it is lost.
 //!
 //! Each side is told of one address, and takes it for the other's. Only the first that sends to it gets through, so that
-//! a side with several sockets has one path all the same.
+//! a side with several sockets has one path all the same. Congestion marks get through, too.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::net::UdpSocket;
+use peerage_base::ecn::Ecn;
+use peerage_base::rng::Rng;
+use peerage_net::clock::Clock;
+use peerage_net::udp::{Config, Outgoing, RecvBatch, SendError, Socket};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// The largest datagram that passes, in bytes.
+/// The largest datagram that passes unless a smaller limit is set, in bytes.
 const MAX_DATAGRAM: usize = 2048;
 /// How many datagrams may be under way in one direction.
-const MAX_UNDER_WAY: usize = 4096;
+const MAX_UNDER_WAY: usize = 16_384;
 /// How many datagrams are noted.
 const MAX_NOTES: usize = 4096;
 
 /// The way. It ends when dropped.
 pub struct Delay {
     addresses: [SocketAddr; 2],
-    notes: Arc<Mutex<Vec<Note>>>,
+    state: Arc<Mutex<State>>,
     _tasks: JoinSet<()>,
+}
+
+/// What the way is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions {
+    /// How long a datagram takes.
+    pub delay: Duration,
+    /// The share of datagrams that is lost, from 0 to 1.
+    pub loss: f64,
+    /// Bytes of UDP payload above which a datagram is lost.
+    pub max_datagram: usize,
+}
+
+/// What happened to the datagrams of one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Datagrams that were handed over.
+    pub passed: u64,
+    /// Datagrams that were lost, whatever their size.
+    pub lost: u64,
+    /// Datagrams that were too large.
+    pub too_large: u64,
+    /// Datagrams that came with a congestion mark, or said that they may be marked.
+    pub marked: u64,
+    /// Bytes of the largest datagram that was handed over.
+    pub largest: usize,
+}
+
+/// What all look at.
+struct State {
+    conditions: Conditions,
+    rng: Rng,
+    notes: Vec<Note>,
+    tallies: [Tally; 2],
 }
 
 /// A datagram that was handed over.
@@ -61,20 +98,34 @@ pub enum Content {
     Other,
 }
 
+impl Conditions {
+    /// So long, and nothing is lost.
+    pub fn new(delay: Duration) -> Self {
+        Self { delay, loss: 0.0, max_datagram: MAX_DATAGRAM }
+    }
+}
+
 impl Delay {
     /// Two addresses of this IP address, `delay` away from each other.
     pub async fn new(ip: IpAddr, delay: Duration) -> io::Result<Self> {
-        let sockets = [Arc::new(UdpSocket::bind((ip, 0)).await?), Arc::new(UdpSocket::bind((ip, 0)).await?)];
-        let addresses = [sockets[0].local_addr()?, sockets[1].local_addr()?];
+        let bind = || Socket::bind((ip, 0).into(), &Config::default()).map(Arc::new);
+        let sockets = [bind()?, bind()?];
+        let addresses = [sockets[0].local_addr(), sockets[1].local_addr()];
         let senders: Arc<[OnceLock<SocketAddr>; 2]> = Arc::default();
-        let notes: Arc<Mutex<Vec<Note>>> = Arc::default();
+        let state = State {
+            conditions: Conditions::new(delay),
+            rng: Rng::from_u64(u64::from(addresses[0].port())),
+            notes: Vec::new(),
+            tallies: [Tally::default(); 2],
+        };
+        let state = Arc::new(Mutex::new(state));
         let mut tasks = JoinSet::new();
         for from in 0..2 {
             let [input, output] = [sockets[from].clone(), sockets[1 - from].clone()];
-            let (senders, notes) = (senders.clone(), notes.clone());
-            tasks.spawn(Way { from, input, output, senders, notes, delay }.run());
+            let (senders, state) = (senders.clone(), state.clone());
+            tasks.spawn(Way { from, input, output, senders, state, under_way: VecDeque::new() }.run());
         }
-        Ok(Self { addresses, notes, _tasks: tasks })
+        Ok(Self { addresses, state, _tasks: tasks })
     }
 
     /// The address that a side sends to: it stands for the other side.
@@ -82,28 +133,48 @@ impl Delay {
         self.addresses[side]
     }
 
+    /// Changes the way for what comes from now on.
+    pub fn set(&self, conditions: Conditions) {
+        lock(&self.state).conditions = conditions;
+    }
+
     /// What passed so far, in the order of arrival.
     pub fn notes(&self) -> Vec<Note> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.state).notes.clone()
     }
+
+    /// What happened so far to the datagrams of a side.
+    pub fn tally(&self, side: usize) -> Tally {
+        lock(&self.state).tallies[side]
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One direction of it.
 struct Way {
     from: usize,
-    input: Arc<UdpSocket>,
-    output: Arc<UdpSocket>,
+    input: Arc<Socket>,
+    output: Arc<Socket>,
     senders: Arc<[OnceLock<SocketAddr>; 2]>,
-    notes: Arc<Mutex<Vec<Note>>>,
-    delay: Duration,
+    state: Arc<Mutex<State>>,
+    under_way: VecDeque<UnderWay>,
+}
+
+/// A datagram on its way.
+struct UnderWay {
+    due: Instant,
+    ecn: Ecn,
+    datagram: Vec<u8>,
 }
 
 impl Way {
-    async fn run(self) {
-        let mut under_way: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
-        let mut buf = [0; MAX_DATAGRAM];
+    async fn run(mut self) {
+        let (mut batch, clock) = (RecvBatch::default(), Clock::new());
         loop {
-            let due = under_way.front().map(|(due, _)| *due);
+            let due = self.under_way.front().map(|next| next.due);
             let sleep = async {
                 match due {
                     Some(due) => tokio::time::sleep_until(due).await,
@@ -113,34 +184,63 @@ impl Way {
             tokio::select! {
                 biased;
                 () = sleep => {
-                    if let Some((_, datagram)) = under_way.pop_front() {
-                        self.deliver(&datagram).await;
+                    if let Some(next) = self.under_way.pop_front() {
+                        self.deliver(&next).await;
                     }
                 }
-                received = self.input.recv_from(&mut buf) => {
-                    // An error is that of an earlier datagram, which found nobody.
-                    let Ok((len, source)) = received else { continue };
-                    let is_first = *self.senders[self.from].get_or_init(|| source) == source;
-                    if is_first && under_way.len() < MAX_UNDER_WAY {
-                        under_way.push_back((Instant::now() + self.delay, buf[..len].to_vec()));
+                // An error is that of an earlier datagram, which found nobody.
+                _ = self.input.readable() => {
+                    if self.input.try_recv(&mut batch, &clock).is_ok() {
+                        self.take(&mut batch);
                     }
                 }
             }
         }
     }
 
+    /// Lets datagrams set out, if they are not lost.
+    fn take(&mut self, batch: &mut RecvBatch) {
+        let now = Instant::now();
+        for received in batch.datagrams() {
+            let is_first = *self.senders[self.from].get_or_init(|| received.source) == received.source;
+            if !is_first || self.under_way.len() >= MAX_UNDER_WAY {
+                continue;
+            }
+            let State { conditions, rng, tallies, .. } = &mut *lock(&self.state);
+            let tally = &mut tallies[self.from];
+            tally.marked += u64::from(received.ecn != Ecn::NotEct);
+            if received.payload.len() > conditions.max_datagram {
+                tally.too_large += 1;
+            } else if rng.unit() < conditions.loss {
+                tally.lost += 1;
+            } else {
+                let (due, datagram) = (now + conditions.delay, received.payload.to_vec());
+                self.under_way.push_back(UnderWay { due, ecn: received.ecn, datagram });
+            }
+        }
+    }
+
     /// Hands a datagram to whoever is known on the other side by now.
-    async fn deliver(&self, datagram: &[u8]) {
-        let Some(to) = self.senders[1 - self.from].get() else { return };
-        self.note(datagram);
+    async fn deliver(&self, next: &UnderWay) {
+        let Some(destination) = self.senders[1 - self.from].get().copied() else { return };
+        self.note(&next.datagram);
+        let contents = &next.datagram[..];
+        let outgoing = Outgoing { destination, source: None, ecn: next.ecn, segment: None, contents };
         // As on any network, it may be lost.
-        drop(self.output.send_to(datagram, to).await);
+        while let Err(SendError::WouldBlock) = self.output.try_send(&outgoing) {
+            if self.output.writable().await.is_err() {
+                return;
+            }
+        }
     }
 
     fn note(&self, datagram: &[u8]) {
         let content = content(datagram);
         let note = Note { at: unix_time(), from: self.from, len: datagram.len(), content };
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { notes, tallies, .. } = &mut *lock(&self.state);
+        let tally = &mut tallies[self.from];
+        tally.passed += 1;
+        tally.largest = tally.largest.max(note.len);
         if notes.len() < MAX_NOTES {
             notes.push(note);
         }
@@ -205,6 +305,7 @@ fn has_application_data(mut records: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::net::UdpSocket;
 
     #[tokio::test]
     async fn what_one_side_sends_is_at_the_other_a_while_later_and_strangers_do_not_get_through() {
@@ -227,6 +328,30 @@ mod tests {
         let (len, from) = left.recv_from(&mut buf).await.unwrap();
         assert_eq!((&buf[..len], from), (&b"here"[..], delay.address(0)));
         assert_eq!(delay.notes().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_and_what_is_too_large_does_not_arrive() {
+        let local = IpAddr::from([127, 0, 0, 1]);
+        let delay = Delay::new(local, Duration::ZERO).await.unwrap();
+        let (left, right) = (UdpSocket::bind((local, 0)).await.unwrap(), UdpSocket::bind((local, 0)).await.unwrap());
+        right.send_to(b"here", delay.address(1)).await.unwrap();
+        let mut buf = [0; 16];
+        left.send_to(b"there", delay.address(0)).await.unwrap();
+        right.recv_from(&mut buf).await.unwrap();
+        delay.set(Conditions { max_datagram: 4, ..Conditions::new(Duration::ZERO) });
+        left.send_to(b"large", delay.address(0)).await.unwrap();
+        left.send_to(b"fits", delay.address(0)).await.unwrap();
+        assert_eq!(right.recv_from(&mut buf).await.unwrap().0, 4);
+        delay.set(Conditions { loss: 0.5, ..Conditions::new(Duration::ZERO) });
+        for _ in 0..400 {
+            left.send_to(b"some", delay.address(0)).await.unwrap();
+            // Waits for what arrives, if it does.
+            drop(tokio::time::timeout(Duration::from_millis(1), right.recv_from(&mut buf)).await);
+        }
+        let tally = delay.tally(0);
+        assert!((120..280).contains(&tally.lost) && tally.too_large == 1 && tally.largest == 5, "{tally:?}");
+        assert_eq!(tally.passed + tally.lost, 402, "{tally:?}");
     }
 
     #[test]

@@ -4,9 +4,7 @@ use std::fs;
 
 /// Kilobytes of all processes of a group, shared pages counted in shares (`Pss`).
 pub fn of_group(leader: u32) -> u64 {
-    let Ok(entries) = fs::read_dir("/proc") else { return 0 };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| group(*pid) == Some(leader)).filter_map(share).sum()
+    members(leader).filter_map(share).sum()
 }
 
 /// Kilobytes of one process.
@@ -14,7 +12,15 @@ pub fn of_process(pid: u32) -> u64 {
     share(pid).unwrap_or(0)
 }
 
-fn group(pid: u32) -> Option<u32> {
+/// The processes of a group.
+pub(crate) fn members(leader: u32) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(move |pid| group(*pid) == Some(leader))
+}
+
+/// The group of a process.
+pub(crate) fn group(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold anything; the fields behind it are state, parent and group.
     stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()

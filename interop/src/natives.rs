@@ -111,9 +111,24 @@ async fn receive_with(
 
 /// Sends so many bytes; their hash.
 pub async fn send(channel: &DataChannel, size: usize) -> Result<[u8; 32]> {
+    send_with(channel, size, async || Ok(())).await
+}
+
+/// The same; does something when half has been handed to the channel.
+pub async fn send_with(
+    channel: &DataChannel,
+    size: usize,
+    midway: impl AsyncFnOnce() -> Result<()>,
+) -> Result<[u8; 32]> {
+    let mut midway = Some(midway);
     let mut hash = Sha256::new();
     let mut piece = vec![0u8; PIECE];
     for n in 0..size / PIECE {
+        if n == size / PIECE / 2
+            && let Some(midway) = midway.take()
+        {
+            midway().await?;
+        }
         piece.iter_mut().enumerate().for_each(|(i, b)| *b = (i.wrapping_mul(31) ^ n) as u8);
         hash.update(&piece);
         channel.send(Bytes::copy_from_slice(&piece)).await.map_err(words)?;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::bidi::Result;
 use crate::browser::{Browser, Kind, Options};
+use crate::delay::Delay;
 use crate::{natives, page};
 
 /// How long a connection may take to stand.
@@ -122,14 +123,46 @@ impl Pair {
 }
 
 impl Pair {
+    /// Connects by a way between the two: the library is its side 0. The setup says nothing of candidates.
+    pub async fn connect_by(setup: Setup, way: &Delay) -> Result<Self> {
+        let mut attempt = Attempt::begin(Setup { takes: |_| false, ..setup }).await?;
+        let there = |side| IceCandidate {
+            candidate: format!(
+                "candidate:1 1 udp 2130706431 {} {} typ host",
+                way.address(side).ip(),
+                way.address(side).port()
+            ),
+            sdp_mid: Some("0".to_owned()),
+            sdp_mline_index: None,
+            username_fragment: None,
+        };
+        attempt.pc.add_ice_candidate(there(0)).await.map_err(words)?;
+        give_candidate(&mut attempt.browser, Some(there(1))).await?;
+        attempt.trickle().await?;
+        attempt.pair().await
+    }
+
     /// So many bytes each way, one after the other, compared by hash.
     pub async fn exchange(&mut self, size: usize) -> Result<()> {
-        self.browser.run("(channels.data.mode = 'sink', true)").await?;
-        let ours = hex(&natives::send(&self.data, size).await?);
+        self.send(size).await?;
+        self.receive(size).await
+    }
+
+    /// So many bytes to the browser, compared by hash.
+    pub async fn send(&mut self, size: usize) -> Result<()> {
+        self.send_with(size, async || Ok(())).await
+    }
+
+    /// The same; does something when half has been handed to the channel.
+    pub async fn send_with(&mut self, size: usize, midway: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+        self.browser.run("(Object.assign(channels.data, {mode: 'sink', bytes: 0, chunks: []}), true)").await?;
+        let ours = hex(&natives::send_with(&self.data, size, midway).await?);
         let theirs = self.browser.until(&format!("sinkHash('data', {size})"), LIMIT).await?;
-        if theirs != ours.as_str() {
-            return Err(format!("the browser received {theirs}, sent was {ours}"));
-        }
+        if theirs == ours.as_str() { Ok(()) } else { Err(format!("the browser received {theirs}, sent was {ours}")) }
+    }
+
+    /// So many bytes from the browser, compared by hash.
+    pub async fn receive(&mut self, size: usize) -> Result<()> {
         self.browser.run(&format!("(window.sent = pump('data', {size}, 65536), true)")).await?;
         let ours = hex(&natives::receive(&self.data, size).await?);
         let theirs = self.browser.run("sent").await?;
