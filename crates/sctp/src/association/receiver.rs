@@ -175,7 +175,7 @@ impl Receiver {
 
     /// Whether a chunk may be taken.
     pub(crate) fn has_room(&self, waited: Waited) -> bool {
-        self.window.has_room(self.held(), waited)
+        self.window.has_room(self.held(), self.unread, waited)
     }
 
     /// Grants more if messages that were begun, and cannot be read before they are whole, fill the window. One sender after

@@ -104,13 +104,18 @@ impl Window {
         self.announced < self.size / 2 && self.free(held) >= self.announced + self.size / 8
     }
 
-    /// Whether a chunk may be taken. Those waited for may go beyond the window a little: there was room for them when they were
-    /// sent, and what they are missing from cannot be read without them. The first may go furthest, as it frees the rest.
-    pub(crate) fn has_room(&self, held: usize, waited: Waited) -> bool {
+    /// Whether a chunk may be taken while `held` are held, `unread` of them complete and in turn.
+    ///
+    /// Those waited for may go beyond the window a little: there was room for them when they were sent, and what they are
+    /// missing from cannot be read without them. The first may go furthest, as it frees the rest: while the owner reads, as
+    /// far again as the window reaches, because what came beyond the gap may have filled that, and waits for all that is
+    /// missing.
+    pub(crate) fn has_room(&self, held: usize, unread: usize, waited: Waited) -> bool {
         let slack = match waited {
+            Waited::No => 0,
+            Waited::First if unread < self.size / 2 => self.size,
             Waited::First => self.size / 8,
             Waited::Gap => self.size / 16,
-            Waited::No => 0,
         };
         held < self.size + slack
     }

@@ -125,6 +125,26 @@ fn fragments_of_one_byte_in_reverse_hold_no_more_than_the_window() {
 }
 
 #[test]
+fn a_long_gap_is_filled_though_what_came_beyond_it_fills_the_window() {
+    const GAP: u32 = 20;
+    const MESSAGE: u32 = 40;
+    let mut victim =
+        Victim::new(Config { receive_window: 50_000, max_message_size: MESSAGE as usize * 1000, ..Config::default() });
+    let base = victim.data(1);
+    let chunk = |n: u32| {
+        let (begin, end) = (n % MESSAGE == 0, n % MESSAGE == MESSAGE - 1);
+        (DataHeader { tsn: base.tsn.plus(n), begin, end, unordered: true, ..base }, 1000)
+    };
+    victim.give_data(100, |n| chunk(GAP + n));
+    let refused = victim.sctp().stats.drops.no_room;
+    assert!(refused > 0, "the window is full");
+    victim.give_data(GAP, chunk);
+    assert_eq!(victim.sctp().stats.drops.no_room, refused);
+    assert!(base.tsn.plus(MESSAGE).before(victim.sctp().receiver.tracker.cumulative()));
+    assert!(!victim.world.ends[1].is_down());
+}
+
+#[test]
 fn messages_that_never_end_hold_no_more_than_the_window() {
     let (victim, heap) = heap_of(|v| {
         let base = v.data(2);
