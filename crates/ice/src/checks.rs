@@ -21,6 +21,10 @@ const MIN_TA: Duration = Duration::from_millis(5);
 const MIN_PROBE: Duration = Duration::from_millis(200);
 const MAX_PROBE: Duration = Duration::from_secs(1);
 
+/// How far apart the ticks are that checks of valid pairs leave at.
+const TICK: Duration = Duration::from_millis(100);
+const TICK_NANOS: u64 = 100_000_000;
+
 /// Every how many turns a relayed pair goes first while nothing works.
 const RELAY_TURN: u32 = 3;
 /// How many Ta triggered checks may go before all others.
@@ -88,9 +92,17 @@ impl Agent {
         self.remote_pacing.unwrap_or_default().max(self.config.pacing).max(MIN_TA)
     }
 
-    /// `mean`, randomised by a fifth either way (RFC 7675 §5.1).
-    pub(crate) fn randomised(&mut self, mean: Duration) -> Duration {
-        mean.mul_f64(0.8 + 0.4 * self.rng.unit())
+    /// After `mean`, randomised by a fifth either way (RFC 7675 §5.1). Where that range is wide enough it is at a tick that
+    /// all agents have in common, so that whoever drives many of them wakes up for many at a time.
+    pub(crate) fn randomised(&mut self, now: Instant, mean: Duration) -> Instant {
+        let (least, width) = (now + mean.mul_f64(0.8), mean.mul_f64(0.4));
+        let at = least + width.mul_f64(self.rng.unit());
+        let since = Duration::from_nanos(at.as_nanos() % TICK_NANOS);
+        match at - since {
+            _ if width < TICK => at,
+            tick if tick < least => tick + TICK,
+            tick => tick,
+        }
     }
 
     /// The length that was written, counted as dropped if nothing was.

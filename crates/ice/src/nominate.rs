@@ -112,13 +112,13 @@ impl Agent {
         }
     }
 
-    /// Time until the next check of a pair that was just answered.
-    pub(crate) fn check_interval(&mut self, generation: u32, id: PairId) -> Duration {
+    /// When a pair that was just answered is checked again.
+    pub(crate) fn next_check(&mut self, now: Instant, generation: u32, id: PairId) -> Instant {
         let backup = self
             .selected
             .is_some_and(|chosen| chosen.announced.nominated && (chosen.generation, chosen.pair) != (generation, id));
         let mean = if backup { self.config.keepalive } else { self.config.consent_interval };
-        self.randomised(mean)
+        self.randomised(now, mean)
     }
 
     /// Whether data could be sent on the pair.
@@ -189,10 +189,10 @@ impl Agent {
 
     /// A pair that was kept warm is checked for consent as often as a selected one has to be.
     fn keep_fresh(&mut self, now: Instant, generation: u32, id: PairId) {
-        let interval = self.randomised(self.config.consent_interval);
+        let at = self.randomised(now, self.config.consent_interval);
         let pair = self.generation_mut(generation).and_then(|g| g.checklist.get_mut(id));
         if let Some(valid) = pair.and_then(|pair| pair.valid.as_mut()) {
-            valid.next_check = valid.next_check.min(now + interval);
+            valid.next_check = valid.next_check.min(at);
         }
     }
 }

@@ -78,13 +78,12 @@ impl Agent {
         let Some(local) = self.learn_local(seen, mapped) else { return };
         self.counters.checks_answered += 1;
         let valid_before = self.generation_mut(number).is_some_and(|g| g.valid().next().is_some());
-        let interval = self.check_interval(number, id);
+        let next_check = self.next_check(now, number, id);
         let Some(generation) = self.generation_mut(number) else { return };
         if !valid_before {
             generation.first_valid_at = Some(now);
         }
         let Some(pair) = generation.checklist.get_mut(id) else { return };
-        let next_check = now + interval;
         let since = pair.valid.map_or(now, |valid| valid.since);
         pair.valid = Some(Valid { local, since, answered_at: now, next_check, owed: 0, owed_since: now });
         pair.heard_at = Some(now);

@@ -1,6 +1,7 @@
 //! The system's clock as machines see it.
 
 use peerage_base::time::{Duration, Instant};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// A kernel timestamp further from now than this is not believed: the wall clock was set in between.
@@ -16,9 +17,16 @@ pub struct Clock {
 
 impl Clock {
     /// A clock whose origin is a little in the past, so that no machine ever meets moment zero.
+    ///
+    /// The origins of all clocks of a process are whole seconds apart, so that what machines do at common ticks comes at the
+    /// same time for all of them.
     pub fn new() -> Self {
+        static FIRST: OnceLock<tokio::time::Instant> = OnceLock::new();
         let now = tokio::time::Instant::now();
-        Self { origin: now.checked_sub(Duration::from_secs(1)).unwrap_or(now) }
+        let origin = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
+        let apart = origin.saturating_duration_since(*FIRST.get_or_init(|| origin));
+        let beyond = Duration::from_nanos(apart.subsec_nanos().into());
+        Self { origin: origin.checked_sub(beyond).unwrap_or(origin) }
     }
 
     /// The current moment.
@@ -89,6 +97,15 @@ mod tests {
         assert_eq!(clock.now().since(start), Duration::from_secs(5));
         clock.sleep_until(Some(start)).await;
         assert_eq!(clock.now().since(start), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clocks_tick_together_whenever_they_were_made() {
+        let first = Clock::new();
+        tokio::time::advance(Duration::from_millis(1_234)).await;
+        let second = Clock::new();
+        let apart = first.now().as_nanos() - second.now().as_nanos();
+        assert_eq!((apart % 1_000_000_000, second.now() > Instant::ORIGIN), (0, true));
     }
 
     #[tokio::test(start_paused = true)]
