@@ -67,6 +67,10 @@ pub(crate) struct State {
     pub(crate) armed: Option<Instant>,
     /// When packets last left.
     pub(crate) flushed_at: Instant,
+    /// Whether all that was to leave has left since readers were woken: a caller that sent an answer has seen to it.
+    pub(crate) answered: bool,
+    /// Whether a caller has flushed since the application last read a message: sending more without an answer, it streams.
+    pub(crate) bursting: bool,
     /// Whether a shard that is not its home has it on its list.
     pub(crate) visited: bool,
     /// Set once the session is over and will say nothing more.
@@ -110,6 +114,8 @@ impl Cell {
             senders: Senders::default(),
             armed: None,
             flushed_at: Instant::ORIGIN,
+            answered: false,
+            bursting: false,
             visited: false,
             over: false,
         };

@@ -186,31 +186,43 @@ impl DataChannel {
     ///
     /// Cancelling loses nothing. What is not taken counts against the receive window, and the peer waits in the end.
     pub async fn recv(&self) -> Option<Message> {
+        // Most messages come in batches: whoever finds one need not wait.
+        if let Some(taken) = self.take() {
+            return taken;
+        }
         loop {
             let readable = self.waiters.readable.notified();
             tokio::pin!(readable);
             readable.as_mut().enable();
-            {
-                let now = self.connection.cell.now();
-                let mut state = self.connection.cell.lock();
-                if let Some(message) = state.session.recv(now, self.id) {
-                    // Reading may have opened the receive window so far that the peer should learn it.
-                    let tell = state.session.owes_sack();
-                    drop(state);
-                    if tell {
-                        self.connection.cell.mark_ready();
-                    }
-                    return Some(match message.kind {
-                        Kind::Text => Message::Text(text(message.payload)),
-                        Kind::Binary => Message::Binary(message.payload),
-                    });
-                }
-                if state.over || state.session.channel_state(self.id) == ChannelState::Closed {
-                    return None;
-                }
+            if let Some(taken) = self.take() {
+                return taken;
             }
             readable.await;
         }
+    }
+
+    /// A message that is here, or the end; `None` while there is neither.
+    fn take(&self) -> Option<Option<Message>> {
+        let cell = &self.connection.cell;
+        let now = cell.now();
+        let mut state = cell.lock();
+        let owed = state.session.owes_sack();
+        let Some(message) = state.session.recv(now, self.id) else {
+            let ended = state.over || state.session.channel_state(self.id) == ChannelState::Closed;
+            return ended.then_some(None);
+        };
+        state.bursting = false;
+        // Reading may have opened the receive window so far that the peer should learn it. What was owed before, the home
+        // shard knows of.
+        let tell = !owed && state.session.owes_sack();
+        drop(state);
+        if tell {
+            cell.mark_ready();
+        }
+        Some(Some(match message.kind {
+            Kind::Text => Message::Text(text(message.payload)),
+            Kind::Binary => Message::Binary(message.payload),
+        }))
     }
 
     /// Waits until the channel is open.

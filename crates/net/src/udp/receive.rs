@@ -22,6 +22,7 @@ pub struct RecvBatch {
     meta: [RecvMeta; BATCH_SIZE],
     buffers: usize,
     filled: usize,
+    was_last: bool,
     read_at: Instant,
     received_at: [Instant; BATCH_SIZE],
 }
@@ -78,6 +79,7 @@ impl RecvBatch {
             meta: [RecvMeta::default(); BATCH_SIZE],
             buffers,
             filled: 0,
+            was_last: false,
             read_at: Instant::ORIGIN,
             received_at: [Instant::ORIGIN; BATCH_SIZE],
         }
@@ -91,6 +93,12 @@ impl RecvBatch {
     /// Whether the last [`Socket::try_recv`] filled every buffer, so that more is likely to be there.
     pub fn is_full(&self) -> bool {
         self.filled == self.buffers
+    }
+
+    /// Whether the last [`Socket::try_recv`] received a single datagram and found nothing behind it. The socket counts as not
+    /// readable then until something arrives.
+    pub fn was_last(&self) -> bool {
+        self.was_last
     }
 
     /// What the last [`Socket::try_recv`] received, in order, as the kernel joined it. Empty datagrams are left out.
@@ -146,15 +154,20 @@ impl Socket {
     /// `WouldBlock` if there is nothing, or nothing but ICMP errors: wait for [`readable`](Self::readable). Anything else
     /// means that the socket is lost.
     pub fn try_recv(&self, batch: &mut RecvBatch, clock: &Clock) -> io::Result<usize> {
-        batch.filled = 0;
+        (batch.filled, batch.was_last) = (0, false);
         for _ in 0..MAX_ERRORS {
             let mut rest = batch.storage.chunks_exact_mut(BUFFER);
             let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
                 std::array::from_fn(|_| IoSliceMut::new(rest.next().unwrap_or_default()));
             let slices = slices.get_mut(..batch.buffers).unwrap_or_default();
-            let received = self
-                .io
-                .try_io(Interest::READABLE, || self.state().recv(UdpSockRef::from(&self.io), slices, &mut batch.meta));
+            let received = self.io.try_io(Interest::READABLE, || {
+                let count = self.state().recv(UdpSockRef::from(&self.io), slices, &mut batch.meta)?;
+                // An error that waits behind it would not be told of.
+                batch.was_last = !self.path_errors && count < batch.buffers && is_lone(&batch.meta, count);
+                // Told as if the system had been asked once more.
+                if batch.was_last { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
+            });
+            let received = if batch.was_last { Ok(1) } else { received };
             match received {
                 Ok(count) => {
                     batch.filled = count.min(batch.buffers);
@@ -167,6 +180,12 @@ impl Socket {
         }
         Err(io::ErrorKind::WouldBlock.into())
     }
+}
+
+/// Whether a call that had room for more found one datagram alone: traffic that is likely to pause now. Of more than that
+/// the next part is likely to be there by the time that this one is dealt with.
+fn is_lone(meta: &[RecvMeta], count: usize) -> bool {
+    count == 1 && meta.first().is_some_and(|meta| meta.len <= meta.stride)
 }
 
 fn stamp(batch: &mut RecvBatch, clock: &Clock) {

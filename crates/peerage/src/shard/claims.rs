@@ -13,15 +13,18 @@ use peerage_session::event::Event;
 use super::routes::Routes;
 use crate::cell::{Cell, State};
 
-/// Tells all that a session has to say.
-pub(super) fn tell_news(cell: &Arc<Cell>, state: &mut State, routes: &Routes) {
+/// Tells all that a session has to say. `true`: somebody may have been woken who waited for a message.
+pub(super) fn tell_news(cell: &Arc<Cell>, state: &mut State, routes: &Routes) -> bool {
+    let mut readable = false;
     while let Some(event) = state.session.poll_event() {
+        readable |= matches!(event, Event::ChannelReadable(_));
         match event {
             Event::Claimed(path) => claim(cell, state, routes, path),
             Event::Released(path) => release(cell, state, routes, path),
             event => state.tell(cell, event),
         }
     }
+    readable
 }
 
 /// Sees to it that answers to what leaves on a path that is not claimed find their way. `false`: it must not leave, because

@@ -12,7 +12,7 @@ use peerage_net::tcp::TlsClient;
 use peerage_net::udp::RecvBatch;
 
 use super::arrivals::{Arrival, Arrivals};
-use super::claims::{give_up, give_up_all};
+use super::claims::{give_up, give_up_all, tell_news};
 use super::ends::{Ends, Way};
 use super::flush::{Left, RUNS, flush};
 use super::outside::{Outside, View};
@@ -54,6 +54,11 @@ pub(crate) struct Driver {
     touched: VecDeque<Key>,
     /// Connections of other shards that this one has received for.
     pub(super) guests: Vec<Arc<Cell>>,
+    /// Those of them whose readers were woken.
+    pub(super) reading_guests: Vec<Arc<Cell>>,
+    /// Connections whose readers were woken: they are served once those had their turn, so that what they answer shares a
+    /// packet with the acknowledgement.
+    reading: Vec<Key>,
     /// Connections that wait for a full socket, in the order in which they were refused.
     waiting: VecDeque<Key>,
     pub(super) batch: RecvBatch,
@@ -117,6 +122,8 @@ impl Driver {
             connections: HashMap::new(),
             touched: VecDeque::new(),
             guests: Vec::new(),
+            reading_guests: Vec::new(),
+            reading: Vec::new(),
             waiting: VecDeque::new(),
             batch: RecvBatch::default(),
             heard: Heard::default(),
@@ -136,7 +143,7 @@ impl Driver {
             if !self.touched.is_empty() {
                 // More work is queued; let other tasks of the runtime run in between.
                 tokio::task::yield_now().await;
-            } else if !self.io.is_empty() {
+            } else if !(self.io.is_empty() && self.reading.is_empty() && self.reading_guests.is_empty()) {
                 step_back().await;
             } else {
                 let deadline = earliest(self.timers.next(), self.streams.deadline());
@@ -160,6 +167,7 @@ impl Driver {
 
     fn round(&mut self, ready: &Ready) {
         self.take_inbox(ready);
+        self.serve_read();
         self.receive();
         let now = self.clock.now();
         self.streams.handle_timeout(now);
@@ -171,10 +179,18 @@ impl Driver {
         }
         for _ in 0..self.touched.len() {
             if let Some(key) = self.touched.pop_front() {
-                self.serve(key);
+                self.serve(key, true);
             }
         }
         self.serve_guests();
+    }
+
+    /// Serves those whose readers had their turn, before more arrives.
+    fn serve_read(&mut self) {
+        let mut read = std::mem::take(&mut self.reading);
+        read.drain(..).for_each(|key| self.serve(key, false));
+        self.reading = read;
+        self.serve_read_guests();
     }
 
     /// Looks at the sockets that something happened at.
@@ -258,13 +274,24 @@ impl Driver {
         self.view.want_mapping(&self.outside.addresses);
     }
 
-    /// Serves one connection: time, transmits, events, deadline.
-    fn serve(&mut self, key: Key) {
+    /// Serves one connection: time, transmits, events, deadline. `may_wait`: after those who were woken to read.
+    fn serve(&mut self, key: Key, may_wait: bool) {
         let Some(entry) = self.connections.get_mut(&key) else { return };
-        entry.touched = false;
+        if may_wait {
+            // Otherwise it may be on the list again already.
+            entry.touched = false;
+        }
         let cell = entry.cell.clone();
         cell.clear_ready();
         let mut state = cell.lock();
+        if may_wait && tell_news(&cell, &mut state, &self.routes) {
+            state.answered = false;
+            self.reading.push(key);
+            return;
+        }
+        if !may_wait && state.answered {
+            return;
+        }
         let now = self.clock.now();
         if state.session.poll_timeout().is_some_and(|deadline| deadline <= now) {
             state.session.handle_timeout(now);

@@ -53,18 +53,21 @@ pub(crate) fn flush(
         transmit(cell, state, routes, streams, now, runs, buffer)
     });
     tell_news(cell, state, routes);
+    state.answered = left == Left::Nothing && state.needs.is_empty();
     left
 }
 
-/// After a command that gave the session something to send. On a session that is idle it leaves at once, from here; under
-/// load that is left to the home shard, so that messages join into packets, and packets into runs.
+/// After a command that gave the session something to send. On a session that is idle it leaves at once, from here, as an
+/// answer does; under load, or when one message follows another, that is left to the home shard, so that messages join into
+/// packets, and packets into runs.
 ///
 /// `true`: the home shard has to be told.
 pub(crate) fn depart(cell: &Arc<Cell>, state: &mut State, routes: &Routes, now: Instant) -> bool {
-    let idle = state.session.is_settled() || now.since(state.flushed_at) > LULL;
+    let idle = !state.bursting && state.session.is_settled() || now.since(state.flushed_at) > LULL;
     if cell.is_queued() || !idle || state.over {
         return true;
     }
+    state.bursting = true;
     visit(cell, state, routes, now, CALLERS_RUNS)
 }
 

@@ -83,13 +83,10 @@ impl Outlet {
         self.bell.still();
     }
 
-    /// Has the shard look again.
-    pub(crate) fn ring(&self) {
-        self.bell.ring();
-    }
-
-    /// Lets the system ring when there is something to receive. `true`: there is.
-    pub(crate) fn listen(&self) -> bool {
-        self.socket.poll_readable(&mut Context::from_waker(&self.waker)).is_ready()
+    /// Has the shard look again when there is something to receive.
+    pub(crate) fn listen(&self) {
+        if self.socket.poll_readable(&mut Context::from_waker(&self.waker)).is_ready() {
+            self.bell.ring();
+        }
     }
 }

@@ -34,16 +34,14 @@ impl Driver {
         for _ in 0..RECEIVES {
             match outlet.socket.try_recv(&mut self.batch, &self.clock) {
                 Ok(_) => self.dispatch(id),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    if outlet.listen() {
-                        outlet.ring();
-                    }
-                    return;
-                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return outlet.listen(),
                 Err(error) => {
                     tracing::warn!(%error, "a socket cannot receive");
                     return;
                 }
+            }
+            if self.batch.was_last() {
+                return outlet.listen();
             }
             if !self.batch.is_full() {
                 // Probably that was all. Whether it was can wait until it has been dealt with.
@@ -113,15 +111,31 @@ impl Driver {
     pub(super) fn serve_guests(&mut self) {
         let mut guests = std::mem::take(&mut self.guests);
         for cell in guests.drain(..) {
-            let mut state = cell.lock();
-            state.visited = false;
-            let tell = visit(&cell, &mut state, &self.routes, self.clock.now(), RUNS);
-            drop(state);
-            if tell {
-                cell.mark_ready();
+            let woken = tell_news(&cell, &mut cell.lock(), &self.routes);
+            if woken {
+                self.reading_guests.push(cell);
+            } else {
+                self.serve_guest(&cell);
             }
         }
         self.guests = guests;
+    }
+
+    /// Answers for those of them whose readers had their turn.
+    pub(super) fn serve_read_guests(&mut self) {
+        let mut read = std::mem::take(&mut self.reading_guests);
+        read.drain(..).for_each(|cell| self.serve_guest(&cell));
+        self.reading_guests = read;
+    }
+
+    fn serve_guest(&self, cell: &Arc<Cell>) {
+        let mut state = cell.lock();
+        state.visited = false;
+        let tell = visit(cell, &mut state, &self.routes, self.clock.now(), RUNS);
+        drop(state);
+        if tell {
+            cell.mark_ready();
+        }
     }
 
     /// Gives a connection sockets that no other one uses, once.

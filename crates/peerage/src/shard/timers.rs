@@ -122,12 +122,12 @@ impl Timers {
         for level in 0..LEVELS {
             let shift = BITS * level as u32;
             let passed = (new >> shift) - (old >> shift);
-            // The slot that the old moment lies in is empty above the lowest level.
-            for ahead in u64::from(level > 0)..=passed.min(SLOTS as u64 - 1) {
-                let slot = ((old >> shift) + ahead) as usize % SLOTS;
-                if self.occupied[level] & (1 << slot) != 0 {
-                    self.empty(level * SLOTS + slot, now);
-                }
+            // From the slot that the old moment lies in, which is empty above the lowest level, to that of the new one.
+            let behind = u64::MAX >> (SLOTS as u64 - 1 - passed.min(SLOTS as u64 - 1));
+            let mut slots = self.occupied[level] & behind.rotate_left(slot_at(old, level));
+            while slots != 0 {
+                self.empty(level * SLOTS + slots.trailing_zeros() as usize, now);
+                slots &= slots - 1;
             }
             if passed == 0 {
                 // Nothing above has moved either.
