@@ -284,17 +284,17 @@ impl Driver {
         let cell = entry.cell.clone();
         cell.clear_ready();
         let mut state = cell.lock();
-        if may_wait && tell_news(&cell, &mut state, &self.routes) {
-            state.answered = false;
-            self.reading.push(key);
-            return;
-        }
         if !may_wait && state.answered {
             return;
         }
         let now = self.clock.now();
         if state.session.poll_timeout().is_some_and(|deadline| deadline <= now) {
             state.session.handle_timeout(now);
+        }
+        if may_wait && tell_news(&cell, &mut state, &self.routes) {
+            state.answered = false;
+            self.reading.push(key);
+            return;
         }
         // Events lead to transmits (an address to a check), and transmits to events (a drained buffer).
         let mut left;
