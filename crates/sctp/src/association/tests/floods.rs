@@ -132,7 +132,7 @@ fn a_long_gap_is_filled_though_what_came_beyond_it_fills_the_window() {
         Victim::new(Config { receive_window: 50_000, max_message_size: MESSAGE as usize * 1000, ..Config::default() });
     let base = victim.data(1);
     let chunk = |n: u32| {
-        let (begin, end) = (n % MESSAGE == 0, n % MESSAGE == MESSAGE - 1);
+        let (begin, end) = (n.is_multiple_of(MESSAGE), n % MESSAGE == MESSAGE - 1);
         (DataHeader { tsn: base.tsn.plus(n), begin, end, unordered: true, ..base }, 1000)
     };
     victim.give_data(100, |n| chunk(GAP + n));
