@@ -36,8 +36,8 @@ pub const MAX_DER: usize = 1536;
 pub struct Certificate {
     der: Vec<u8>,
     pkcs8: Vec<u8>,
-    /// Parsed once, so that no handshake has to.
-    key: Arc<SigningKey>,
+    /// Parsed once, so that no handshake has to. `None`: at rest.
+    key: Option<Arc<SigningKey>>,
 }
 
 /// Why a certificate cannot be used.
@@ -82,7 +82,7 @@ impl Certificate {
         };
         let to_be_signed = template.to_be_signed();
         let der = encode::signed(&to_be_signed, keys.sign(&key, &to_be_signed, rng).as_ref());
-        Ok(Self { der, pkcs8: key.pkcs8(), key: Arc::new(key) })
+        Ok(Self { der, pkcs8: key.pkcs8(), key: Some(Arc::new(key)) })
     }
 
     /// A certificate that was stored: its DER form and its private key in PKCS#8 DER form.
@@ -95,7 +95,7 @@ impl Certificate {
         if shown.key != PublicKey::EcdsaP256(parsed.public_key()) {
             return Err(CertificateError::Mismatch);
         }
-        Ok(Self { der, pkcs8: key, key: Arc::new(parsed) })
+        Ok(Self { der, pkcs8: key, key: Some(Arc::new(parsed)) })
     }
 
     /// The fingerprint to put into a description.
@@ -113,9 +113,19 @@ impl Certificate {
         &self.pkcs8
     }
 
+    /// Forgets all of the private key but its DER form, from which a later handshake parses it again: for quiet times.
+    pub fn rest(&mut self) {
+        self.key = None;
+        self.der.shrink_to_fit();
+        self.pkcs8.shrink_to_fit();
+    }
+
     /// The private key, to sign handshakes with.
-    pub(crate) fn signing_key(&self) -> &SigningKey {
-        &self.key
+    pub(crate) fn signing_key(&self) -> Arc<SigningKey> {
+        self.key.clone().unwrap_or_else(|| {
+            let parsed = SigningKey::from_pkcs8(&self.pkcs8);
+            Arc::new(parsed.expect("it was parsed before, or written from a key"))
+        })
     }
 }
 
@@ -133,6 +143,18 @@ mod tests {
     use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256};
 
     const NOW: u64 = 1_790_000_000;
+
+    #[test]
+    fn a_certificate_that_has_rested_signs_with_the_same_key() {
+        let mut made = Certificate::generate(&mut Rng::from_u64(1), NOW).unwrap();
+        let before = *made.signing_key().public_key();
+        made.rest();
+        let key = made.signing_key();
+        assert_eq!(*key.public_key(), before);
+        let signature = SYSTEM.sign(&key, b"content", &mut Rng::from_u64(2));
+        let public = PublicKey::EcdsaP256(&before);
+        assert!(signature::verify(Scheme::EcdsaSha256, public, b"content", signature.as_ref()).is_ok());
+    }
 
     /// A certificate, and one of the same key, serial number and dates by another writer.
     fn two_writers(seed: u64, unix_seconds: u64) -> (Certificate, Vec<u8>) {

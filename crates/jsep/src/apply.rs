@@ -48,7 +48,7 @@ impl Negotiation {
         let parsed = Description::parse(&text)?;
         let held = Box::new(Held::new(kind, text, Facts::read(&parsed)?));
         self.version = parsed.origin().map_or(self.version, |o| o.session_version);
-        self.written = Some(held.text.clone());
+        self.written = Some(held.text());
         Ok(self.apply(Side::Local, state, held, false))
     }
 

@@ -14,12 +14,13 @@ use peerage_sdp::line::Line;
 use crate::description::{SdpType, SessionDescription};
 use crate::error::Error;
 use crate::facts::{Facts, MAX_CANDIDATES};
+use crate::folded::{fold, unfold};
 use crate::write::default_destination;
 
 #[derive(Clone)]
 pub(crate) struct Held {
     pub(crate) kind: SdpType,
-    pub(crate) text: Arc<str>,
+    text: Text,
     /// What the text says, unless it rests.
     facts: Option<Box<Facts>>,
     /// Whether the other side's description refused the data section.
@@ -28,6 +29,13 @@ pub(crate) struct Held {
     trickled: Vec<(usize, Candidate)>,
     /// Sections whose candidates are complete.
     ended: Vec<usize>,
+}
+
+#[derive(Clone)]
+enum Text {
+    Whole(Arc<str>),
+    /// At rest.
+    Folded(Box<[u8]>),
 }
 
 /// The two descriptions of one side (W3C `current...Description`, `pending...Description`).
@@ -52,7 +60,20 @@ impl Descriptions {
 impl Held {
     pub(crate) fn new(kind: SdpType, text: String, facts: Facts) -> Self {
         let facts = Some(Box::new(facts));
-        Self { kind, text: text.into(), facts, refused: false, trickled: Vec::new(), ended: Vec::new() }
+        Self { kind, text: Text::Whole(text.into()), facts, refused: false, trickled: Vec::new(), ended: Vec::new() }
+    }
+
+    /// The text that was applied.
+    pub(crate) fn text(&self) -> Arc<str> {
+        match &self.text {
+            Text::Whole(text) => text.clone(),
+            Text::Folded(folded) => unfold(folded).into(),
+        }
+    }
+
+    /// Whether this is the text itself, and not one that reads the same.
+    pub(crate) fn holds(&self, other: &Arc<str>) -> bool {
+        matches!(&self.text, Text::Whole(text) if Arc::ptr_eq(text, other))
     }
 
     /// What the text says.
@@ -71,6 +92,9 @@ impl Held {
     /// Forgets what the text says, which can be read again.
     pub(crate) fn rest(&mut self) {
         self.facts = None;
+        if let Text::Whole(text) = &self.text {
+            self.text = Text::Folded(fold(text));
+        }
         self.trickled.shrink_to_fit();
         self.trickled.iter_mut().for_each(|(_, candidate)| candidate.shrink_to_fit());
         self.ended.shrink_to_fit();
@@ -78,14 +102,16 @@ impl Held {
 
     /// Reads the text again if it must.
     pub(crate) fn wake(&mut self) {
+        let text = self.text();
         if self.facts.is_none() {
-            let read = Description::parse(&self.text).map_err(Error::from).and_then(|text| Facts::read(&text));
+            let read = Description::parse(&text).map_err(Error::from).and_then(|text| Facts::read(&text));
             let mut facts = read.expect("the text was good when it was applied");
             if self.refused {
                 facts.refuse_data();
             }
             self.facts = Some(Box::new(facts));
         }
+        self.text = Text::Whole(text);
     }
 
     /// The section of this name.
@@ -125,11 +151,12 @@ impl Held {
 
     /// The description as W3C shows it: with every candidate so far.
     pub(crate) fn with_candidates(&self) -> SessionDescription {
-        let unchanged = || SessionDescription::new(self.kind, &*self.text);
+        let text = self.text();
+        let unchanged = || SessionDescription::new(self.kind, &*text);
         if self.trickled.is_empty() && self.ended.is_empty() {
             return unchanged();
         }
-        let Ok(mut description) = Description::parse(&self.text) else { return unchanged() };
+        let Ok(mut description) = Description::parse(&text) else { return unchanged() };
         for (index, media) in description.media.iter_mut().enumerate() {
             let ended = self.ended.contains(&index) || media.section.has(flag::END_OF_CANDIDATES);
             media.section.retain(|line| line.as_attribute() != Some((flag::END_OF_CANDIDATES, "")));

@@ -47,6 +47,7 @@ pub mod config;
 pub mod description;
 pub mod error;
 mod facts;
+mod folded;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;

@@ -53,6 +53,8 @@ pub(crate) struct Rest {
     data: bool,
     /// The role in the association between the certificates of both texts.
     role: Option<DtlsRole>,
+    /// Whether the local one is the newest that was applied.
+    written: bool,
 }
 
 /// A DTLS association: our role, and what makes another of it (RFC 8842 §3.1).
@@ -121,7 +123,8 @@ impl Negotiation {
         if role.is_some() {
             self.association = None;
         }
-        self.rests = Some(Rest { data: self.agreed.iter().any(Slot::is_data), role });
+        let written = self.written.take_if(|written| local.holds(written)).is_some();
+        self.rests = Some(Rest { data: self.agreed.iter().any(Slot::is_data), role, written });
         self.agreed = Vec::new();
         local.rest();
         remote.rest();
@@ -129,10 +132,13 @@ impl Negotiation {
 
     /// Reads again what was forgotten.
     pub(crate) fn wake(&mut self) {
-        let Some(Rest { role, .. }) = self.rests.take() else { return };
+        let Some(Rest { role, written, .. }) = self.rests.take() else { return };
         let (Some(local), Some(remote)) = (&mut self.local.current, &mut self.remote.current) else { return };
         local.wake();
         remote.wake();
+        if written {
+            self.written = Some(local.text());
+        }
         let (ours, theirs) = (local.facts(), remote.facts());
         self.agreed = if local.kind == SdpType::Offer { agree(ours, theirs) } else { agree(theirs, ours) };
         if let (Some(role), Some(ours), Some(theirs)) = (role, &ours.link, &theirs.link) {

@@ -16,15 +16,11 @@ use peerage_session::face::{ChannelId, Kind, SendError};
 use peerage_session::session::Session;
 use tokio::sync::Notify;
 
+use crate::events::Events;
 use crate::senders::Senders;
 use crate::shard::ends::{Ends, Tuple};
 use crate::shard::outlet::Outlet;
 use crate::shard::ready::{Key, Ready};
-
-/// Most events that wait for the application.
-const MAX_EVENTS: usize = 4096;
-/// Events that a queue keeps room for once it was used and is empty again.
-const KEPT_EVENTS: usize = 4;
 
 /// A session under its lock, and the way to tell its home shard that there is work.
 pub(crate) struct Cell {
@@ -58,7 +54,7 @@ pub(crate) struct State {
     /// What only the home shard can see to.
     pub(crate) needs: VecDeque<Event>,
     /// Events that the application has not taken yet.
-    pub(crate) events: VecDeque<Event>,
+    pub(crate) events: Events,
     /// Those who wait on channels.
     channels: HashMap<ChannelId, Arc<ChannelWaiters>>,
     /// Those who wait for room to send.
@@ -109,7 +105,7 @@ impl Cell {
             reserved: Vec::new(),
             crowded: false,
             needs: VecDeque::new(),
-            events: VecDeque::new(),
+            events: Events::default(),
             channels: HashMap::new(),
             senders: Senders::default(),
             armed: None,
@@ -191,15 +187,6 @@ impl State {
         }
     }
 
-    /// The next event for the application.
-    pub(crate) fn take_event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front()?;
-        if self.events.is_empty() && self.events.capacity() > KEPT_EVENTS {
-            self.events = VecDeque::new();
-        }
-        Some(event)
-    }
-
     /// Whether what arrives on a path finds the session by its 4-tuple.
     pub(crate) fn is_claimed(&self, path: Path) -> bool {
         self.claimed.iter().any(|(claimed, _)| *claimed == path)
@@ -236,11 +223,7 @@ impl State {
             | Event::ReleaseLocal(_)
             | Event::KeyLog(_) => self.needs.push_back(event),
             event => {
-                // An application that takes no events must not make them pile up; the states can always be asked for.
-                if self.events.len() == MAX_EVENTS {
-                    self.events.pop_front();
-                }
-                self.events.push_back(event);
+                self.events.push(event);
                 cell.events.notify_waiters();
                 cell.changed.notify_waiters();
             }

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod endpoint;
 pub mod error;
 pub mod event;
+mod events;
 pub mod peer_connection;
 
 mod cell;

@@ -123,7 +123,7 @@ impl PeerConnection {
             events.as_mut().enable();
             let (event, over) = {
                 let mut state = self.connection.cell.lock();
-                (state.take_event(), state.over)
+                (state.events.pop(), state.over)
             };
             match event {
                 Some(event) => {

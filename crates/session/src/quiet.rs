@@ -1,5 +1,7 @@
 //! What a session gives back when nothing happens.
 
+use alloc::sync::Arc;
+
 use peerage_base::time::{Duration, Instant};
 
 use crate::event::ConnectionState;
@@ -26,6 +28,10 @@ impl Session {
         if let Some(dtls) = &mut self.dtls {
             dtls.rest(now);
         }
+        if let Some(certificate) = Arc::get_mut(&mut self.certificate) {
+            certificate.rest();
+        }
+        self.rng.rest();
         self.gather.shrink();
         self.claimed.shrink_to_fit();
         self.early.shrink_to_fit();

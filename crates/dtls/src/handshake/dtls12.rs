@@ -93,7 +93,7 @@ impl Session {
     /// suite's hash (RFC 5246 §7.4.8).
     pub(crate) fn send_certificate_verify(&mut self, cx: &mut Context<'_>) {
         let messages = self.hellos.transcript.messages();
-        let signature = cx.config.keys.sign(cx.config.certificate.signing_key(), messages, cx.rng);
+        let signature = cx.config.keys.sign(&cx.config.certificate.signing_key(), messages, cx.rng);
         let mut body = Vec::new();
         let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
         CertificateVerify { scheme, signature: signature.as_ref() }.write(&mut body);

@@ -67,7 +67,7 @@ impl Session {
         Certificate13 { context: &[], entries: List::new(&entries) }.write(&mut body);
         self.send(HandshakeType::CERTIFICATE, body, cx);
         let content = signed_content(self.hellos.role, &self.hellos.transcript.hash());
-        let signature = cx.config.keys.sign(cx.config.certificate.signing_key(), &content, cx.rng);
+        let signature = cx.config.keys.sign(&cx.config.certificate.signing_key(), &content, cx.rng);
         let mut body = Vec::new();
         let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
         CertificateVerify { scheme, signature: signature.as_ref() }.write(&mut body);

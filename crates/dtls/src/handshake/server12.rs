@@ -283,7 +283,7 @@ fn send_server_key_exchange(hellos: &mut Hellos, group: Group, cx: &mut Context<
     let agreement = group.agreement().expect("only known groups are chosen");
     let half = cx.config.keys.generate(agreement, cx.rng);
     let params = EcdhParams { group, share: half.share() };
-    let signature = cx.config.keys.sign(cx.config.certificate.signing_key(), &hellos.signed(&params), cx.rng);
+    let signature = cx.config.keys.sign(&cx.config.certificate.signing_key(), &hellos.signed(&params), cx.rng);
     let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
     let mut body = Vec::new();
     ServerKeyExchange { params, scheme, signature: signature.as_ref() }.write(&mut body);

@@ -126,6 +126,8 @@ impl Ends {
     }
 
     pub(super) fn add(&mut self, end: LocalEnd) {
+        // Mostly there are one or two.
+        self.routed.reserve_exact(1);
         self.routed.push(end);
     }
 

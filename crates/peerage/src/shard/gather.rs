@@ -102,6 +102,7 @@ impl Driver {
                     state.session.add_mapped(now, id, mapped);
                 }
             }
+            state.ends.tcp.reserve_exact(1);
             state.ends.tcp.push(TcpEnd { id, address, kind });
         }
     }
