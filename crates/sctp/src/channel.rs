@@ -153,6 +153,8 @@ pub(crate) struct Table {
     channels: Vec<(ChannelId, Box<Channel>)>,
     streams: Vec<(StreamId, ChannelId)>,
     opened: u32,
+    /// Channels that the peer opened.
+    by_peer: usize,
 }
 
 impl Table {
@@ -160,6 +162,7 @@ impl Table {
     pub(crate) fn insert(&mut self, channel: Channel) -> ChannelId {
         let id = ChannelId(self.opened);
         self.opened += 1;
+        self.by_peer += usize::from(channel.by_peer);
         if let Some(stream) = channel.stream {
             self.set_stream(stream, id);
         }
@@ -190,7 +193,8 @@ impl Table {
     /// Forgets a channel. A stream that it is still bound to is never used again.
     pub(crate) fn forget(&mut self, id: ChannelId) {
         if let Ok(at) = self.position(id) {
-            self.channels.remove(at);
+            let (_, channel) = self.channels.remove(at);
+            self.by_peer -= usize::from(channel.by_peer);
         }
     }
 
@@ -218,8 +222,10 @@ impl Table {
 
     /// The channels on streams, all of them or those listed in ascending order.
     pub(crate) fn on_streams(&self, which: Option<&[StreamId]>) -> Vec<ChannelId> {
-        let named = |id: &StreamId| which.is_none_or(|list| list.binary_search(id).is_ok());
-        self.streams.iter().filter(|(stream, _)| named(stream)).map(|(_, id)| *id).collect()
+        match which {
+            None => self.streams.iter().map(|(_, id)| *id).collect(),
+            Some(list) => list.iter().filter_map(|stream| self.on_stream(*stream)).collect(),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ChannelId, &Channel)> {
@@ -233,6 +239,11 @@ impl Table {
     /// Names of the channels that `wanted` picks, oldest first.
     pub(crate) fn pick(&self, wanted: impl Fn(&Channel) -> bool) -> Vec<ChannelId> {
         self.iter().filter(|(_, c)| wanted(c)).map(|(id, _)| id).collect()
+    }
+
+    /// Channels that the peer opened, closed ones that hold something unread among them.
+    pub(crate) fn by_peer(&self) -> usize {
+        self.by_peer
     }
 
     /// The least free stream id below `limit` that `role` may take.

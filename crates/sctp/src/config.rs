@@ -29,8 +29,8 @@ pub struct Config {
     /// Most bytes of one outgoing message until `set_remote` tells what the peer takes; default 65536, what RFC 8841 §6
     /// means by an absent attribute.
     pub remote_max_message_size: usize,
-    /// Bytes that may wait for sending or for acknowledgement, 64 more counted per queued message; default 16 MiB. `send`
-    /// refuses beyond.
+    /// Bytes that may wait for sending or for acknowledgement, 64 more counted per queued message and 96 per chunk on its
+    /// way; default 16 MiB. `send` refuses beyond.
     pub send_buffer: usize,
     /// Streams announced for each direction; default 65535.
     pub max_streams: u16,

@@ -1,5 +1,8 @@
 //! Bodies of fuzz targets.
 
+mod liar;
+mod lies;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -23,6 +26,8 @@ use crate::numbers::Tsn;
 use crate::packet::{HEADER_LEN, Packet};
 
 const MTU: usize = 1191;
+/// Most bytes of a packet.
+const LARGEST: usize = 9000;
 /// Packets that one association may send without any input in between.
 const MAX_BURST: usize = 20_000;
 
@@ -79,6 +84,13 @@ pub fn association(data: &[u8]) {
     });
 }
 
+/// An association and a peer that lies in everything it says, while time passes, paths change and the owner sends and reads.
+pub fn liar(data: &[u8]) {
+    let mut input = Reader::new(data);
+    let choices = input.u8().unwrap_or(0);
+    liar::Liar::new(choices).run(&mut input);
+}
+
 fn run(mut link: Link, data: &[u8], begin: impl Fn(&mut Link)) {
     let mut input = Reader::new(data);
     begin(&mut link);
@@ -115,6 +127,8 @@ struct End {
     header: Option<[u8; HEADER_LEN]>,
     /// The last TSN that was sent.
     tsn: Tsn,
+    /// Bytes of a packet on its path.
+    mtu: usize,
     down: bool,
 }
 
@@ -139,7 +153,17 @@ impl Link {
             let mut init = ChannelInit::new("first");
             init.negotiated = Some(0);
             let first = sctp.open(Instant::ORIGIN, init).expect("the first channel can be opened");
-            End { sctp, channels: vec![first], sent: 0, arrived: 0, wrong: 0, header: None, tsn: Tsn(0), down: false }
+            End {
+                sctp,
+                channels: vec![first],
+                sent: 0,
+                arrived: 0,
+                wrong: 0,
+                header: None,
+                tsn: Tsn(0),
+                mtu: MTU,
+                down: false,
+            }
         };
         let ends = [end(1, Role::Client), end(2, Role::Server)];
         Self { now: Instant::ORIGIN, ends, wire: [VecDeque::new(), VecDeque::new()], honest: true }
@@ -154,6 +178,14 @@ impl Link {
     /// One thing that happens; `None` when the input is at its end.
     fn step(&mut self, op: u8, input: &mut Reader<'_>) -> Option<()> {
         let side = usize::from(op >> 7);
+        match op & 0x70 {
+            0x60 => {
+                self.ends[side].mtu = [600, MTU, 1400, LARGEST][usize::from(op & 3)];
+                return Some(());
+            }
+            0x70 if self.ends.iter().all(|end| end.sctp.is_up()) => return self.lie(side, op & 0x0F, input),
+            _ => {}
+        }
         match op & 0x0F {
             0..=3 => self.deliver(side),
             4 => drop(self.wire[side].pop_front()),
@@ -255,6 +287,14 @@ impl Link {
         Some(())
     }
 
+    /// One lie that costs only who tells it: what is sent arrives all the same.
+    fn lie(&mut self, side: usize, kind: u8, input: &mut Reader<'_>) -> Option<()> {
+        let sctp = &mut self.ends[side].sctp;
+        let chunk = lies::chunk(kind % lies::HARMLESS, sctp, &[], input)?;
+        sctp.handle_packet(self.now, Ecn::NotEct, &lies::packet(sctp.tag(), &chunk));
+        Some(())
+    }
+
     /// A packet under way is changed and its checksum made to fit.
     fn change(&mut self, side: usize, input: &mut Reader<'_>) -> Option<()> {
         let (at, value) = (usize::from(input.u16()?), input.u8()?);
@@ -298,6 +338,7 @@ impl Link {
     fn drain(&mut self) {
         for (end, wire) in self.ends.iter_mut().zip(&mut self.wire) {
             end.drain(self.now, wire);
+            end.sctp.audit();
         }
     }
 
@@ -324,17 +365,21 @@ impl Link {
                 self.drain();
             }
         }
-        panic!("what was sent did not arrive");
+        let [a, b] = &self.ends;
+        let of = |end: &End| (end.sent, end.arrived, end.sctp.stats(), end.sctp.numbers(), end.sctp.poll_timeout());
+        panic!("what was sent did not arrive at {:?}: {:?}, {:?}", self.now, of(a), of(b));
     }
 }
 
 impl End {
     fn drain(&mut self, now: Instant, wire: &mut VecDeque<Vec<u8>>) {
-        let mut buf = [0; MTU];
+        let mut buf = [0; LARGEST];
         for burst in 0.. {
             assert!(burst < MAX_BURST, "an association sends without end");
-            let budget = Budget::unlimited(MTU);
-            let Some(len) = self.sctp.poll_transmit(now, &budget, &mut Slot::new(&mut buf, 0, 0, MTU)) else { break };
+            let budget = Budget { bytes: usize::MAX, max_packet: self.mtu, safe_packet: self.mtu.min(MTU) };
+            let Some(len) = self.sctp.poll_transmit(now, &budget, &mut Slot::new(&mut buf, 0, 0, LARGEST)) else {
+                break;
+            };
             let packet = &buf[..len];
             let chunks = Packet::parse(packet).expect("a packet of our own can be read").chunks();
             for data in chunks.flatten().filter(|raw| matches!(raw.kind, chunk::DATA | chunk::I_DATA)) {
@@ -390,5 +435,16 @@ mod tests {
     #[test]
     fn associations() {
         peerage_testkit::replay::replay(CORPUS, super::association);
+    }
+
+    #[test]
+    fn liars() {
+        peerage_testkit::replay::replay(CORPUS, super::liar);
+        let mut rng = peerage_base::rng::Rng::from_u64(8);
+        for _ in 0..60 {
+            let mut input = [0; 600];
+            rng.fill(&mut input);
+            super::liar(&input);
+        }
     }
 }

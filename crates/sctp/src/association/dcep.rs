@@ -34,9 +34,8 @@ impl Association {
             return;
         }
         let longest = open.label.len().max(open.protocol.len());
-        let open_by_peer = self.channels.iter().filter(|(_, c)| c.by_peer).count();
         if longest > self.config.max_label
-            || open_by_peer >= self.config.max_peer_channels
+            || self.channels.by_peer() >= self.config.max_peer_channels
             || stream.0 >= self.outbound_streams()
         {
             debug!(%stream, "channel refused");

@@ -84,8 +84,9 @@ impl Association {
         let before = self.marks.heard.unwrap_or_default();
         let (ce, ect) = (echo.ce.wrapping_sub(before.ce), echo.ect.wrapping_sub(before.ect));
         // Going back, it was overtaken; beyond what was sent, it is a lie.
-        let sent = self.stats.packets_sent;
-        if ce > u32::MAX / 2 || ect > u32::MAX / 2 || u64::from(ce) + u64::from(ect) > sent {
+        let (sent, told) = (self.stats.packets_sent, self.stats.congestion_marks_told);
+        let is_lie = u64::from(ce) + u64::from(ect) > sent || told + u64::from(ce) > sent;
+        if ce > u32::MAX / 2 || ect > u32::MAX / 2 || is_lie {
             self.stats.drops.state += 1;
             return;
         }

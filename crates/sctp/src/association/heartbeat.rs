@@ -21,7 +21,8 @@ pub(crate) struct Heartbeat {
     /// When the next one falls due, or the outstanding one is taken for lost.
     deadline: Instant,
     due: bool,
-    outstanding: Option<u64>,
+    /// Nonce of the one under way, and when it left: what comes back may say what it likes.
+    outstanding: Option<(u64, Instant)>,
 }
 
 impl Heartbeat {
@@ -51,17 +52,13 @@ impl Heartbeat {
     /// The body of a heartbeat that leaves now.
     pub(crate) fn send(&mut self, now: Instant, nonce: u64) -> [u8; BODY_LEN] {
         self.due = false;
-        self.outstanding = Some(nonce);
+        self.outstanding = Some((nonce, now));
         body(now, nonce)
     }
 
-    /// Takes an answer; whether it is to the outstanding one.
-    fn answered(&mut self, nonce: u64) -> bool {
-        let fits = self.outstanding == Some(nonce);
-        if fits {
-            self.outstanding = None;
-        }
-        fits
+    /// Takes an answer; when the heartbeat left, if it is to the outstanding one.
+    fn answered(&mut self, nonce: u64) -> Option<Instant> {
+        self.outstanding.take_if(|(sent, _)| *sent == nonce).map(|(_, sent_at)| sent_at)
     }
 }
 
@@ -75,11 +72,13 @@ pub(super) fn body(now: Instant, nonce: u64) -> [u8; BODY_LEN] {
     body
 }
 
-/// Nonce and time of an echoed body.
-fn read(body: &[u8]) -> Option<(u64, Instant)> {
+/// Nonce of an echoed body, which has come back whole.
+fn read(body: &[u8]) -> Option<u64> {
     let mut r = Reader::new(body);
     r.u32()?;
-    Some((r.u64()?, Instant::from_nanos(r.u64()?)))
+    let nonce = r.u64()?;
+    r.u64()?;
+    Some(nonce)
 }
 
 impl Association {
@@ -97,9 +96,9 @@ impl Association {
     }
 
     pub(super) fn on_heartbeat_ack(&mut self, now: Instant, body: &[u8]) {
-        let Some((nonce, sent_at)) = read(body) else { return };
+        let Some(nonce) = read(body) else { return };
         self.probe_answered(nonce);
-        if self.heartbeat.as_mut().is_some_and(|h| h.answered(nonce)) {
+        if let Some(sent_at) = self.heartbeat.as_mut().and_then(|h| h.answered(nonce)) {
             self.sender.rto.sample(now, now.since(sent_at));
             self.sender.timeouts = 0;
         }

@@ -1,6 +1,8 @@
 //! The association: a machine that owns the time of one SCTP association and the data channels on it.
 
 mod ack;
+#[cfg(any(test, feature = "fuzz"))]
+mod audit;
 mod channels;
 mod connect;
 mod data;

@@ -138,18 +138,22 @@ impl Receiver {
 
     /// Drops what came early on streams, all of them or those listed in ascending order.
     pub(crate) fn drop_early(&mut self, which: Option<&[StreamId]>) {
-        let named = |id: &StreamId| which.is_none_or(|list| list.binary_search(id).is_ok());
-        if !self.early.keys().any(|(id, _)| named(id)) {
+        if self.early.is_empty() {
             return;
         }
-        for (key, message) in core::mem::take(&mut self.early) {
-            if named(&key.0) {
+        let Some(streams) = which else {
+            for message in core::mem::take(&mut self.early).into_values() {
                 self.early_weight -= message.weight();
                 self.release(&message);
-            } else {
-                self.early.insert(key, message);
+            }
+            return;
+        };
+        for stream in streams {
+            for message in self.take_early(*stream) {
+                self.reassembly.arena.release(message.block, message.message.payload.len());
             }
         }
+        self.tell_if_opened();
     }
 
     /// Moves messages that the receiver holds itself, and those of `inboxes`, out of sparse blocks, if that is worth it.
@@ -200,6 +204,15 @@ impl Receiver {
     /// Whether streams without a channel hold as much as one channel may.
     pub(crate) fn is_full_of_early(&self) -> bool {
         self.early_weight >= self.window.share()
+    }
+
+    /// Panics if the books are wrong; channels hold `unread`, and as many as `over` more than their share.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn audit(&self, unread: usize, over: usize, max_message: usize) {
+        self.reassembly.audit();
+        assert_eq!(self.unread, unread + self.early.values().map(Unread::cost).sum::<usize>());
+        assert_eq!(self.early_weight, self.early.values().map(Unread::weight).sum::<usize>());
+        self.window.audit(self.held(), over, max_message);
     }
 
     /// Bytes that may be announced.

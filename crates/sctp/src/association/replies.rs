@@ -59,6 +59,12 @@ impl Replies {
         }
     }
 
+    /// Answers that wait: packets, chunks.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        self.waiting.as_ref().map_or((0, 0), |waiting| (waiting.packets.len(), waiting.chunks.len()))
+    }
+
     /// Drops everything that goes under the tag of an association that is no more.
     pub(crate) fn clear(&mut self) {
         self.waiting = None;

@@ -16,6 +16,9 @@ use tracing::trace;
 
 /// Streams named in one request; more go into the next one.
 const MAX_STREAMS: usize = 256;
+/// Requests of the peer that are handled before they are answered: as many as one chunk may hold. Whoever waits for answers,
+/// as RFC 6525 §5.1.1 has it, never sends more.
+const MAX_UNANSWERED: u8 = 2;
 
 /// Requests of both ends; each has one under way at most (RFC 6525 §5.1.1).
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Resets {
     /// What became of the peer's last request.
     last_outcome: Outcome,
     deferred: Option<Box<Deferred>>,
+    /// Requests handled since an answer left last.
+    unanswered: u8,
 }
 
 #[derive(Debug)]
@@ -61,6 +66,7 @@ impl Resets {
             expected: RequestNumber(peer.0),
             last_outcome: Outcome::NOTHING_TO_DO,
             deferred: None,
+            unanswered: 0,
         }
     }
 
@@ -72,6 +78,23 @@ impl Resets {
         if let Some(outstanding) = &mut self.outstanding {
             outstanding.repeat.expire(now, max);
         }
+    }
+
+    /// Every answer that was owed has left.
+    pub(crate) fn answered(&mut self) {
+        self.unanswered = 0;
+    }
+
+    /// The request that the peer makes next.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn expected(&self) -> RequestNumber {
+        self.expected
+    }
+
+    /// Streams that wait for their reset.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The number of the peer's last request.
@@ -101,6 +124,8 @@ impl Association {
             && channel.closing.incoming_done
             && channel.closing.outgoing == OutgoingReset::Requested
         {
+            // A request that has not even left is void: else a peer that opens and resets without end makes this a long list.
+            self.resets.waiting.retain(|(_, waits)| *waits != Some(id));
             self.outgoing_done(id);
         }
     }
@@ -170,7 +195,10 @@ impl Association {
     /// Whether a request is one to be handled; answers repeated and unexpected ones itself (RFC 6525 §5.2.1).
     fn is_new_request(&mut self, request: RequestNumber) -> bool {
         if request == self.resets.expected {
-            return true;
+            let is_patient = self.resets.unanswered < MAX_UNANSWERED;
+            self.resets.unanswered += u8::from(is_patient);
+            self.stats.drops.no_room += u64::from(!is_patient);
+            return is_patient;
         }
         let outcome =
             if request == self.resets.seen() { self.resets.last_outcome } else { Outcome::BAD_SEQUENCE_NUMBER };

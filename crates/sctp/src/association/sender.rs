@@ -15,6 +15,9 @@ use peerage_base::time::{Duration, Instant};
 
 /// What a queued message costs beside its bytes, so that a flood of tiny ones is bounded, too.
 pub(crate) const OVERHEAD: usize = 64;
+/// What a chunk on its way costs beside its bytes: a peer that acknowledges what came later and never what came first makes
+/// this end keep the place of each.
+pub(crate) const CHUNK_OVERHEAD: usize = 96;
 
 /// Messages begun without room for the rest of all take no more than one part of so many of the peer's room. While one
 /// leaves, a channel of eight times the priority sends eight times as much.
@@ -176,15 +179,27 @@ impl Sender {
         self.flight.is_empty()
     }
 
-    /// Bytes that are held, queued or on their way, with what queued messages cost beside their bytes.
+    /// Bytes that are held, queued or on their way, with what queued messages and chunks cost beside their bytes.
     pub(crate) fn held(&self) -> usize {
-        self.queued.bytes + self.queued.messages * OVERHEAD + self.flight.held()
+        let overhead = self.queued.messages * OVERHEAD + self.flight.chunks() * CHUNK_OVERHEAD;
+        self.queued.bytes + overhead + self.flight.held()
     }
 
     /// A queue that held `before` holds `after`.
     pub(crate) fn requeued(&mut self, before: Load, after: Load) {
         self.queued.bytes = self.queued.bytes + after.bytes - before.bytes;
         self.queued.messages = self.queued.messages + after.messages - before.messages;
+    }
+
+    /// Panics if the books are wrong; `queued` is what the queues of all channels hold, and `limit` what they may.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn audit(&self, queued: Load, limit: usize) {
+        self.flight.audit();
+        assert_eq!(self.queued, queued);
+        assert!(self.congestion.window() >= self.packet.max(1), "{} window", self.congestion.window());
+        assert!(self.congestion.pacing_rate().is_none_or(|rate| (1..u64::MAX).contains(&rate.0)));
+        // A message that is taken apart counts for more, at most as much more as a byte in a chunk of its own does.
+        assert!(self.held() <= limit / 2 * 3, "{} held", self.held());
     }
 
     /// Whether the congestion window lets another chunk go.

@@ -127,6 +127,9 @@ impl Association {
             }
             self.replies.pop_chunk();
         }
+        if self.replies.first_chunk().is_none() {
+            self.resets.answered();
+        }
         self.write_shutdown(now, packet);
         if self.sender.forward_due {
             self.write_forward_tsn(now, packet);

@@ -173,3 +173,25 @@ impl Acks {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_that_is_filled_is_told_at_once_and_one_that_stays_is_told_at_the_pace_of_others_in_the_end() {
+        let mut tracker = Tracker::new(Tsn(1), 10);
+        let mut acks = Acks::new(Duration::from_millis(100), Tsn(0));
+        let mut take = |tsn| {
+            tracker.take(Tsn(tsn));
+            acks.packet_had_data(Instant::ORIGIN, &tracker);
+            let due = acks.is_due();
+            acks.all_told(&tracker);
+            due
+        };
+        assert!(take(2));
+        let told = (3..20).filter(|tsn| take(*tsn)).count();
+        assert_eq!(told, TOLD as usize - 1);
+        assert!(take(1), "what was missing has come");
+    }
+}

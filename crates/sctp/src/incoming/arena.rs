@@ -138,6 +138,14 @@ impl Arena {
         self.pinned
     }
 
+    /// Panics if the books are wrong.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn audit(&self) {
+        assert_eq!(self.pinned, self.live.iter().map(|live| live.size).sum::<usize>());
+        assert_eq!(self.used, self.live.iter().map(|live| live.bytes).sum::<usize>());
+        assert!(self.live.iter().all(|live| live.messages > 0 && live.bytes <= live.size));
+    }
+
     fn hold(&mut self, len: usize) {
         self.used += len;
         match self.live.last_mut() {

@@ -67,6 +67,13 @@ impl Inbox {
         self.messages.is_empty()
     }
 
+    /// What the messages count for in the window.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn audit(&self) -> usize {
+        assert_eq!(self.weight, self.messages.iter().map(Unread::weight).sum::<usize>());
+        self.messages.iter().map(Unread::cost).sum()
+    }
+
     /// Bytes that are unread, with what holding them costs.
     pub(crate) fn weight(&self) -> usize {
         self.weight

@@ -123,6 +123,16 @@ impl Reassembly {
         self.held + self.arena.pinned()
     }
 
+    /// Panics if the books are wrong.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn audit(&self) {
+        self.arena.audit();
+        let runs: usize = self.runs.iter().map(Run::cost).sum();
+        let ready: usize = self.ready.iter().map(Complete::cost).sum();
+        assert_eq!(self.held, runs + ready + self.streams.audit());
+        assert!(self.runs.len() <= self.max_runs && self.runs.iter().all(|run| run.len() <= self.max_message));
+    }
+
     fn add_fragment(&mut self, data: &Data<'_>, room: usize) -> Result<(), Refusal> {
         let (at, here) = (self.position(&data.header), place(&data.header));
         if data.header.interleaved && self.has_place(at, &data.header) {

@@ -58,13 +58,22 @@ struct Stream {
     largest: u32,
 }
 
+/// Streams whose ids have the same high byte: a peer that goes through all of them from the last to the first must not make
+/// each of them move those before.
+#[derive(Debug)]
+struct Bucket {
+    high: u8,
+    /// By id.
+    streams: Vec<Stream>,
+}
+
 /// Complete messages, held until their turn.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
-    /// By id.
-    streams: Vec<Stream>,
-    /// Where the stream used last is.
-    at: usize,
+    /// By the high byte.
+    buckets: Vec<Bucket>,
+    /// Where the stream used last is: its bucket, and its place there.
+    at: (usize, usize),
     waiting: BTreeMap<(StreamId, Mid), Complete>,
 }
 
@@ -116,16 +125,22 @@ impl Streams {
     /// Starts streams over, all of them or those listed in ascending order; what waited on them goes to `each` (RFC 6525
     /// §5.2.2).
     pub(crate) fn reset(&mut self, which: Option<&[StreamId]>, mut each: impl FnMut(Complete)) {
-        let named = |id: &StreamId| which.is_none_or(|list| list.binary_search(id).is_ok());
-        self.streams.retain(|stream| !named(&stream.id));
-        if self.waiting.keys().any(|(id, _)| named(id)) {
-            for (key, message) in core::mem::take(&mut self.waiting) {
-                match named(&key.0) {
-                    true => each(message),
-                    false => drop(self.waiting.insert(key, message)),
+        let Some(list) = which else {
+            self.buckets.clear();
+            return core::mem::take(&mut self.waiting).into_values().for_each(each);
+        };
+        for id in list {
+            if let Ok(at) = self.bucket(*id) {
+                let streams = &mut self.buckets[at].streams;
+                if let Ok(at) = streams.binary_search_by_key(id, |stream| stream.id) {
+                    streams.remove(at);
                 }
             }
+            let all = (*id, Mid(0))..=(*id, Mid(u32::MAX));
+            let numbers: Vec<Mid> = self.waiting.range(all).map(|((_, mid), _)| *mid).collect();
+            numbers.into_iter().filter_map(|mid| self.waiting.remove(&(*id, mid))).for_each(&mut each);
         }
+        self.drop_empty();
     }
 
     /// A message in fragments was completed on a stream.
@@ -144,28 +159,39 @@ impl Streams {
 
     /// Lets go of room that is not in use.
     pub(crate) fn shrink(&mut self) {
-        self.streams.shrink_to_fit();
+        self.buckets.retain(|bucket| !bucket.streams.is_empty());
+        self.buckets.shrink_to_fit();
+        self.buckets.iter_mut().for_each(|bucket| bucket.streams.shrink_to_fit());
     }
 
     /// How large a fragmented message on a stream may be expected to become; 0 if there was none.
     pub(crate) fn expected_size(&self, id: StreamId) -> usize {
-        let known = self.position(id).ok().and_then(|at| self.streams.get(at));
-        known.map_or(0, |stream| stream.largest as usize)
+        let streams = self.bucket(id).map_or(&[][..], |at| &self.buckets[at].streams);
+        let known = streams.binary_search_by_key(&id, |stream| stream.id);
+        known.map_or(0, |at| streams[at].largest as usize)
     }
 
     fn entry(&mut self, id: StreamId) -> &mut Stream {
-        self.at = self.position(id).unwrap_or_else(|at| {
-            self.streams.insert(at, Stream { id, next: Mid(0), largest: 0 });
-            at
-        });
-        &mut self.streams[self.at]
+        let used = self.buckets.get(self.at.0).and_then(|bucket| bucket.streams.get(self.at.1));
+        if used.is_none_or(|stream| stream.id != id) {
+            let bucket = self.bucket(id).unwrap_or_else(|at| {
+                self.buckets.reserve_exact(usize::from(self.buckets.is_empty()));
+                self.buckets.insert(at, Bucket { high: high(id), streams: Vec::new() });
+                at
+            });
+            let streams = &mut self.buckets[bucket].streams;
+            let at = streams.binary_search_by_key(&id, |stream| stream.id).unwrap_or_else(|at| {
+                streams.reserve_exact(usize::from(streams.is_empty()));
+                streams.insert(at, Stream { id, next: Mid(0), largest: 0 });
+                at
+            });
+            self.at = (bucket, at);
+        }
+        &mut self.buckets[self.at.0].streams[self.at.1]
     }
 
-    fn position(&self, id: StreamId) -> Result<usize, usize> {
-        match self.streams.get(self.at) {
-            Some(stream) if stream.id == id => Ok(self.at),
-            _ => self.streams.binary_search_by_key(&id, |stream| stream.id),
-        }
+    fn bucket(&self, id: StreamId) -> Result<usize, usize> {
+        self.buckets.binary_search_by_key(&high(id), |bucket| bucket.high)
     }
 
     /// Passes on what waited for `next` and has its turn now.
@@ -189,12 +215,24 @@ impl Streams {
         self.drop_empty();
     }
 
+    /// What waiting messages count for.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn audit(&self) -> usize {
+        assert!(self.buckets.is_sorted_by_key(|bucket| bucket.high));
+        assert!(self.buckets.iter().all(|bucket| bucket.streams.is_sorted_by_key(|stream| stream.id)));
+        self.waiting.values().map(Complete::cost).sum()
+    }
+
     /// An emptied map keeps a node, which an idle association has no use for.
     fn drop_empty(&mut self) {
         if self.waiting.is_empty() {
             self.waiting = BTreeMap::new();
         }
     }
+}
+
+fn high(StreamId(id): StreamId) -> u8 {
+    id.to_be_bytes()[0]
 }
 
 #[cfg(test)]
@@ -286,6 +324,24 @@ mod tests {
             let _ = streams.deliver(ssn(0), Complete { stream: StreamId(n), ..message(n) }, &mut out);
         }
         assert_eq!(out.len(), usize::from(u16::MAX));
-        assert!(streams.streams.capacity() * size_of::<Stream>() <= 1 << 20);
+        let room = |bucket: &Bucket| size_of::<Bucket>() + bucket.streams.capacity() * size_of::<Stream>();
+        let all: usize = streams.buckets.iter().map(room).sum();
+        assert!(all <= 13 * 65_536, "{all}");
+    }
+
+    #[test]
+    fn no_order_of_streams_moves_many() {
+        let mut streams = Streams::default();
+        for id in (0..=u16::MAX).rev().chain(0..=u16::MAX) {
+            streams.note_size(StreamId(id), usize::from(id));
+        }
+        assert!(streams.buckets.iter().all(|bucket| bucket.streams.len() <= 256) && streams.buckets.len() == 256);
+        for id in [0, 255, 256, 40_000, u16::MAX] {
+            assert_eq!(streams.expected_size(StreamId(id)), usize::from(id));
+        }
+        streams.reset(Some(&[StreamId(255), StreamId(256)]), |_| {});
+        assert_eq!([254, 255, 256, 257].map(|id| streams.expected_size(StreamId(id))), [254, 0, 0, 257]);
+        streams.reset(None, |_| {});
+        assert_eq!(streams.expected_size(StreamId(254)), 0);
     }
 }

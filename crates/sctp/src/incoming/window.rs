@@ -130,6 +130,14 @@ impl Window {
         self.closes_offender
     }
 
+    /// Panics if not as many channels as this are over their share, or if more is held than the window and what may go beyond
+    /// it: what is waited for, one packet, and a message that has grown by then.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn audit(&self, held: usize, over: usize, message: usize) {
+        assert_eq!(self.over as usize, over);
+        assert!(self.size <= self.most && held <= self.size + self.size / 8 + 65_536 + 2 * message, "{held} held");
+    }
+
     /// Bytes granted.
     pub(crate) fn size(&self) -> usize {
         self.size
@@ -164,6 +172,15 @@ mod tests {
             window.read(Instant::from_nanos(n * 10_000_000), 1000, Some(ROUND));
         }
         assert_eq!((window.size(), window.free(FIRST)), (FIRST, 0));
+    }
+
+    #[test]
+    fn a_peer_that_knows_of_much_room_or_would_gain_little_is_not_told_again() {
+        let mut window = Window::new(&Config::default());
+        window.announced(FIRST / 4 * 3);
+        assert!(!window.has_opened(0));
+        window.announced(FIRST / 4);
+        assert!(window.has_opened(0) && !window.has_opened(FIRST / 4 * 3 - FIRST / 16));
     }
 
     #[test]

@@ -256,6 +256,8 @@ pub(crate) struct Run {
 mod tests {
     use super::*;
     use peerage_base::path::LocalId;
+    use peerage_base::rng::Rng;
+    use peerage_sctp::budget::Rate;
 
     const NOW: Instant = Instant::from_millis(1000);
     const NONE: Echo = Echo { ce: 0, ect: 0 };
@@ -294,6 +296,50 @@ mod tests {
         state.forget(path(2));
         state.forget(path(1));
         assert_eq!(state.pairs.len(), 1, "the one in use stays");
+    }
+
+    /// One thing that a peer, or a router that lies, may do to a path.
+    fn hostile(state: &mut PathState, now: Instant, rng: &mut Rng) {
+        let number = [0, 1, 10, 600, 1231, 1472, u32::MAX][rng.below(7) as usize];
+        match rng.below(9) {
+            0 => drop(state.select(now, path(rng.below(6) as u16), Carrier::V4, None, NONE)),
+            1 => state.too_big(now, path(rng.below(6) as u16), number as usize),
+            2 => state.timed_out(now),
+            3 => state.probed(),
+            4 => {
+                let fate = [Fate::Delivered, Fate::Lost, Fate::Unknown][rng.below(3) as usize];
+                state.probe_answered(now, fate);
+            }
+            5 => state.marks_told(now, Echo { ce: rng.u32() >> (number % 32), ect: number }),
+            6 => state.handle_timeout(now),
+            7 => state.forget(path(rng.below(6) as u16)),
+            _ => {
+                let pace = Some(Pace::new(Rate(u64::from(number) << rng.below(40)), 1169, MAX_RUN));
+                let granted = state.grant(now, pace);
+                assert!(granted > 0 || state.deadline().is_some_and(|at| at > now), "the pacer waits for nothing");
+                let paced = (granted as u64).min(MAX_RUN as u64);
+                let full = u32::try_from(paced / 1169).unwrap_or(0);
+                state.sent(now, Run { paced, pace, datagrams: full, full, marked: state.marks() });
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_reported_of_a_path_its_sizes_stay_within_bounds_and_the_pacer_lets_go_on() {
+        for seed in 0..200 {
+            let mut rng = Rng::from_u64(seed);
+            let mut state = state(1200);
+            let mut now = NOW;
+            state.select(now, path(1), Carrier::V4, None, NONE);
+            for _ in 0..300 {
+                now += Duration::from_millis(1 << rng.below(20));
+                hostile(&mut state, now, &mut rng);
+                let (safe, max) = (state.safe_datagram(), state.max_datagram());
+                assert!(safe == 1200 && (safe..=1472).contains(&max), "{safe} {max}");
+                assert!(state.probe().is_none_or(|probe| (max + 1..=1472).contains(&probe)), "{:?}", state.probe());
+                assert!(state.pairs.len() <= MAX_PAIRS);
+            }
+        }
     }
 
     #[test]

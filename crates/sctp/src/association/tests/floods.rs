@@ -290,6 +290,62 @@ fn resets_of_everything_over_and_over_leave_nothing_and_one_answer_each() {
 }
 
 #[test]
+fn a_channel_opened_and_reset_over_and_over_is_asked_about_once() {
+    let (mut victim, heap) = heap_of(|v| {
+        let number = v.world.ends[0].sctp.local_tsn.0;
+        let base = v.data(1);
+        let open = crate::dcep::Dcep::Open(crate::dcep::Open {
+            ordered: true,
+            reliability: crate::dcep::Reliability::Reliable,
+            priority: 256,
+            label: "again",
+            protocol: "",
+        });
+        for n in 0..3000 {
+            let header = DataHeader { tsn: base.tsn.plus(n), stream: StreamId(1 + 2 * (n % 2) as u16), ..base };
+            let open = DataHeader { ppid: Ppid::DCEP, ..header }.write_with(&open.to_vec());
+            let mut body = Vec::new();
+            let (request, last) = (RequestNumber(number.wrapping_add(n)), header.tsn);
+            reconfig::write_outgoing_reset(request, RequestNumber(0), last, &[header.stream], &mut body);
+            v.give(|p| {
+                assert!(p.raw(&open));
+                p.chunk(chunk::RE_CONFIG, 0, body.len()).unwrap().copy_from_slice(&body);
+            });
+            v.drain();
+            v.world.ends[1].events.clear();
+        }
+    });
+    assert!(victim.sctp().resets.waiting() <= 2, "{}", victim.sctp().resets.waiting());
+    assert!(heap < 10_000, "{heap}");
+    assert_eq!(victim.sctp().channels.iter().count(), 2);
+    victim.sctp().audit();
+    victim.drain();
+}
+
+#[test]
+fn requests_that_do_not_wait_for_their_answers_are_left_to_come_again() {
+    let mut victim = Victim::new(Config::default());
+    let number = victim.world.ends[0].sctp.local_tsn.0;
+    let last = victim.base;
+    victim.give(|p| {
+        for n in 0..20 {
+            let mut body = Vec::new();
+            let request = RequestNumber(number.wrapping_add(n));
+            reconfig::write_outgoing_reset(request, RequestNumber(0), last, &[StreamId(1)], &mut body);
+            p.chunk(chunk::RE_CONFIG, 0, body.len()).unwrap().copy_from_slice(&body);
+        }
+    });
+    // As many as one chunk may hold.
+    assert_eq!(victim.sctp().expected_request(), number.wrapping_add(2));
+    assert_eq!(victim.drain().0, 1);
+    let mut body = Vec::new();
+    let request = RequestNumber(number.wrapping_add(2));
+    reconfig::write_outgoing_reset(request, RequestNumber(0), last, &[StreamId(1)], &mut body);
+    victim.give(|p| p.chunk(chunk::RE_CONFIG, 0, body.len()).unwrap().copy_from_slice(&body));
+    assert_eq!(victim.sctp().expected_request(), number.wrapping_add(3));
+}
+
+#[test]
 fn refused_channels_are_reset_up_to_a_limit() {
     let (victim, heap) = heap_of(|v| {
         let base = v.data(1);

@@ -5,6 +5,7 @@ mod floods;
 mod handshake;
 mod hostile;
 mod interleaving;
+mod liars;
 mod limits;
 mod loss;
 mod operations;

@@ -11,6 +11,8 @@ mod model;
 mod probe;
 mod round_trip;
 mod startup;
+#[cfg(test)]
+mod tests;
 
 use super::{Ack, Controller, Sent};
 use crate::budget::Rate;

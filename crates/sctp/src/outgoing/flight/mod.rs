@@ -18,6 +18,8 @@
 //! of the true path, since what was not sent cannot be acknowledged ahead.
 
 pub(crate) mod abandon;
+#[cfg(any(test, feature = "fuzz"))]
+mod audit;
 pub(crate) mod chunk;
 mod packets;
 mod rack;
@@ -351,6 +353,11 @@ impl Flight {
     /// User bytes that are kept until they are acknowledged.
     pub(crate) fn held(&self) -> usize {
         self.ring.held
+    }
+
+    /// Chunks that are kept until everything before them is acknowledged.
+    pub(crate) fn chunks(&self) -> usize {
+        self.ring.len()
     }
 
     /// Bytes on the wire acknowledged since the start.

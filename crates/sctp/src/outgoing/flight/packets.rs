@@ -81,7 +81,7 @@ impl Packets {
         self.records.shrink_to_fit();
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }

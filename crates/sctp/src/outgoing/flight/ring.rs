@@ -27,7 +27,7 @@ pub(super) struct Ring {
     /// User bytes held.
     pub(super) held: usize,
     /// Chunks looked at, for tests that bound work.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) looks: core::cell::Cell<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Ring {
             in_flight: 0,
             in_flight_payload: 0,
             held: 0,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "fuzz"))]
             looks: core::cell::Cell::new(0),
         }
     }
@@ -200,13 +200,18 @@ impl Ring {
     /// Takes every gap report back: the chunks count as lost. Answers how many.
     pub(super) fn take_back(&mut self) -> usize {
         let before = self.acked;
+        // Gathered anew: one by one, each would have to be put between others.
+        self.lost.clear();
         let mut tsn = self.first;
         for _ in 0..self.chunks.len() {
             let Some(chunk) = self.get_mut(tsn) else { break };
             chunk.later = if chunk.is_settled() { tsn.next() } else { chunk.later };
             if chunk.state == State::Acked {
                 chunk.taken_back = true;
-                self.lose(tsn);
+                self.land(tsn, State::Lost);
+            }
+            if self.get(tsn).is_some_and(|chunk| chunk.state == State::Lost) {
+                self.lost.push_back(tsn);
             }
             tsn = tsn.next();
         }
@@ -246,14 +251,22 @@ impl Ring {
         self.lost.shrink_to_fit();
     }
 
+    /// Panics unless all that is taken for lost is listed, in order.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn audit_lost(&self) {
+        assert!(self.lost.iter().zip(self.lost.iter().skip(1)).all(|(a, b)| a.before(*b)));
+        let listed = self.lost.iter().filter(|tsn| self.get(**tsn).is_some_and(|chunk| chunk.state == State::Lost));
+        assert_eq!(listed.count(), self.lost_chunks);
+    }
+
     pub(super) fn get(&self, tsn: Tsn) -> Option<&Chunk> {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "fuzz"))]
         self.looks.set(self.looks.get() + 1);
         self.chunks.get(tsn.steps_from(self.first) as usize)
     }
 
     pub(super) fn get_mut(&mut self, tsn: Tsn) -> Option<&mut Chunk> {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "fuzz"))]
         self.looks.set(self.looks.get() + 1);
         self.chunks.get_mut(tsn.steps_from(self.first) as usize)
     }

@@ -60,9 +60,9 @@ fn raw(cumulative: u32, blocks: &[(u32, u32)], duplicates: &[u32]) -> Vec<u8> {
 
 fn take(f: &mut Flight, now: Instant, raw: &[u8]) -> Option<(Outcome, usize)> {
     let outcome = f.sack(now, &Sack::parse(raw).unwrap(), TRIP)?;
-    check(f);
+    f.audit();
     let lost = f.detect(now, TRIP);
-    check(f);
+    f.audit();
     Some((outcome, lost))
 }
 
@@ -79,32 +79,8 @@ fn resend(f: &mut Flight, now: Instant) -> Vec<u32> {
         f.resent(now);
         f.end_packet(false);
     }
-    check(f);
+    f.audit();
     out
-}
-
-/// What must hold of any flight.
-fn check(f: &Flight) {
-    let of = |state: State| f.ring.iter().filter(move |c| c.state == state);
-    assert_eq!(f.ring.in_flight, of(State::InFlight).map(Chunk::wire_len).sum::<usize>());
-    assert_eq!(f.ring.in_flight_payload, of(State::InFlight).map(|c| c.payload.len()).sum::<usize>());
-    assert_eq!(f.ring.lost_payload, of(State::Lost).map(|c| c.payload.len()).sum::<usize>());
-    assert_eq!(f.ring.held, f.ring.iter().map(|c| c.payload.len()).sum::<usize>());
-    assert_eq!(f.ring.acked, of(State::Acked).count());
-    assert_eq!(f.ring.has_lost(), of(State::Lost).count() > 0);
-    let mut listed = 0;
-    let mut next = f.ring.head();
-    let mut latest: Option<u32> = None;
-    while let Some(chunk) = next {
-        assert_eq!(chunk.state, State::InFlight);
-        assert!(latest.is_none_or(|d| !chunk.departure.before(d)), "departures ascend");
-        assert!(f.packets.get(chunk.departure).is_some());
-        latest = Some(chunk.departure);
-        listed += 1;
-        next = f.ring.later(chunk.header.tsn).and_then(|tsn| f.ring.get(tsn));
-    }
-    assert_eq!(listed, of(State::InFlight).count());
-    assert!(f.packets.len() <= f.ring.iter().filter(|c| !c.is_settled()).count() + 10_000);
 }
 
 #[test]
@@ -285,7 +261,7 @@ fn a_probe_that_repairs_counts_as_one_loss_unless_both_arrived() {
         f.probe_done(WIRE);
         f.plan_probe(at(125));
         assert_eq!(f.deadline(), None, "one at a time");
-        check(f);
+        f.audit();
     };
     let mut f = flight(5);
     probe(&mut f);
@@ -304,6 +280,22 @@ fn a_probe_that_repairs_counts_as_one_loss_unless_both_arrived() {
     probe(&mut f);
     let (outcome, _) = sack(&mut f, at(140), 5, &[]);
     assert_eq!(outcome.repaired, 0, "too soon for the probe's answer");
+}
+
+#[test]
+fn an_acknowledgement_of_something_else_says_nothing_of_a_probe() {
+    let mut f = flight(5);
+    sack(&mut f, at(44), 3, &[]);
+    f.plan_probe(at(124));
+    assert!(f.expire_probe(at(124)));
+    let (first, _) = f.last_packet(at(124)).unwrap();
+    f.begin_packet();
+    f.repeat(at(124), first);
+    f.end_packet(true);
+    f.probe_done(WIRE);
+    let (outcome, _) = sack(&mut f, at(160), 4, &[]);
+    assert_eq!((outcome.repaired, f.in_recovery()), (0, false));
+    assert_eq!(sack(&mut f, at(164), 5, &[]).0.repaired, WIRE);
 }
 
 #[test]
@@ -360,7 +352,7 @@ fn a_message_out_of_retransmissions_is_abandoned_whole() {
         (FIRST.plus(3), &[Skipped { stream: StreamId(1), unordered: false, mid: Mid(4) }][..])
     );
     assert!(f.next_lost(at(1000)).is_none());
-    check(&f);
+    f.audit();
     assert_eq!(sack(&mut f, at(1040), 4, &[]).0.bytes, 0);
 }
 
@@ -395,6 +387,15 @@ fn a_rate_sample_spans_what_was_delivered_since_the_packet_left() {
     assert!(sack(&mut f, at(140), 6, &[]).0.rate.unwrap().app_limited);
     send(&mut f, at(150));
     assert!(!sack(&mut f, at(190), 7, &[]).0.rate.unwrap().app_limited);
+}
+
+#[test]
+fn a_rate_sample_spans_the_time_that_sending_took_if_that_is_longer() {
+    let mut f = flight(2);
+    sack(&mut f, at(140), 1, &[]);
+    send(&mut f, at(141));
+    let rate = sack(&mut f, at(181), 3, &[]).0.rate.unwrap();
+    assert_eq!((rate.interval, rate.delivered), (MS(141), 2 * WIRE as u64));
 }
 
 #[test]
@@ -558,7 +559,7 @@ fn no_sequence_of_sacks_and_timers_breaks_the_books() {
                 }
                 _ => f.time_out(now, TRIP),
             }
-            check(&f);
+            f.audit();
         }
         let all = f.next_tsn().previous().steps_from(FIRST.previous());
         sack(&mut f, now + MS(1000), all, &[]);
