@@ -154,7 +154,7 @@ pub(crate) struct Table {
     streams: Vec<(StreamId, ChannelId)>,
     opened: u32,
     /// Channels that the peer opened.
-    by_peer: usize,
+    by_peer: u32,
 }
 
 impl Table {
@@ -162,7 +162,7 @@ impl Table {
     pub(crate) fn insert(&mut self, channel: Channel) -> ChannelId {
         let id = ChannelId(self.opened);
         self.opened += 1;
-        self.by_peer += usize::from(channel.by_peer);
+        self.by_peer += u32::from(channel.by_peer);
         if let Some(stream) = channel.stream {
             self.set_stream(stream, id);
         }
@@ -194,7 +194,7 @@ impl Table {
     pub(crate) fn forget(&mut self, id: ChannelId) {
         if let Ok(at) = self.position(id) {
             let (_, channel) = self.channels.remove(at);
-            self.by_peer -= usize::from(channel.by_peer);
+            self.by_peer -= u32::from(channel.by_peer);
         }
     }
 
@@ -243,7 +243,7 @@ impl Table {
 
     /// Channels that the peer opened, closed ones that hold something unread among them.
     pub(crate) fn by_peer(&self) -> usize {
-        self.by_peer
+        self.by_peer as usize
     }
 
     /// The least free stream id below `limit` that `role` may take.

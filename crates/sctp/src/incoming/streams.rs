@@ -73,7 +73,7 @@ pub(crate) struct Streams {
     /// By the high byte.
     buckets: Vec<Bucket>,
     /// Where the stream used last is: its bucket, and its place there.
-    at: (usize, usize),
+    at: (u8, u8),
     waiting: BTreeMap<(StreamId, Mid), Complete>,
 }
 
@@ -172,22 +172,24 @@ impl Streams {
     }
 
     fn entry(&mut self, id: StreamId) -> &mut Stream {
-        let used = self.buckets.get(self.at.0).and_then(|bucket| bucket.streams.get(self.at.1));
+        let [mut bucket, mut at] = [self.at.0, self.at.1].map(usize::from);
+        let used = self.buckets.get(bucket).and_then(|bucket| bucket.streams.get(at));
         if used.is_none_or(|stream| stream.id != id) {
-            let bucket = self.bucket(id).unwrap_or_else(|at| {
+            bucket = self.bucket(id).unwrap_or_else(|at| {
                 self.buckets.reserve_exact(usize::from(self.buckets.is_empty()));
                 self.buckets.insert(at, Bucket { high: high(id), streams: Vec::new() });
                 at
             });
             let streams = &mut self.buckets[bucket].streams;
-            let at = streams.binary_search_by_key(&id, |stream| stream.id).unwrap_or_else(|at| {
+            at = streams.binary_search_by_key(&id, |stream| stream.id).unwrap_or_else(|at| {
                 streams.reserve_exact(usize::from(streams.is_empty()));
                 streams.insert(at, Stream { id, next: Mid(0), largest: 0 });
                 at
             });
-            self.at = (bucket, at);
+            // There are at most 256 of either.
+            self.at = (bucket as u8, at as u8);
         }
-        &mut self.buckets[self.at.0].streams[self.at.1]
+        &mut self.buckets[bucket].streams[at]
     }
 
     fn bucket(&self, id: StreamId) -> Result<usize, usize> {
