@@ -130,12 +130,12 @@ impl Window {
         self.closes_offender
     }
 
-    /// Panics if not as many channels as this are over their share, or if more is held than the window and what may go beyond
-    /// it: what is waited for, one packet, and a message that has grown by then.
+    /// Panics if not as many channels as this are over their share, or if more is held than twice the window, one packet, and
+    /// a message that has grown by then.
     #[cfg(any(test, feature = "fuzz"))]
     pub(crate) fn audit(&self, held: usize, over: usize, message: usize) {
         assert_eq!(self.over as usize, over);
-        assert!(self.size <= self.most && held <= self.size + self.size / 8 + 65_536 + 2 * message, "{held} held");
+        assert!(self.size <= self.most && held <= 2 * self.size + 65_536 + 2 * message, "{held} held");
     }
 
     /// Bytes granted.
