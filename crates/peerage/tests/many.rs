@@ -2,10 +2,11 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{connect, endpoint};
 use peerage::Message;
+use tokio::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_connections_share_one_port() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::{Pair, endpoint};
 use peerage::{Configuration, DataChannelInit, Endpoint, Event, Message};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Connects by descriptions that have all candidates, as one round of signalling does.
 async fn connect(left: &Endpoint, right: &Endpoint) -> Pair {
@@ -30,7 +31,7 @@ async fn connect(left: &Endpoint, right: &Endpoint) -> Pair {
 /// Begins `count` connections at once, every `turn`th of them by the other side; says how long the last one took.
 async fn at_once(count: usize, turn: usize) -> Duration {
     let (left, right) = (endpoint(), endpoint());
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let mut connecting = JoinSet::new();
     for n in 0..count {
         let (left, right) = (left.clone(), right.clone());
