@@ -2,7 +2,23 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
+
+/// Builds a package and runs its program with the arguments of this one, but for `--debug`, which is for the build.
+pub fn run(package: &str) -> ExitCode {
+    let (debug, rest): (Vec<String>, Vec<String>) = env::args().skip(1).partition(|arg| arg == "--debug");
+    let status = build(package, !debug.is_empty())
+        .and_then(|program| Command::new(program).args(rest).status().map_err(|e| format!("it does not start: {e}")));
+    match status {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        // It has said itself what was wrong.
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Builds one package and no other; says where its program is.
 ///

@@ -92,6 +92,18 @@ impl Session {
         }
     }
 
+    /// Whether there is a whole run of new data, and neither the window nor the pacer holds it back.
+    pub fn has_run(&self, now: Instant) -> bool {
+        let full = |association: &Association| association.wants_budget() && association.total_buffered() >= MAX_RUN;
+        self.association.as_deref().is_some_and(full) && self.path.is_in_time(now)
+    }
+
+    /// Whether what was sent waits for more to share a run with, for a time that [`poll_timeout`](Self::poll_timeout) knows.
+    pub fn is_gathering(&self) -> bool {
+        self.path.is_gathering()
+            && self.association.as_ref().is_some_and(|association| association.is_short_of(MAX_RUN))
+    }
+
     /// Writes a probe if one is due.
     pub(crate) fn write_probe(&mut self, now: Instant, path: Path, buf: &mut [u8]) -> Option<Transmit> {
         let size = self.path.probe()?;
@@ -128,7 +140,12 @@ impl Session {
         let wrapping = Wrapping::new(dtls, &self.relays, outer, path);
         let full = wrapping.inside(max);
         let pace = association.pacing_rate().map(|rate| Pace::new(rate, full, MAX_RUN));
-        let bytes = if association.wants_budget() { self.path.grant(now, pace) } else { usize::MAX };
+        let wants = association.wants_budget();
+        let bytes = match self.path.gathers(now, wants && association.is_short_of(MAX_RUN)) {
+            true => 0,
+            false if wants => self.path.grant(now, pace),
+            false => usize::MAX,
+        };
         let before = association.paced_bytes();
         let budget = Budget { bytes, max_packet: full, safe_packet: wrapping.inside(safe) };
         let room = buf.len().min(MAX_RUN);

@@ -317,8 +317,9 @@ impl Session {
     /// Takes over what DTLS has to say and to deliver. `payload` is the datagram it was given last.
     pub(crate) fn after_dtls(&mut self, now: Instant, ecn: Ecn, payload: &mut [u8]) {
         let Some(dtls) = &mut self.dtls else { return };
-        let mut closed = None;
+        let (mut closed, mut news) = (None, false);
         while let Some(event) = dtls.poll_event() {
+            news = true;
             match event {
                 DtlsEvent::Connected(info) => {
                     tracing::debug!(version = ?info.version, suite = ?info.cipher_suite, "secured");
@@ -342,7 +343,10 @@ impl Session {
             }
         }
         self.after_sctp(now);
-        self.dtls_closed(now, closed);
+        // Data alone changes no state, and the handshake is over once nothing embeds it.
+        if news || self.sped.is_some() {
+            self.dtls_closed(now, closed);
+        }
     }
 
     fn dtls_closed(&mut self, now: Instant, reason: Option<DtlsClose>) {

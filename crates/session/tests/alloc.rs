@@ -27,6 +27,8 @@ struct Pair {
     buf: Box<[u8]>,
     received: u64,
     packets: u64,
+    /// Runs with data.
+    runs: u64,
     /// Packets of the longest run.
     longest: usize,
 }
@@ -55,7 +57,7 @@ impl Pair {
                 }
             }
         }
-        let mut pair = Self { now, ends, buf: vec![0; RUN].into(), received: 0, packets: 0, longest: 0 };
+        let mut pair = Self { now, ends, buf: vec![0; RUN].into(), received: 0, packets: 0, runs: 0, longest: 0 };
         for _ in 0..500 {
             pair.exchange();
         }
@@ -71,6 +73,7 @@ impl Pair {
             let (sender, receiver) = if from == 0 { (a, b) } else { (b, a) };
             let path = Path { local: LocalId(0), remote: address(from) };
             while let Some(transmit) = sender.poll_transmit(self.now, &mut self.buf) {
+                self.runs += u64::from(transmit.len > 200);
                 self.longest = self.longest.max(transmit.len / transmit.segment.unwrap_or(transmit.len));
                 let run = &mut self.buf[..transmit.len];
                 for payload in run.chunks_mut(transmit.segment.unwrap_or(transmit.len)) {
@@ -185,5 +188,18 @@ fn messages_that_fill_no_packet_leave_in_runs_as_well() {
         let (mut pair, id) = Pair::connected();
         pair.transfer(id, len, (1_000_000 / len * len) as u64);
         assert!(pair.longest >= if len == 2000 { 2 } else { 20 }, "{len} bytes a message: runs of {}", pair.longest);
+    }
+}
+
+#[test]
+fn messages_that_are_cut_leave_in_long_runs_wherever_they_end() {
+    for (len, least) in [(3000, 12), (16_384, 20), (50_000, 20)] {
+        let (mut pair, id) = Pair::connected();
+        pair.transfer(id, len, (2_000_000 / len * len) as u64);
+        let (packets, runs) = (pair.packets, pair.runs);
+        pair.transfer(id, len, (8_000_000 / len * len) as u64);
+        let (packets, runs) = (pair.packets - packets, pair.runs - runs);
+        println!("{len} bytes a message: {packets} packets in {runs} runs");
+        assert!(packets > least * runs, "{packets} packets in {runs} runs");
     }
 }

@@ -59,13 +59,17 @@ pub(crate) fn flush(
 
 /// After a command that gave the session something to send. On a session that is idle it leaves at once, from here, as an
 /// answer does; under load, or when one message follows another, that is left to the home shard, so that messages join into
-/// packets, and packets into runs.
+/// packets, and packets into runs; a whole run leaves.
 ///
 /// `true`: the home shard has to be told.
 pub(crate) fn depart(cell: &Arc<Cell>, state: &mut State, routes: &Routes, now: Instant) -> bool {
     let idle = !state.bursting && state.session.is_settled() || now.since(state.flushed_at) > LULL;
-    if cell.is_queued() || !idle || state.over {
+    if cell.is_queued() || state.over {
         return true;
+    }
+    if !idle && !state.session.has_run(now) {
+        // A deadline that its home knows of is enough.
+        return !state.session.is_gathering() || state.earlier().is_some();
     }
     state.bursting = true;
     visit(cell, state, routes, now, CALLERS_RUNS)

@@ -14,7 +14,7 @@ use peerage_base::serial::Serial;
 use peerage_base::slot::Slot;
 use peerage_base::time::Instant;
 
-/// A message that does not fit the rest of a packet is begun there only if at least this much of it fits.
+/// A message that does not fit the rest of a packet is begun or gone on with there only if at least this much of it fits.
 const MIN_FRAGMENT: usize = 256;
 
 impl Association {
@@ -44,6 +44,14 @@ impl Association {
         self.has_data_to_send() && (regardless || self.sender.peer_room() > 0)
     }
 
+    /// Whether all that could leave is new data, less than `run` bytes of it, while as much is on its way: who sends without
+    /// end may have more to come, and the peer does not wait for it.
+    pub fn is_short_of(&self, run: usize) -> bool {
+        let (sender, flight) = (&self.sender, &self.sender.flight);
+        let is_busy = sender.queued.bytes < run && flight.in_flight() >= run;
+        is_busy && !flight.has_lost() && !flight.probe_is_due() && matches!(self.state, State::Established)
+    }
+
     /// Whether the next packet is one of new data that begins with what is left of a message, whole, even if it may have no
     /// more than `limit` bytes.
     pub fn next_fits(&mut self, limit: usize) -> bool {
@@ -69,11 +77,12 @@ impl Association {
         let (source, destination) = (self.config.local_port, self.config.remote_port);
         let mut packet = PacketWriter::new(&mut *room, limit, source, destination, self.peer.tag)?;
         let echoes = self.write_cookie_echo(now, &mut packet);
+        let may_send_data = self.may_send_data(budget, limit);
         if !echoes {
-            self.write_control(now, &mut packet);
+            self.write_control(now, may_send_data, &mut packet);
         }
         let owed_forward = self.sender.forward_due;
-        if self.may_send_data(budget, limit) {
+        if may_send_data {
             self.write_data(now, &mut packet);
         }
         if packet.is_empty() {
@@ -108,12 +117,12 @@ impl Association {
     }
 
     /// Everything that is not user data, in the order in which it may stand in a packet.
-    fn write_control(&mut self, now: Instant, packet: &mut PacketWriter<'_>) {
+    fn write_control(&mut self, now: Instant, may_send_data: bool, packet: &mut PacketWriter<'_>) {
         if self.replies.cookie_ack && packet.chunk(chunk::COOKIE_ACK, 0, 0).is_some() {
             self.replies.cookie_ack = false;
         }
         let acks = &self.receiver.acks;
-        if acks.is_due() || acks.is_pending() && self.has_data_to_send() {
+        if acks.is_due() || acks.is_pending() && may_send_data && self.has_data_to_send() {
             self.write_echo(packet);
             self.write_sack(packet);
         }
@@ -323,10 +332,11 @@ impl Association {
     fn fragment_len(&self, id: ChannelId, packet: &PacketWriter<'_>) -> Option<usize> {
         let header = self.sender.chunk_header_len();
         let room = packet.room().checked_sub(header).filter(|room| *room > 0)?;
-        let rest = self.channels.get(id)?.queue.front()?.payload.len();
-        let full = self.sender.full_payload();
-        // A message that fits a packet of its own is left whole; a fragment must be worth its header.
-        if rest > room && !packet.is_empty() && (rest <= full || room < MIN_FRAGMENT) {
+        let front = self.channels.get(id)?.queue.front()?;
+        let (rest, full) = (front.payload.len(), self.sender.full_payload());
+        // A message that fits a packet of its own is left whole; a fragment must be worth its header. What is left of one that
+        // was cut already fills the packet: a short one would end the run.
+        if rest > room && !packet.is_empty() && (rest <= full && !front.begun() || room < MIN_FRAGMENT) {
             return None;
         }
         let len = if rest <= full { rest.min(room) } else { rest.min(share(room, full, header)) };

@@ -2,6 +2,7 @@
 //! marks; and the pacer.
 
 mod ecn;
+mod gather;
 mod pacer;
 mod pmtu;
 
@@ -9,10 +10,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use ecn::Marking;
+use gather::Gather;
 pub(crate) use pacer::Pace;
 use pacer::Pacer;
 use peerage_base::path::Path;
-use peerage_base::time::Instant;
+use peerage_base::time::{Instant, earliest};
 use peerage_sctp::association::probe::Fate;
 use peerage_sctp::chunk::ecne::Echo;
 use pmtu::Pmtu;
@@ -55,6 +57,7 @@ pub(crate) struct PathState {
     base: usize,
     ceiling: Option<usize>,
     pacer: Pacer,
+    gather: Gather,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,7 @@ impl PathState {
             base: clamp(config.max_datagram),
             ceiling: config.datagram_ceiling.map(clamp),
             pacer: Pacer::default(),
+            gather: Gather::default(),
         }
     }
 
@@ -165,6 +169,7 @@ impl PathState {
     /// A run left: so many datagrams, of which so many had the full size, and so many bytes that count against the rate.
     pub(crate) fn sent(&mut self, now: Instant, run: Run) {
         self.pacer.sent(run.paced, run.pace);
+        self.gather.sent();
         if let Some(pair) = self.current() {
             pair.pmtu.full_packets(now, run.full);
             if let Some(marking) = pair.marking.as_mut().filter(|_| run.marked) {
@@ -178,14 +183,30 @@ impl PathState {
         pace.map_or(usize::MAX, |pace| usize::try_from(self.pacer.grant(now, pace)).unwrap_or(usize::MAX))
     }
 
-    /// A deadline of the pacer that has passed needs no telling any more.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        self.pacer.wake(now);
+    /// Whether what there is to send waits for more; `is_short` if it makes no run and may wait.
+    pub(crate) fn gathers(&mut self, now: Instant, is_short: bool) -> bool {
+        self.gather.waits(now, is_short)
     }
 
-    /// When data that waits for the pacer may go on.
+    /// Whether what there is was found to be too little for a run, and there is a deadline for it.
+    pub(crate) fn is_gathering(&self) -> bool {
+        self.gather.deadline().is_some()
+    }
+
+    /// Whether the pacer would let a run go.
+    pub(crate) fn is_in_time(&self, now: Instant) -> bool {
+        self.pacer.deadline().is_none_or(|at| at <= now)
+    }
+
+    /// A deadline that has passed needs no telling any more.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.pacer.wake(now);
+        self.gather.wake(now);
+    }
+
+    /// When data that waits, for the pacer or for more, may go on.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.pacer.deadline()
+        earliest(self.pacer.deadline(), self.gather.deadline())
     }
 
     /// The path in use.

@@ -108,11 +108,13 @@ impl Flight {
     }
 
     /// Takes a chunk whose header carries [`next_tsn`](Self::next_tsn) and which leaves in this packet.
-    pub(crate) fn push(&mut self, now: Instant, chunk: Chunk) {
-        let tsn = self.next_tsn();
-        debug_assert_eq!(chunk.header.tsn, tsn);
-        self.ring.push(chunk);
-        self.depart(tsn, now);
+    pub(crate) fn push(&mut self, now: Instant, mut chunk: Chunk) {
+        debug_assert_eq!(chunk.header.tsn, self.next_tsn());
+        let number = self.departing(now);
+        (chunk.transmissions, chunk.departure) = (1, number);
+        self.current_bytes += chunk.wire_len();
+        self.packets.enter(number);
+        self.ring.push_departing(chunk);
     }
 
     /// The chunk that [`next_lost`](Self::next_lost) named leaves again in this packet.
@@ -370,13 +372,17 @@ impl Flight {
         self.ring.capacity() + self.packets.capacity()
     }
 
-    /// A chunk that is on no list leaves in this packet.
-    fn depart(&mut self, tsn: Tsn, now: Instant) {
-        let number = match self.current {
+    /// Number of the packet that is being written, which a chunk enters.
+    fn departing(&mut self, now: Instant) -> u32 {
+        match self.current {
             Some(number) => number,
-            None => self.packets.push(self.delivery.packet(now, self.ring.in_flight)),
-        };
-        self.current = Some(number);
+            None => *self.current.insert(self.packets.push(self.delivery.packet(now, self.ring.in_flight))),
+        }
+    }
+
+    /// A chunk that was sent before, and is on no list, leaves in this packet.
+    fn depart(&mut self, tsn: Tsn, now: Instant) {
+        let number = self.departing(now);
         let Some(chunk) = self.ring.get_mut(tsn) else { return };
         let had_left = (chunk.transmissions > 0 && !chunk.taken_back).then_some(chunk.departure);
         chunk.taken_back = false;

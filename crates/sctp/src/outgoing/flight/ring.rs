@@ -58,6 +58,30 @@ impl Ring {
         self.chunks.push_back(chunk);
     }
 
+    /// Appends a chunk that leaves now, for the first time.
+    pub(super) fn push_departing(&mut self, mut chunk: Chunk) {
+        let tsn = chunk.header.tsn;
+        let (wire, payload) = (chunk.wire_len(), chunk.payload.len());
+        match self.tail.replace(tsn) {
+            Some(earlier) => {
+                chunk.earlier = earlier;
+                if let Some(earlier) = self.get_mut(earlier) {
+                    earlier.later = tsn;
+                }
+            }
+            None => {
+                chunk.earlier = tsn;
+                self.head = Some(tsn);
+            }
+        }
+        chunk.later = tsn;
+        chunk.state = State::InFlight;
+        self.in_flight += wire;
+        self.in_flight_payload += payload;
+        self.held += payload;
+        self.chunks.push_back(chunk);
+    }
+
     /// Takes the front off, which is settled.
     pub(super) fn pop(&mut self) {
         if let Some(chunk) = self.chunks.pop_front() {
@@ -65,6 +89,27 @@ impl Ring {
             self.acked -= usize::from(chunk.state == State::Acked);
             self.first = self.first.next();
         }
+    }
+
+    /// Takes the front off if it is the chunk that left first of all in flight, as it mostly is; `false` if it is not.
+    pub(super) fn pop_head(&mut self) -> bool {
+        let first = self.first;
+        if self.head != Some(first) {
+            return false;
+        }
+        let Some(chunk) = self.chunks.pop_front() else { return false };
+        self.first = first.next();
+        let len = chunk.payload.len();
+        self.held -= len;
+        self.in_flight -= chunk.wire_len();
+        self.in_flight_payload -= len;
+        let later = Some(chunk.later).filter(|later| *later != first);
+        self.head = later;
+        match later.and_then(|later| self.get_mut(later)) {
+            Some(later) => later.earlier = later.header.tsn,
+            None => self.tail = None,
+        }
+        true
     }
 
     /// Puts a chunk that is on no list at the end of the list of departures.

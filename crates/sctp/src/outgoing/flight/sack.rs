@@ -79,8 +79,7 @@ impl Flight {
             duplicates: 0,
         };
         for _ in 0..steps {
-            self.settle(self.ring.first(), &mut tally);
-            self.ring.pop();
+            self.settle_first(&mut tally);
         }
         if self.ring.acked == 0 {
             self.sacked = 0;
@@ -125,9 +124,30 @@ impl Flight {
         }
     }
 
+    /// The first chunk has arrived, and all before it.
+    fn settle_first(&mut self, tally: &mut Tally) {
+        let first = self.ring.first();
+        if self.note_settled(first, tally) {
+            self.forget_departure(first);
+            if self.ring.pop_head() {
+                return;
+            }
+            self.ring.land(first, State::Acked);
+        }
+        self.ring.pop();
+    }
+
     /// A chunk has arrived.
     fn settle(&mut self, tsn: Tsn, tally: &mut Tally) {
-        let Some(chunk) = self.ring.get(tsn).filter(|chunk| !chunk.is_settled()) else { return };
+        if self.note_settled(tsn, tally) {
+            self.forget_departure(tsn);
+            self.ring.land(tsn, State::Acked);
+        }
+    }
+
+    /// Counts a chunk that has arrived; `false` if it was settled before.
+    fn note_settled(&mut self, tsn: Tsn, tally: &mut Tally) -> bool {
+        let Some(chunk) = self.ring.get(tsn).filter(|chunk| !chunk.is_settled()) else { return false };
         let (wire, departure, once) = (chunk.wire_len(), chunk.departure, chunk.transmissions == 1);
         let was_lost = chunk.state == State::Lost;
         // What was taken back and not sent again since counted when it was acknowledged first.
@@ -148,8 +168,7 @@ impl Flight {
             self.delivery.delivered += wire as u64;
             self.note_arrival(tsn, Arrival { once, early, was_lost, took, packet: size }, tally);
         }
-        self.forget_departure(tsn);
-        self.ring.land(tsn, State::Acked);
+        true
     }
 
     fn note_arrival(&mut self, tsn: Tsn, arrival: Arrival, tally: &mut Tally) {
