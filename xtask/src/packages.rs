@@ -22,6 +22,8 @@ pub const BUILD: &[Tool] = &[
     Tool { programs: &["nft"], package: "nftables" },
     // The foreign TURN server and client.
     Tool { programs: &["turnserver"], package: "coturn" },
+    // Counts copies.
+    Tool { programs: &["valgrind"], package: "valgrind" },
 ];
 
 /// What the other stacks of DTLS are built with, and those that are programs.
