@@ -31,7 +31,7 @@ const STAGES: [usize; 3] = [100, 1_000, 10_000];
 /// Pairs that connect at the same time.
 const AT_ONCE: usize = 16;
 /// How long a process may take to give back what connecting needed.
-const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_secs(3);
 /// How long it is watched at rest.
 const REST: Duration = Duration::from_secs(10);
 

@@ -9,8 +9,8 @@ use peerage::Message;
 
 /// Connections whose cost is told apart from that of their endpoints.
 const COUNT: usize = 8;
-/// Until the checks that renew consent, which are 4 to 6 s apart, have given back what connecting took.
-const SETTLE: Duration = Duration::from_secs(9);
+/// Until each has given back what connecting took, a quarter of a second after it, and what came of its last timers.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Bytes that each end of an idle connection may hold, on the heap of this language: the session (`session::quiet` has its
 /// rows), its cell and handles, its socket, its places in the tables of the endpoint, which few connections share here, its

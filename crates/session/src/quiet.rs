@@ -7,22 +7,51 @@ use peerage_base::time::{Duration, Instant};
 use crate::event::ConnectionState;
 use crate::session::Session;
 
-/// How long a session is left alone once it is connected: candidates still come, and the data that it was made for.
-const FIRST: Duration = Duration::from_secs(2);
-/// Between two looks for what to give back.
-const LOOK: Duration = Duration::from_secs(10);
+/// How long a session is left alone once it is connected: the last words of connecting are on their way. Not longer, because
+/// many may connect within a short time, and what each of them holds adds up.
+const FIRST: Duration = Duration::from_millis(250);
+/// Between two later looks for what to give back.
+const LATER: Duration = Duration::from_secs(10);
+
+/// When to look for what can be given back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Look {
+    /// Not while connecting.
+    #[default]
+    Never,
+    /// For the first time since it is connected.
+    First(Instant),
+    /// When something else wakes the session: checks of consent come often enough.
+    Later(Instant),
+}
+
+impl Look {
+    /// When the session has to wake up for it.
+    pub(crate) fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::First(at) => Some(at),
+            Self::Never | Self::Later(_) => None,
+        }
+    }
+}
 
 impl Session {
-    /// Gives back the room that connecting, negotiating and earlier data took. Nothing wakes up for it: checks of consent
-    /// come often enough.
+    /// The connection has another state.
+    pub(crate) fn look_soon(&mut self, now: Instant) {
+        self.look = match self.states.connection {
+            ConnectionState::Connected => Look::First(now + FIRST),
+            _ => Look::Never,
+        };
+    }
+
+    /// Gives back the room that connecting, negotiating and earlier data took.
     pub(crate) fn give_back(&mut self, now: Instant) {
-        if self.states.connection != ConnectionState::Connected || self.sped.is_some() {
-            self.look_at = now + FIRST;
+        match self.look {
+            Look::First(at) if at <= now && self.sped.is_some() => return self.look = Look::First(now + FIRST),
+            Look::First(at) | Look::Later(at) if at <= now => {}
+            _ => return,
         }
-        if now < self.look_at {
-            return;
-        }
-        self.look_at = now + LOOK;
+        self.look = Look::Later(now + LATER);
         self.ice.shrink();
         self.negotiation.rest();
         if let Some(dtls) = &mut self.dtls {

@@ -30,6 +30,7 @@ use crate::error::SessionError;
 use crate::event::{CloseReason, Event, SelectedPair};
 use crate::memory::{Gather, Pending, States};
 use crate::path::PathState;
+use crate::quiet::Look;
 use crate::relay::Relay;
 use crate::sped::Sped;
 
@@ -80,7 +81,7 @@ pub struct Session {
     pub(crate) events: VecDeque<Event>,
     pub(crate) close_reason: Option<CloseReason>,
     /// When to look next for what can be given back.
-    pub(crate) look_at: Instant,
+    pub(crate) look: Look,
     pub(crate) drops: Drops,
     /// Bytes and datagrams in each direction, all protocols together.
     pub(crate) traffic: Traffic,
@@ -115,7 +116,7 @@ impl Session {
             states: States::default(),
             events: VecDeque::new(),
             close_reason: None,
-            look_at: now,
+            look: Look::default(),
             drops: Drops::default(),
             traffic: Traffic::default(),
         };
@@ -227,7 +228,8 @@ impl Session {
             earliest(association.poll_timeout(), paced)
         });
         let dtls = earliest(dtls, self.embedding_deadline());
-        earliest(earliest(self.ice.poll_timeout(), self.relays_deadline()), earliest(dtls, sctp))
+        let own = earliest(self.look.deadline(), self.relays_deadline());
+        earliest(earliest(self.ice.poll_timeout(), own), earliest(dtls, sctp))
     }
 
     /// Whether the session is over and has nothing more to send or say.
@@ -311,7 +313,7 @@ impl Session {
             }
         }
         self.update_embedding(now);
-        self.update_states();
+        self.update_states(now);
     }
 
     /// Takes over what DTLS has to say and to deliver. `payload` is the datagram it was given last.
@@ -360,7 +362,7 @@ impl Session {
             self.end(now, reason);
         }
         self.update_embedding(now);
-        self.update_states();
+        self.update_states(now);
     }
 
     /// Takes over what SCTP has to say.
@@ -466,7 +468,7 @@ impl Session {
         self.gather = Gather { locals, next_local, next_need, ..Gather::default() };
         self.close_reason = Some(reason.clone());
         self.negotiation.close();
-        self.update_states();
+        self.update_states(now);
         self.events.push_back(Event::Closed(reason));
     }
 }

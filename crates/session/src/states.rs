@@ -1,5 +1,6 @@
 //! The W3C states, derived from those of ICE and DTLS.
 
+use peerage_base::time::Instant;
 use peerage_ice::event::State as IceState;
 
 use crate::event::{ConnectionState, Event, IceConnectionState, IceGatheringState};
@@ -22,7 +23,7 @@ impl Session {
     }
 
     /// Tells of states that have changed.
-    pub(crate) fn update_states(&mut self) {
+    pub(crate) fn update_states(&mut self, now: Instant) {
         let ice = self.present_ice_state();
         if ice != self.states.ice {
             self.states.ice = ice;
@@ -31,6 +32,7 @@ impl Session {
         let connection = self.present_state();
         if connection != self.states.connection {
             self.states.connection = connection;
+            self.look_soon(now);
             self.events.push_back(Event::ConnectionState(connection));
         }
     }
