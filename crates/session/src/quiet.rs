@@ -46,16 +46,21 @@ impl Session {
 
     /// Gives back the room that connecting, negotiating and earlier data took.
     pub(crate) fn give_back(&mut self, now: Instant) {
-        match self.look {
+        let is_first = match self.look {
             Look::First(at) if at <= now && self.sped.is_some() => return self.look = Look::First(now + FIRST),
-            Look::First(at) | Look::Later(at) if at <= now => {}
+            Look::First(at) if at <= now => true,
+            Look::Later(at) if at <= now => false,
             _ => return,
-        }
+        };
         self.look = Look::Later(now + LATER);
         self.ice.shrink();
         self.negotiation.rest();
         if let Some(dtls) = &mut self.dtls {
             dtls.rest(now);
+            if is_first {
+                // What the first words needed counts as in use once.
+                dtls.rest(now);
+            }
         }
         if let Some(certificate) = Arc::get_mut(&mut self.certificate) {
             certificate.rest();
