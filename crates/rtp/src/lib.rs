@@ -17,6 +17,12 @@ extern crate std;
 pub mod demux;
 pub mod error;
 pub mod extension;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
+pub mod ntp;
 pub mod numbers;
 pub mod packet;
 pub mod payload;
+pub mod report;
+pub mod rtcp;

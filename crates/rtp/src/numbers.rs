@@ -60,6 +60,13 @@ impl SequenceNumber {
     pub fn steps_from(self, earlier: Self) -> u16 {
         self.0.wrapping_sub(earlier.0)
     }
+
+    /// The number nearest to `reference` that has these low 16 bits: the count that goes on over the wraps.
+    pub fn nearest(self, reference: u64) -> u64 {
+        let distance = self.distance(Self(reference as u16));
+        // Before the first of all numbers there is none.
+        reference.checked_add_signed(distance).unwrap_or(u64::from(self.0))
+    }
 }
 
 impl Serial for SequenceNumber {
@@ -81,6 +88,14 @@ impl fmt::Display for SequenceNumber {
 /// Media timestamp in ticks of the format's clock; wraps (RFC 3550 §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Timestamp(pub u32);
+
+impl Timestamp {
+    /// The timestamp nearest to `reference` that has these low 32 bits: the count that goes on over the wraps.
+    pub fn nearest(self, reference: u64) -> u64 {
+        let distance = self.distance(Self(reference as u32));
+        reference.checked_add_signed(distance).unwrap_or(u64::from(self.0))
+    }
+}
 
 impl Serial for Timestamp {
     fn plus(self, n: u32) -> Self {
@@ -108,6 +123,15 @@ mod tests {
         assert!(SequenceNumber(u16::MAX).before(SequenceNumber(3)));
         assert_eq!(SequenceNumber(2).steps_from(SequenceNumber(u16::MAX)), 3);
         assert_eq!(Timestamp(10).distance(Timestamp(u32::MAX - 9)), 20);
+    }
+
+    #[test]
+    fn counts_go_on_over_the_wraps() {
+        assert_eq!(SequenceNumber(3).nearest(0x1_FFFE), 0x2_0003);
+        assert_eq!(SequenceNumber(0xFFFE).nearest(0x2_0003), 0x1_FFFE);
+        assert_eq!(SequenceNumber(0xFFFE).nearest(3), 0xFFFE);
+        assert_eq!(Timestamp(5).nearest(0x7_FFFF_FFF0), 0x8_0000_0005);
+        assert_eq!(Timestamp(0xFFFF_FFFF).nearest(0), 0xFFFF_FFFF);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What every element of a header extension can do.
 
+use super::kind::Kind;
+
 /// The value of one header extension element, read or to be written.
 pub trait Element<'a>: Sized {
-    /// The name by which descriptions agree on it (`a=extmap`).
-    const URI: &'static str;
+    /// Which element it is.
+    const KIND: Kind;
 
     /// Reads a value; `None` if its length or contents make no sense.
     fn parse(value: &'a [u8]) -> Option<Self>;
