@@ -48,7 +48,7 @@ impl Jitter {
     /// The jitter after a packet whose transit time differs by `difference` ticks from that of the packet before.
     #[must_use]
     pub const fn after(self, difference: i32) -> Self {
-        let decay = (self.sixteenths + 8) >> 4;
+        let decay = self.sixteenths.saturating_add(8) >> 4;
         Self { sixteenths: (self.sixteenths - decay).saturating_add(difference.unsigned_abs()) }
     }
 

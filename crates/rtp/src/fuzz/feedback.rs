@@ -215,7 +215,7 @@ pub(super) fn arrivals(data: &[u8]) {
         // Mostly near each other, and sometimes not.
         number = number.plus(if step % 8 == 0 { u32::from(step / 2) } else { u32::from(step % 3) });
         let far = if time % 8 == 0 { 1_000_000 } else { 1_000 };
-        at = at + Duration::from_micros(u64::from(time) * far / 100);
+        at += Duration::from_micros(u64::from(time) * far / 100);
         if time % 5 == 0 {
             at = at - Duration::from_millis(u64::from(time));
         }

@@ -38,7 +38,6 @@ impl<'a> ReferencePicture<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::rtcp::compound::Compound;
     use crate::rtcp::packet::Packet;
     use crate::rtcp::tests_support::{assert_refuses_shorter, parse};

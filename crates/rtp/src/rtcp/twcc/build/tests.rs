@@ -10,7 +10,7 @@ use std::vec;
 /// Packets by their steps from the one before, and by ticks.
 fn arrivals(first: u16, start: u64, steps: &[(u16, i64)]) -> Vec<Arrival> {
     let (mut number, mut at) = (SequenceNumber(first), start as i64);
-    let mut next = |step: u16, delta| {
+    let mut next = |step: u16, delta: i64| {
         number = number.plus(step.into());
         at = (at + delta).max(0);
         Arrival { number, at: Instant::ORIGIN + TICK * at as u32 }
