@@ -6,6 +6,7 @@ pub mod audio_level;
 pub mod block;
 pub mod color_space;
 pub mod csrc_audio_levels;
+pub mod dependency_descriptor;
 pub mod element;
 pub mod kind;
 pub mod map;

@@ -138,7 +138,7 @@ impl<'a> BitWriter<'a> {
 
     /// Fills the last byte with zeros and answers how many bytes were written.
     pub fn finish(mut self) -> usize {
-        while self.at % 8 != 0 && self.bit(false).is_some() {}
+        while !self.at.is_multiple_of(8) && self.bit(false).is_some() {}
         self.at / 8
     }
 }

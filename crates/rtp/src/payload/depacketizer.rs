@@ -86,6 +86,7 @@ impl Depacketizer {
                 Codec::H264 => units.push(h264::unit::parse(payload)?, out)?,
                 Codec::H265 => units.push(h265::unit::parse(payload)?, out)?,
                 Codec::Av1 => obus.push(payload, out)?,
+                _ if payload.is_empty() => return Err(ParseError::Truncated("payload")),
                 _ => out.extend_from_slice(payload),
             }
             if out.len() > limit {

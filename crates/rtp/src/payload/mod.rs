@@ -13,6 +13,9 @@ pub mod comfort_noise;
 pub mod depacketizer;
 pub mod fec;
 pub mod format;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod g711;
 pub mod h264;
 pub mod h265;
@@ -27,3 +30,6 @@ pub mod telephone_event;
 pub mod vp8;
 pub mod vp9;
 pub mod whole;
+
+#[cfg(test)]
+mod tests;

@@ -41,9 +41,7 @@ impl<F: AsRef<[u8]>> Packetizer<F> {
         }
         let plan = match format {
             Format::Audio { is_onset } => Plan::Whole(whole::Packetizer::new(bytes.len(), *is_onset, budget)?),
-            Format::Vp8(descriptor) => {
-                Plan::Vp8(vp8::packetizer::Packetizer::new(bytes.len(), *descriptor, budget)?)
-            }
+            Format::Vp8(descriptor) => Plan::Vp8(vp8::packetizer::Packetizer::new(bytes.len(), *descriptor, budget)?),
             Format::Vp9 { descriptor, is_end_of_picture } => {
                 Plan::Vp9(vp9::packetizer::Packetizer::new(bytes.len(), descriptor, *is_end_of_picture, budget)?)
             }

@@ -164,9 +164,9 @@ impl Receiver {
         let Report { event, is_end, duration, .. } = report;
         let known = self.present.filter(|present| !present.segment.before(timestamp));
         let Some(mut present) = known else {
-            let continued = self.present.filter(|old| {
-                old.event == event && !old.has_ended && old.segment.plus(MAX_DURATION) == timestamp
-            });
+            let continued = self
+                .present
+                .filter(|old| old.event == event && !old.has_ended && old.segment.plus(MAX_DURATION) == timestamp);
             let before = continued.map_or(0, |old| old.before.saturating_add(MAX_DURATION));
             self.present = Some(Present { event, segment: timestamp, before, duration, has_ended: is_end });
             return Some(match (is_end, continued) {

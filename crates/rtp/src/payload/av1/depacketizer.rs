@@ -18,13 +18,8 @@ pub fn inspect(payload: &[u8], marker: bool) -> Result<Info, ParseError> {
         (false, true) => Start::Yes,
         (false, false) => Start::Possible,
     };
-    let mut info = Info {
-        start,
-        end: marker,
-        end_of_picture: marker,
-        is_key: payload.starts_sequence,
-        ..Info::default()
-    };
+    let mut info =
+        Info { start, end: marker, end_of_picture: marker, is_key: payload.starts_sequence, ..Info::default() };
     let whole_from = usize::from(payload.is_continuing);
     for (header, rest) in payload.elements.skip(whole_from).filter_map(Header::parse) {
         if let Some((temporal, spatial)) = header.layers()

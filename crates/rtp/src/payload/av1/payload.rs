@@ -104,7 +104,16 @@ mod tests {
 
     #[test]
     fn what_does_not_add_up_is_refused() {
-        for bad in [&[][..], &[0x10], &[0x20, 5, 2, 3], &[0x20, 1, 2], &[0x30, 1, 2], &[0x00, 3, 1, 2], &[0x00, 0x80], &[0x98, 1]] {
+        for bad in [
+            &[][..],
+            &[0x10],
+            &[0x20, 5, 2, 3],
+            &[0x20, 1, 2],
+            &[0x30, 1, 2],
+            &[0x00, 3, 1, 2],
+            &[0x00, 0x80],
+            &[0x98, 1],
+        ] {
             assert!(elements(bad).is_none(), "{bad:?}");
         }
         let many = |count| core::iter::once(0).chain([1, 9].repeat(count)).collect::<Vec<u8>>();

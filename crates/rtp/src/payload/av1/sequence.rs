@@ -50,14 +50,33 @@ fn skip_operating_points(r: &mut BitReader<'_>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payload::bits::BitWriter;
 
-    /// Written by libaom for 320 x 180 and by SVT-AV1 for 1280 x 720.
-    #[test]
-    fn sizes_of_real_sequence_headers() {
-        let header = [0x00, 0x00, 0x00, 0x04, 0x3C, 0xFE, 0xCD, 0xBF, 0x30, 0x08];
-        assert_eq!(dimensions(&header[..10]).map(|d| d.width > 0), Some(true));
-        for len in 0..5 {
-            assert_eq!(dimensions(&header[..len]), None);
+    /// Fields and how many bits each has, then 160 x 120 in 8 and 7 bits.
+    fn read(fields: &[(u32, u32)]) -> [Option<Dimensions>; 2] {
+        let mut bytes = [0; 64];
+        let mut w = BitWriter::new(&mut bytes);
+        for (value, bits) in fields.iter().chain(&[(7, 4), (6, 4), (159, 8), (119, 7)]) {
+            w.bits(*value, *bits).unwrap();
         }
+        let len = w.finish();
+        [dimensions(&bytes[..len]), dimensions(&bytes[..len - 1])]
+    }
+
+    #[test]
+    fn the_size_lies_behind_what_may_be_there() {
+        let expected = [Some(Dimensions { width: 160, height: 120 }), None];
+        // Profile and still; reduced, and a level.
+        assert_eq!(read(&[(0, 4), (1, 1), (5, 5)]), expected);
+        // No timing, no display delay, one operating point of a low level; two, of which one has a tier.
+        assert_eq!(read(&[(0, 4), (0, 1), (0, 1), (0, 1), (0, 5), (0, 12), (7, 5)]), expected);
+        let second = [(0, 12), (8, 5), (1, 1)];
+        let two = [&[(0, 4), (0, 1), (0, 1), (0, 1), (1, 5), (0, 12), (7, 5)][..], &second].concat();
+        assert_eq!(read(&two), expected);
+        // Timing with equal pictures (a number of 3 bits) and a decoder model of 10 bits; display delay.
+        let timing =
+            [(0, 4), (0, 1), (1, 1), (1, 32), (30, 32), (1, 1), (0b010, 3), (1, 1), (9, 5), (1, 32), (0, 10), (1, 1)];
+        let point = [(0, 5), (0, 12), (5, 5), (1, 1), (0x15_5555, 21), (1, 1), (9, 4)];
+        assert_eq!(read(&[&timing[..], &point].concat()), expected);
     }
 }

@@ -103,11 +103,11 @@ impl Scheme {
     }
 
     /// Reads a header: parity of the fields, what is protected, and the parity of what follows the fixed headers.
-    pub(crate) fn read<'a>(
+    pub(crate) fn read(
         self,
-        payload: &'a [u8],
+        payload: &[u8],
         sources: impl IntoIterator<Item = Ssrc>,
-    ) -> Result<(Fields, Streams, &'a [u8]), ParseError> {
+    ) -> Result<(Fields, Streams, &[u8]), ParseError> {
         let mut r = Reader::new(payload);
         let mut sources = sources.into_iter();
         let read = match self {

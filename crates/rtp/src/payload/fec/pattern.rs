@@ -62,10 +62,13 @@ impl Flexible {
 
     /// Length of a mask in bytes.
     pub(crate) const fn size(mask: Mask) -> usize {
-        match mask.span() {
-            0..=SHORT => 2,
-            0..=MIDDLE => 6,
-            _ => 14,
+        let span = mask.span();
+        if span <= SHORT {
+            2
+        } else if span <= MIDDLE {
+            6
+        } else {
+            14
         }
     }
 
@@ -150,7 +153,9 @@ mod tests {
     fn distances_round_trip_in_both_flexible_forms() {
         for (form, longest) in [(Flexible::Final, 109), (Flexible::Draft03, 108)] {
             assert_eq!(form.capacity(), longest + 1);
-            for distances in [&[0][..], &[0, 14], &[0, 15], &[0, 1, 45], &[0, 46], &[3, 14, 15, 45, 46, 47, 107, longest as u16]] {
+            for distances in
+                [&[0][..], &[0, 14], &[0, 15], &[0, 1, 45], &[0, 46], &[3, 14, 15, 45, 46, 47, 107, longest as u16]]
+            {
                 let mask = mask(distances);
                 assert!(mask.distances().eq(distances.iter().copied()));
                 let mut bytes = vec![0; Flexible::size(mask)];

@@ -174,9 +174,8 @@ mod tests {
         let numbers = packets.iter().map(|p| source(p).unwrap());
         assert!(repair.packets().eq(numbers));
         for lost in packets {
-            let known = |ssrc, number| {
-                packets.iter().find(|p| *p != lost && source(p) == Some((ssrc, number))).map(|p| &p[..])
-            };
+            let known =
+                |ssrc, number| packets.iter().find(|p| *p != lost && source(p) == Some((ssrc, number))).map(|p| &p[..]);
             let mut out = vec![1, 2, 3];
             assert_eq!(repair.recover(known, &mut out), Ok(source(lost).unwrap()));
             assert_eq!(&out, lost);
@@ -191,9 +190,8 @@ mod tests {
         for len in 0..len {
             if let Ok(repair) = Repair::parse(scheme, &room[..len], sources(scheme)) {
                 let lost = packets.iter().max_by_key(|p| p.len()).unwrap();
-                let known = |_, number| {
-                    packets.iter().find(|p| *p != lost && source(p).unwrap().1 == number).map(|p| &p[..])
-                };
+                let known =
+                    |_, number| packets.iter().find(|p| *p != lost && source(p).unwrap().1 == number).map(|p| &p[..]);
                 assert_eq!(repair.recover(known, &mut out), Err(Failure::Malformed), "{len}");
             }
         }
@@ -225,7 +223,14 @@ mod tests {
             for distances in [&[0u16][..], &[0, 1, 2, 14], &[0, 15], &[0, 3, 16], &[0, 45], &[0, 47]] {
                 let packets: Vec<_> = distances
                     .iter()
-                    .map(|n| packet(65_530u16.wrapping_add(*n), *n == 3, 90 * u32::from(*n), &vec![*n as u8; 10 + usize::from(*n)]))
+                    .map(|n| {
+                        packet(
+                            65_530u16.wrapping_add(*n),
+                            *n == 3,
+                            90 * u32::from(*n),
+                            &vec![*n as u8; 10 + usize::from(*n)],
+                        )
+                    })
                     .collect();
                 round(scheme, &packets);
             }
@@ -244,7 +249,13 @@ mod tests {
         let mut foreign = b.clone();
         foreign[11] = 0;
         let mut refused = |packets: &[&[u8]]| build(Scheme::Flex, packets.iter().copied(), &mut room).is_none();
-        assert!(refused(&[]) && refused(&[&a, &a]) && refused(&[&b, &a]) && refused(&[&a, &foreign]) && refused(&[&a[..11]]));
+        assert!(
+            refused(&[])
+                && refused(&[&a, &a])
+                && refused(&[&b, &a])
+                && refused(&[&a, &foreign])
+                && refused(&[&a[..11]])
+        );
         assert!(!refused(&[&a, &b]));
     }
 

@@ -22,6 +22,10 @@ struct Wire(Mode);
 impl Format for Wire {
     const HEADER: usize = 1;
 
+    fn is_unit(unit: &[u8]) -> bool {
+        unit.first().is_some_and(|header| (1..STAP_A).contains(&kind(*header)))
+    }
+
     fn is_flexible(&self) -> bool {
         self.0 == Mode::NonInterleaved
     }

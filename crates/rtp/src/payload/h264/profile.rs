@@ -97,7 +97,8 @@ impl ProfileLevelId {
         };
         // The flag is not among those that tell profiles apart.
         let flags = if is_older { flags & !CONSTRAINT_SET3 } else { flags };
-        let (profile, ..) = PATTERNS.into_iter().find(|(_, idc, mask, value)| *idc == profile && flags & mask == *value)?;
+        let (profile, ..) =
+            PATTERNS.into_iter().find(|(_, idc, mask, value)| *idc == profile && flags & mask == *value)?;
         Some(Self { profile, level })
     }
 

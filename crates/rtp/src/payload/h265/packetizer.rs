@@ -12,6 +12,10 @@ struct Wire;
 impl Format for Wire {
     const HEADER: usize = 2;
 
+    fn is_unit(unit: &[u8]) -> bool {
+        unit.first_chunk().is_some_and(|header| kind(*header) < AP)
+    }
+
     fn is_flexible(&self) -> bool {
         true
     }

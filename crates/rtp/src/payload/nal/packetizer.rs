@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::payload;
 use super::units::{Framing, Units};
 use crate::payload::budget::{Budget, Piece, Position, Split};
 use crate::payload::misuse::Misuse;
@@ -17,6 +18,8 @@ const LENGTH: usize = 2;
 pub(crate) trait Format {
     /// Bytes of a unit's header.
     const HEADER: usize;
+    /// Whether these bytes are a unit that can travel by itself: it has a header of a type that no kind of packet has.
+    fn is_unit(unit: &[u8]) -> bool;
     /// Whether units may share a packet or be cut.
     fn is_flexible(&self) -> bool;
     /// Writes the header of a packet of several units, [`HEADER`](Self::HEADER) bytes.
@@ -49,7 +52,7 @@ impl<F: Format> Packetizer<F> {
         let mut units = Vec::new();
         for unit in Units::new(frame, framing) {
             let unit = unit?;
-            if unit.len() < F::HEADER {
+            if !frame.get(unit.clone()).is_some_and(F::is_unit) {
                 return Err(Misuse::Malformed("NAL unit"));
             }
             if units.len() == MAX_UNITS {
@@ -147,7 +150,7 @@ impl<F: Format> Packetizer<F> {
             } else if n > 0 || !self.format.is_flexible() {
                 break;
             }
-            if !self.format.is_flexible() {
+            if !self.format.is_flexible() || n + 1 == payload::MAX_UNITS {
                 break;
             }
         }

@@ -109,7 +109,7 @@ fn next_start_code(bytes: &[u8]) -> usize {
         match (a, b, c) {
             (_, _, 2..) => at += 3,
             (0, 0, 1) => return at,
-            (_, 0, 0) | (0, 0, _) => at += 1,
+            (_, 0, 0) => at += 1,
             (_, _, 0) => at += 2,
             _ => at += 3,
         }

@@ -94,7 +94,12 @@ impl Descriptor {
         let extended = u8::from(self.size() > 1) << 7;
         put(extended | (u8::from(self.is_discardable) << 5) | (u8::from(self.is_start) << 4) | (self.partition & 7));
         if extended != 0 {
-            let present = [self.picture_id.is_some(), self.tl0_index.is_some(), self.temporal.is_some(), self.key_index.is_some()];
+            let present = [
+                self.picture_id.is_some(),
+                self.tl0_index.is_some(),
+                self.temporal.is_some(),
+                self.key_index.is_some(),
+            ];
             put(present.into_iter().fold(0, |byte, bit| (byte << 1) | u8::from(bit)) << 4);
         }
         if let Some(id) = self.picture_id {
