@@ -4,6 +4,7 @@ use peerage_crypto::counter::{BLOCK_LEN, Counter};
 use peerage_rtp::extension::block::Cursor;
 
 use crate::kdf::{Kdf, Label};
+use crate::profile::Profile;
 use crate::transform::counter_mode;
 
 /// Most bytes of a value: the length field of the two-byte form has eight bits.
@@ -40,8 +41,8 @@ impl FromIterator<u8> for Ids {
     }
 }
 
-/// The cipher of header extensions, and the elements that it hides. In every profile it is AES in counter mode, with a
-/// key as long as the profile's and a salt of 14 bytes (RFC 7714 §8.3).
+/// The cipher of header extensions, and the elements that it hides. In every profile it is AES in counter mode, with key
+/// and salt as long as the profile's (RFC 6904 §3, RFC 7714 §8.3).
 pub(crate) struct Hider {
     ids: Ids,
     cipher: Counter,
@@ -50,12 +51,12 @@ pub(crate) struct Hider {
 
 impl Hider {
     /// A hider of `ids`; `None` if there are none.
-    pub fn new(kdf: &Kdf, key_len: usize, ids: Ids) -> Option<Self> {
-        (!ids.is_empty()).then(|| Self {
-            ids,
-            cipher: Counter::new(kdf.secret(Label::ExtensionCipher, key_len).as_ref()),
-            salt: kdf.salt(Label::ExtensionSalt),
-        })
+    pub fn new(kdf: &Kdf, profile: Profile, ids: Ids) -> Option<Self> {
+        let mut salt: [u8; counter_mode::SALT_LEN] = kdf.salt(Label::ExtensionSalt);
+        // A shorter one is padded like a master salt; only deployed implementations tell.
+        salt[profile.salt_len()..].fill(0);
+        let key = kdf.secret(Label::ExtensionCipher, profile.key_len());
+        (!ids.is_empty()).then(|| Self { ids, cipher: Counter::new(key.as_ref()), salt })
     }
 
     /// Hides or reveals the values of the elements in the set, in the body of a header extension whose `defined by
@@ -97,7 +98,6 @@ impl core::fmt::Debug for Hider {
 mod tests {
     use super::*;
     use crate::master::Master;
-    use crate::profile::Profile;
     use crate::tests_support::hex;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -106,7 +106,7 @@ mod tests {
         let key = hex("e1f97a0d3e018be0d64fa32c06de4139");
         let salt = hex("0ec675ad498afeebb6960b3aabe6");
         let master = Master::new(Profile::Aes128CmSha1_80, &key, &salt).unwrap();
-        Hider::new(&Kdf::new(&master), 16, ids).unwrap()
+        Hider::new(&Kdf::new(&master), Profile::Aes128CmSha1_80, ids).unwrap()
     }
 
     /// RFC 6904 §A.2.
@@ -129,14 +129,16 @@ mod tests {
         let mut body = vec![0; 1200];
         let mut mask = vec![0; 1200];
         let mut at = 0;
-        for (id, len) in [(200u8, 255usize), (9, 17), (7, 0), (7, 1), (200, 16), (7, 31), (200, 255), (1, 5), (7, 254)] {
+        for (id, len) in [(200u8, 255usize), (9, 17), (7, 0), (7, 1), (200, 16), (7, 31), (200, 255), (1, 5), (7, 254)]
+        {
             body[at..at + 2].copy_from_slice(&[id, len as u8]);
             mask[at + 2..at + 2 + len].fill(if id == 200 || id == 7 { 0xFFu8 } else { 0 });
             at += 2 + len;
         }
         let mut stream = vec![0; 1200];
         hider.cipher.apply(&counter_mode::first(&hider.salt, 9, 1 << 40), &mut stream);
-        let expected: Vec<u8> = body.iter().zip(stream).zip(mask).map(|((byte, key), mask)| byte ^ key & mask).collect();
+        let expected: Vec<u8> =
+            body.iter().zip(stream).zip(mask).map(|((byte, key), mask)| byte ^ key & mask).collect();
         hider.apply(9, 1 << 40, 0x1000, &mut body);
         assert_eq!(body, expected);
     }

@@ -119,10 +119,7 @@ fn rtp(ssrc: Ssrc, sequence: u16, more: u8) -> Vec<u8> {
     packet
 }
 
-fn sealed(
-    plain: &[u8],
-    protect: &mut dyn FnMut(&mut Slot<'_>) -> Result<(), SealError>,
-) -> Result<Vec<u8>, SealError> {
+fn sealed(plain: &[u8], protect: &mut dyn FnMut(&mut Slot<'_>) -> Result<(), SealError>) -> Result<Vec<u8>, SealError> {
     let mut buf = vec![0; plain.len() + 24];
     let mut slot = Slot::new(&mut buf, 0, 24, plain.len());
     slot.room().copy_from_slice(plain);

@@ -72,9 +72,10 @@ mod tests {
         assert_eq!(kdf.secret(Label::RtpCipher, 16).as_ref(), hex("c61e7a93744f39ee10734afe3ff7a087"));
         assert_eq!(kdf.salt::<14>(Label::RtpSalt)[..], hex("30cbbc08863d8c85d49db34a9ae1"));
         assert_eq!(kdf.secret(Label::RtpMac, 20).as_ref(), hex("cebe321f6ff7716b6fd4ab49af256a156d38baa4"));
-        assert_eq!(kdf.secret(Label::RtpMac, 64).as_ref()[16..48], hex(concat!(
-            "6d38baa48f0a0acf3c34e2359e6cdbcee049646c43d9327ad175578ef7227098"
-        )));
+        assert_eq!(
+            kdf.secret(Label::RtpMac, 64).as_ref()[16..48],
+            hex("6d38baa48f0a0acf3c34e2359e6cdbcee049646c43d9327ad175578ef7227098")
+        );
         assert_eq!(kdf.secret(Label::ExtensionCipher, 16).as_ref(), hex("549752054d6fb708622c4a2e596a1b93"));
         assert_eq!(kdf.salt::<14>(Label::ExtensionSalt)[..], hex("ab01818174c40d39a3781f7c2d27"));
     }

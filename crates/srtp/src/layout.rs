@@ -6,6 +6,8 @@ use peerage_rtp::packet::raw;
 
 /// The header of the first RTCP packet, which stays readable: it names the source.
 pub(crate) const RTCP_CLEAR: usize = 8;
+/// The bit beside the index of an RTCP packet that says that it is encrypted.
+pub(crate) const ENCRYPTED: u32 = 1 << 31;
 
 /// Offsets within the packet it was read from, and what protection needs of the fixed header. All of it is sent in the
 /// clear, so that the layout of a packet is the same before and after.

@@ -26,13 +26,14 @@ pub mod extension;
 pub mod fuzz;
 mod index;
 mod kdf;
+mod keys;
 mod layout;
 pub mod master;
 pub mod profile;
 pub mod receiver;
 pub mod sender;
 mod sources;
-mod transform;
-mod window;
 #[cfg(test)]
 mod tests_support;
+mod transform;
+mod window;

@@ -77,8 +77,12 @@ mod tests {
             for len in (0..exported.len()).filter(|len| *len != profile.export_len()) {
                 assert!(Master::from_export(profile, &exported[..len]).is_none(), "{profile:?} {len}");
             }
-            assert!(Master::new(profile, &exported[..profile.key_len()], &exported[..profile.salt_len() - 1]).is_none());
-            assert!(Master::new(profile, &exported[..profile.key_len() + 1], &exported[..profile.salt_len()]).is_none());
+            assert!(
+                Master::new(profile, &exported[..profile.key_len()], &exported[..profile.salt_len() - 1]).is_none()
+            );
+            assert!(
+                Master::new(profile, &exported[..profile.key_len() + 1], &exported[..profile.salt_len()]).is_none()
+            );
         }
     }
 

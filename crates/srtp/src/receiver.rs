@@ -9,11 +9,12 @@ use crate::cryptex;
 use crate::error::OpenError;
 use crate::extension::Ids;
 use crate::index;
-use crate::layout::{Layout, RTCP_CLEAR, rtcp_source};
+use crate::keys::Keys;
+use crate::layout::{ENCRYPTED, Layout, RTCP_CLEAR, rtcp_source};
 use crate::master::Master;
 use crate::profile::Profile;
 use crate::sources::{Source, Sources};
-use crate::transform::{Candidates, ENCRYPTED, Keys};
+use crate::transform::Candidates;
 use crate::window::Seen;
 
 /// What a [`Receiver`] makes of packets whose CSRCs and header extensions are encrypted (RFC 9335).
@@ -230,7 +231,9 @@ mod tests {
 
             let control = rtcp(1, b"more control");
             let packet = protected_rtcp(&mut sender, &control).unwrap();
-            every_bit_flip(&packet, |packet| assert!(open_rtcp(&mut receiver, packet).is_err(), "{profile:?} {packet:x?}"));
+            every_bit_flip(&packet, |packet| {
+                assert!(open_rtcp(&mut receiver, packet).is_err(), "{profile:?} {packet:x?}")
+            });
             for len in 0..packet.len() {
                 assert!(open_rtcp(&mut receiver, &packet[..len]).is_err(), "{profile:?} {len}");
             }
@@ -292,7 +295,8 @@ mod tests {
             for len in [10, 1200] {
                 let (mut sender, mut receiver) = pair(profile);
                 let plain = |sequence: u16| rtp(1, sequence, &alloc::vec![0xAB; len]);
-                let packets = [65_534, 65_535, 0, 1, 2].map(|sequence| protected(&mut sender, &plain(sequence)).unwrap());
+                let packets =
+                    [65_534, 65_535, 0, 1, 2].map(|sequence| protected(&mut sender, &plain(sequence)).unwrap());
                 assert_eq!(open(&mut receiver, &packets[3]), Ok(plain(1)), "{profile:?}");
                 assert_eq!(open(&mut receiver, &packets[1]), Ok(plain(65_535)));
                 assert_eq!(open(&mut receiver, &packets[4]), Ok(plain(2)));
@@ -342,7 +346,11 @@ mod tests {
             assert!(open(&mut receiver, &packets[1]).is_ok() && open_rtcp(&mut receiver, &control[0]).is_ok());
             assert!(receiver.retire(Ssrc(1)));
             assert_eq!(open(&mut receiver, &packets[1]), Err(OpenError::TooOld));
-            assert_eq!(open(&mut receiver, &packets[0]), Err(OpenError::TooOld), "it never arrived, but that is forgotten");
+            assert_eq!(
+                open(&mut receiver, &packets[0]),
+                Err(OpenError::TooOld),
+                "it never arrived, but that is forgotten"
+            );
             assert_eq!(open_rtcp(&mut receiver, &control[0]), Err(OpenError::TooOld));
             assert!(open(&mut receiver, &packets[2]).is_ok() && open_rtcp(&mut receiver, &control[1]).is_ok());
             assert_eq!(open(&mut receiver, &packets[2]), Err(OpenError::Replayed));

@@ -10,11 +10,11 @@ use crate::cryptex;
 use crate::error::SealError;
 use crate::extension::Ids;
 use crate::index::{self, RTCP_END};
+use crate::keys::Keys;
 use crate::layout::{Layout, rtcp_source};
 use crate::master::Master;
 use crate::profile::Profile;
 use crate::sources::{MAX_EVER, Source, Sources};
-use crate::transform::Keys;
 use crate::window::Seen;
 
 /// How a [`Sender`] works.

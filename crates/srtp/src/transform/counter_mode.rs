@@ -9,9 +9,8 @@ use peerage_crypto::counter::{BLOCK_LEN, Counter};
 use peerage_crypto::hmac_sha1;
 
 use crate::cryptex::covered;
-use crate::layout::{Layout, RTCP_CLEAR};
+use crate::layout::{ENCRYPTED, Layout, RTCP_CLEAR};
 use crate::profile::INDEX_LEN;
-use crate::transform::ENCRYPTED;
 
 /// Length of a session salt, in bytes.
 pub(crate) const SALT_LEN: usize = 14;

@@ -8,9 +8,8 @@
 use peerage_crypto::aead::{Aead, Algorithm, NONCE_LEN, TAG_LEN};
 
 use crate::cryptex::covered;
-use crate::layout::{Layout, RTCP_CLEAR};
+use crate::layout::{ENCRYPTED, Layout, RTCP_CLEAR};
 use crate::profile::INDEX_LEN;
-use crate::transform::ENCRYPTED;
 
 /// The cipher under one session key.
 #[derive(Debug)]
@@ -135,8 +134,7 @@ mod tests {
     /// sends; nonce and tag are the same.
     #[test]
     fn rtp_vectors_of_tags_alone() {
-        for (key_len, expected) in
-            [(16, "22493f82d2bce397e9d79e3b19aa4216"), (32, "a866d5910f887463067ceefec45215d4")]
+        for (key_len, expected) in [(16, "22493f82d2bce397e9d79e3b19aa4216"), (32, "a866d5910f887463067ceefec45215d4")]
         {
             let gcm = gcm(key_len);
             let nonce = nonce(&gcm.salt, 0x5501_A0B2, 0xF17B);
@@ -177,8 +175,7 @@ mod tests {
     /// RFC 7714 §17.3 and §17.4, as above.
     #[test]
     fn rtcp_vectors_of_tags_alone() {
-        for (key_len, expected) in
-            [(16, "841dd9683dd78ec92ae58790125f62b3"), (32, "91db4afbfeee5a978fab4393ed2615fe")]
+        for (key_len, expected) in [(16, "841dd9683dd78ec92ae58790125f62b3"), (32, "91db4afbfeee5a978fab4393ed2615fe")]
         {
             let gcm = gcm(key_len);
             let nonce = nonce(&gcm.salt, 0x4D61_7273, u64::from(RTCP_INDEX));

@@ -6,43 +6,15 @@ pub(crate) mod gcm;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::extension::{Hider, Ids};
 use crate::kdf::{Kdf, Label};
 use crate::layout::Layout;
-use crate::master::Master;
-use crate::profile::{INDEX_LEN, Profile};
+use crate::profile::Profile;
 use counter_mode::CounterMode;
 use gcm::Gcm;
 
-/// The bit beside the index of an RTCP packet that says that it is encrypted.
-pub(crate) const ENCRYPTED: u32 = 1 << 31;
 /// Longest packet of a new source that is tried a second time with another rollover counter, in bytes. A packet that is
 /// sent whole is not longer on nearly all paths.
 const MAX_RETRIED: usize = 2048;
-
-/// All that is derived from one master key.
-#[derive(Debug)]
-pub(crate) struct Keys {
-    pub rtp: Transform,
-    pub rtcp: Transform,
-    pub extensions: Option<Box<Hider>>,
-}
-
-impl Keys {
-    pub fn new(master: &Master, encrypted_extensions: Ids) -> Self {
-        let (kdf, profile) = (Kdf::new(master), master.profile());
-        Self {
-            rtp: Transform::new(profile, &kdf, [Label::RtpCipher, Label::RtpMac, Label::RtpSalt], profile.rtp_overhead()),
-            rtcp: Transform::new(
-                profile,
-                &kdf,
-                [Label::RtcpCipher, Label::RtcpMac, Label::RtcpSalt],
-                profile.rtcp_overhead() - INDEX_LEN,
-            ),
-            extensions: Hider::new(&kdf, profile.key_len(), encrypted_extensions).map(Box::new),
-        }
-    }
-}
 
 /// Which index a packet may have; tried in this order.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +31,8 @@ pub(crate) enum Transform {
 }
 
 impl Transform {
-    fn new(profile: Profile, kdf: &Kdf, [cipher, mac, salt]: [Label; 3], tag_len: usize) -> Self {
+    /// The cipher of `profile` under what `kdf` derives with the labels of cipher key, MAC key and salt.
+    pub fn new(profile: Profile, kdf: &Kdf, [cipher, mac, salt]: [Label; 3], tag_len: usize) -> Self {
         let key = kdf.secret(cipher, profile.key_len());
         match profile {
             Profile::Aes128CmSha1_80 | Profile::Aes128CmSha1_32 => {
@@ -105,6 +78,7 @@ impl Transform {
                 if second.is_some() {
                     // A try that fails leaves nothing to try again.
                     spare.clear();
+                    spare.reserve_exact(MAX_RETRIED);
                     spare.extend_from_slice(packet);
                 }
                 if cipher.open_rtp(packet, layout, is_hidden, first) {
