@@ -100,7 +100,7 @@ pub fn rtcp(data: &[u8]) {
     let Ok(compound) = Compound::parse(data) else { return };
     let _ = compound.begins_with_report();
     for packet in compound.packets().flatten() {
-        feedback::written(&packet);
+        feedback::written(&packet, 2 * data.len() + 256);
     }
 }
 
