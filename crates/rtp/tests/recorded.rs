@@ -3,15 +3,19 @@
 use std::fs;
 use std::path::Path;
 
+use peerage_rtp::numbers::{SequenceNumber, Timestamp};
 use peerage_rtp::packet::Packet;
 use peerage_rtp::payload::budget::Budget;
 use peerage_rtp::payload::codec::Codec;
 use peerage_rtp::payload::depacketizer::{Depacketizer, Limits};
+use peerage_rtp::payload::fec::header::Scheme;
+use peerage_rtp::payload::fec::repair::{Failure, Repair};
 use peerage_rtp::payload::format::Format;
-use peerage_rtp::payload::info::{Dimensions, Info, Start};
+use peerage_rtp::payload::info::{Dimensions, Info, PictureId, Start};
 use peerage_rtp::payload::nal::units::{Framing, Units};
 use peerage_rtp::payload::opus;
 use peerage_rtp::payload::packetizer::Packetizer;
+use peerage_rtp::payload::{red, vp9};
 
 /// Values after their lengths, which have `SIZE` bytes.
 fn values<const SIZE: usize>(name: &str) -> Vec<Vec<u8>> {
@@ -149,4 +153,81 @@ fn opus_packets_tell_their_duration() {
         let packet = opus::Packet::parse(frame).unwrap();
         assert_eq!((packet.duration(), packet.channels(), packet.is_silent()), (960, 1, false));
     }
+}
+
+#[test]
+fn vp9_with_numbers_and_a_structure() {
+    let recorded = Recorded::read(Codec::Vp9, "gst-vp9");
+    assert_eq!(recorded.joined(), recorded.frames);
+    let mut id = None;
+    for (n, (frame, packets)) in recorded.infos().iter().zip(&recorded.packets).enumerate() {
+        let (first, last) = (frame.first().unwrap(), frame.last().unwrap());
+        assert!(first.start == Start::Yes && last.end && last.end_of_picture, "{n}");
+        assert!(frame.iter().skip(1).all(|info| info.start == Start::No && !info.is_key), "{n}");
+        assert!(frame.iter().rev().skip(1).all(|info| !info.end), "{n}");
+        assert_eq!(first.is_key, n % 5 == 0, "{n}");
+        assert_eq!(first.dimensions, first.is_key.then_some(Dimensions { width: 160, height: 120 }), "{n}");
+        assert!(id.is_none_or(|id: PictureId| Some(id.next()) == first.picture_id), "{n}");
+        id = first.picture_id;
+        assert!(id.is_some() && frame.iter().all(|info| info.picture_id == id), "{n}");
+        let structure = vp9::descriptor::Descriptor::parse(&packets[0].0).unwrap().0.structure;
+        let group: Option<Vec<_>> = structure.map(|structure| structure.pictures().collect());
+        // One picture that depends on the one before it.
+        let expected = first.is_key.then(|| vec![(0, vec![1])]);
+        let told = |pictures: Vec<vp9::structure::Picture>| {
+            pictures
+                .iter()
+                .map(|picture| (picture.temporal, picture.references.as_slice().to_vec()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(group.map(told), expected, "{n}");
+    }
+}
+
+#[test]
+fn any_packet_that_a_repair_packet_protects_is_recovered() {
+    let packets = values::<2>("gst-ulpfec.rtp");
+    let header = |bytes: &[u8]| Packet::parse(bytes).unwrap().header;
+    let media = |number: SequenceNumber| {
+        packets.iter().find(|bytes| header(bytes).sequence_number == number).map(|bytes| &bytes[..])
+    };
+    let (mut recovered, mut largest) = (0, 0);
+    for packet in packets.iter().map(|bytes| Packet::parse(bytes).unwrap()) {
+        if packet.header.payload_type.value() != 122 {
+            continue;
+        }
+        let repair = Repair::parse(Scheme::Ulp, packet.payload, [packet.header.ssrc]).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(repair.recover(|_, number| media(number), &mut out), Err(Failure::NothingMissing));
+        largest = largest.max(repair.packets().count());
+        for (ssrc, lost) in repair.packets() {
+            let known = |_, number| media(number).filter(|_| number != lost);
+            assert_eq!(repair.recover(known, &mut out), Ok((ssrc, lost)));
+            assert_eq!(Some(&out[..]), media(lost));
+            recovered += 1;
+        }
+    }
+    assert!(recovered >= 8 && largest >= 2, "{recovered} {largest}");
+}
+
+#[test]
+fn redundant_audio_repeats_what_came_before() {
+    let packets = values::<2>("gst-red.rtp");
+    let mut earlier: Vec<(Timestamp, Vec<u8>)> = Vec::new();
+    for bytes in &packets[1..] {
+        let packet = Packet::parse(bytes).unwrap();
+        for block in red::parse(packet.payload).unwrap() {
+            assert_eq!(block.payload_type.value(), 0);
+            let sent = Timestamp(packet.header.timestamp.0.wrapping_sub(block.offset));
+            match block.is_present {
+                true => earlier.push((sent, block.payload.to_vec())),
+                false => {
+                    let expected = earlier.iter().find(|(at, _)| *at == sent);
+                    assert!(expected.is_none_or(|(_, payload)| payload == block.payload));
+                    assert!(block.offset > 0 && (expected.is_some() || earlier.len() < 2));
+                }
+            }
+        }
+    }
+    assert_eq!(earlier.len(), 7);
 }
