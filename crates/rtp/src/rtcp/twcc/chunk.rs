@@ -89,11 +89,12 @@ impl Chunk {
         }
     }
 
-    /// How many packets from `at` on have not arrived.
-    pub(super) fn lost_from(self, at: u16) -> u16 {
+    /// How many packets from `at` on have arrived, or have not, as the first of them.
+    pub(super) fn alike_from(self, at: u16) -> u16 {
+        let is_lost = |at| self.symbol(at) == Symbol::Lost;
         match self.0 >> 14 {
             0 | 1 => self.len() - at,
-            _ => (at..self.len()).take_while(|at| self.symbol(*at) == Symbol::Lost).count() as u16,
+            _ => (at..self.len()).take_while(|next| is_lost(*next) == is_lost(at)).count() as u16,
         }
     }
 
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn the_examples_of_the_draft_read() {
         let run = Chunk::parse(&[0x00, 0xDD]);
-        assert_eq!((run.len(), run.symbol(0), run.lost_from(0)), (221, Symbol::Lost, 221));
+        assert_eq!((run.len(), run.symbol(0), run.alike_from(0)), (221, Symbol::Lost, 221));
         let run = Chunk::parse(&[0x60, 0x18]);
         assert_eq!((run.len(), run.symbol(23)), (24, Symbol::Reserved));
         let one_bit = Chunk::parse(&[0b1001_1111, 0b0001_1100]);
@@ -148,10 +149,10 @@ mod tests {
 
     #[test]
     fn stretches_without_packets_are_counted() {
-        assert_eq!(Chunk::parse(&[0b1000_0100, 0b0000_0001]).lost_from(0), 3);
-        assert_eq!(Chunk::parse(&[0b1000_0100, 0b0000_0001]).lost_from(4), 9);
-        assert_eq!(Chunk::parse(&[0b1000_0000, 0]).lost_from(2), 12);
-        assert_eq!(Chunk::run(Symbol::Lost, 100).lost_from(30), 70);
+        assert_eq!(Chunk::parse(&[0b1000_0100, 0b0000_0001]).alike_from(0), 3);
+        assert_eq!(Chunk::parse(&[0b1000_0100, 0b0000_0001]).alike_from(4), 9);
+        assert_eq!(Chunk::parse(&[0b1000_0000, 0]).alike_from(2), 12);
+        assert_eq!(Chunk::run(Symbol::Lost, 100).alike_from(30), 70);
     }
 
     #[test]

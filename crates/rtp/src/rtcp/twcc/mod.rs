@@ -7,7 +7,7 @@
 //! | receive delta (8 or 16) | ...                    |   per packet that arrived, in units of 250 us; then padding
 //! ```
 //!
-//! Some bytes of chunks can tell that tens of thousands of packets were lost. [`TransportFeedback::runs`] tells such
+//! Some bytes of chunks can tell that tens of thousands of packets were lost, or arrived at times that are not told. [`TransportFeedback::runs`] tells such
 //! a stretch as one, so that reading a packet takes no more than eight steps per byte of it, whatever it claims.
 
 pub mod build;
@@ -67,8 +67,15 @@ pub enum Run {
     Received {
         /// Its number.
         number: SequenceNumber,
-        /// Ticks since the one before it that arrived, or since the reference time; 0 in feedback without times.
+        /// Ticks since the one before it that arrived, or since the reference time.
         delta: i16,
+    },
+    /// Packets that have, in feedback without times.
+    Arrived {
+        /// The first of them.
+        first: SequenceNumber,
+        /// How many; at least one.
+        count: u16,
     },
 }
 
@@ -144,13 +151,14 @@ impl<'a> TransportFeedback<'a> {
         }
     }
 
-    /// Every packet in order, with the [`Run::Received::delta`] of those that have arrived: up to 32768 items, however short
-    /// the feedback is.
+    /// Every packet in order, with the [`Run::Received::delta`] of those that have arrived, 0 in feedback without times: up to
+    /// 32768 items, however short the feedback is.
     pub fn packets(&self) -> impl Iterator<Item = (SequenceNumber, Option<i16>)> + Clone + use<'a> {
         self.runs().flat_map(|run| {
             let (first, count, delta) = match run {
                 Run::Lost { first, count } => (first, count, None),
                 Run::Received { number, delta } => (number, 1, Some(delta)),
+                Run::Arrived { first, count } => (first, count, Some(0)),
             };
             (0..count).map(move |n| (first.plus(n.into()), delta))
         })
@@ -182,29 +190,26 @@ impl Iterator for Runs<'_> {
             self.chunk = Chunk::parse(self.chunks.next()?);
             self.at = 0;
         }
-        let symbol = self.chunk.symbol(self.at);
-        let number = self.number;
-        let (run, count) = match symbol {
-            Symbol::Lost => {
-                let count = self.chunk.lost_from(self.at).min(self.left);
-                (Run::Lost { first: number, count }, count)
+        let (symbol, first) = (self.chunk.symbol(self.at), self.number);
+        let is_lost = symbol == Symbol::Lost;
+        let (run, count) = match &mut self.deltas {
+            Some(deltas) if !is_lost => (Run::Received { number: first, delta: delta(deltas, symbol)? }, 1),
+            _ => {
+                let count = self.chunk.alike_from(self.at).min(self.left);
+                (if is_lost { Run::Lost { first, count } } else { Run::Arrived { first, count } }, count)
             }
-            _ => (Run::Received { number, delta: self.delta(symbol)? }, 1),
         };
         self.at += count;
         self.left -= count;
-        self.number = number.plus(count.into());
+        self.number = first.plus(count.into());
         Some(run)
     }
 }
 
-impl Runs<'_> {
-    fn delta(&mut self, symbol: Symbol) -> Option<i16> {
-        let Some(deltas) = &mut self.deltas else { return Some(0) };
-        match symbol {
-            Symbol::Large => deltas.u16().map(|delta| delta as i16),
-            _ => deltas.u8().map(i16::from),
-        }
+fn delta(deltas: &mut Reader<'_>, symbol: Symbol) -> Option<i16> {
+    match symbol {
+        Symbol::Large => deltas.u16().map(|delta| delta as i16),
+        _ => deltas.u8().map(i16::from),
     }
 }
 

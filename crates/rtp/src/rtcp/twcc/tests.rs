@@ -79,7 +79,8 @@ fn feedback_without_times_tells_what_has_arrived() {
     let bytes = packet(1, 14, &[0b1011_1111, 0xFF]);
     let feedback = read(&bytes).unwrap();
     assert!(!feedback.is_timed);
-    assert!(feedback.runs().eq((1..15).map(|n| received(n, 0))));
+    assert!(feedback.runs().eq([Run::Arrived { first: SequenceNumber(1), count: 14 }]));
+    assert!(feedback.packets().eq((1..15).map(|n| (SequenceNumber(n), Some(0)))));
 }
 
 #[test]
@@ -99,6 +100,15 @@ fn claims_that_are_not_met_are_refused() {
     }
     // After the last status it may stand.
     assert!(read(&packet(0, 1, &[0xD3, 0xFF, 5])).is_ok());
+}
+
+#[test]
+fn a_claim_of_many_packets_without_times_is_a_few_steps() {
+    let rest = [128, 0, 5, 0, 0, 0, 7, 0, 89, 0, 46, 111, 40, 69, 45, 179, 21];
+    let bytes = packet(0, 24_181, &rest);
+    let feedback = read(&bytes).unwrap();
+    assert!(!feedback.is_timed && feedback.runs().count() < 8 * bytes.len());
+    assert_eq!(feedback.packets().count(), 24_181);
 }
 
 #[test]
@@ -128,7 +138,10 @@ proptest! {
         let bytes = packet(0, statuses, &rest);
         if let Ok(feedback) = read(&bytes) {
             prop_assert!(feedback.runs().count() <= 8 * bytes.len());
-            let told: u32 = feedback.runs().map(|run| match run { Run::Lost { count, .. } => count.into(), _ => 1 }).sum();
+            let told: u32 = feedback.runs().map(|run| match run {
+                Run::Lost { count, .. } | Run::Arrived { count, .. } => count.into(),
+                Run::Received { .. } => 1,
+            }).sum();
             prop_assert_eq!(told, u32::from(statuses));
             prop_assert_eq!(feedback.packets().count(), usize::from(statuses));
         }
