@@ -1,0 +1,4 @@
+//! `peerage_rtp::payload::fuzz::depacketizer`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| peerage_rtp::payload::fuzz::depacketizer(data));
