@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use peerage_base::path::LocalId;
+use peerage_base::time::Instant;
 use peerage_ice::event::NeedId as IceNeedId;
 use peerage_jsep::local::LocalTransport;
 use peerage_jsep::signaling::SignalingState;
@@ -121,6 +122,28 @@ impl Default for States {
             connection: ConnectionState::New,
             gathering: IceGatheringState::New,
             signaling: SignalingState::Stable,
+        }
+    }
+}
+
+/// When to look for what can be given back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Look {
+    /// Not while connecting.
+    #[default]
+    Never,
+    /// For the first time since it is connected.
+    First(Instant),
+    /// When something else wakes the session: checks of consent come often enough.
+    Later(Instant),
+}
+
+impl Look {
+    /// When the session has to wake up for it.
+    pub(crate) fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::First(at) => Some(at),
+            Self::Never | Self::Later(_) => None,
         }
     }
 }

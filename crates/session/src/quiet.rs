@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use peerage_base::time::{Duration, Instant};
 
 use crate::event::ConnectionState;
+use crate::memory::Look;
 use crate::session::Session;
 
 /// How long a session is left alone once it is connected: the last words of connecting are on their way. Not longer, because
@@ -12,28 +13,6 @@ use crate::session::Session;
 const FIRST: Duration = Duration::from_millis(250);
 /// Between two later looks for what to give back.
 const LATER: Duration = Duration::from_secs(10);
-
-/// When to look for what can be given back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Look {
-    /// Not while connecting.
-    #[default]
-    Never,
-    /// For the first time since it is connected.
-    First(Instant),
-    /// When something else wakes the session: checks of consent come often enough.
-    Later(Instant),
-}
-
-impl Look {
-    /// When the session has to wake up for it.
-    pub(crate) fn deadline(self) -> Option<Instant> {
-        match self {
-            Self::First(at) => Some(at),
-            Self::Never | Self::Later(_) => None,
-        }
-    }
-}
 
 impl Session {
     /// The connection has another state.

@@ -28,9 +28,8 @@ use crate::counters::{Drops, Traffic};
 use crate::demux::{Kind, classify};
 use crate::error::SessionError;
 use crate::event::{CloseReason, Event, SelectedPair};
-use crate::memory::{Gather, Pending, States};
+use crate::memory::{Gather, Look, Pending, States};
 use crate::path::PathState;
-use crate::quiet::Look;
 use crate::relay::Relay;
 use crate::sped::Sped;
 
