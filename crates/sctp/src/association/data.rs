@@ -59,7 +59,6 @@ impl Association {
             Arrival::Next | Arrival::BeyondGap if self.has_room(&data, waited) => {
                 self.take_data(&data);
             }
-            Arrival::Next if interleaved && self.receiver.may_finish() => self.take_data(&data),
             Arrival::Next if interleaved && self.receiver.is_starved() => {
                 self.violation("messages begun that there is no room to finish");
             }

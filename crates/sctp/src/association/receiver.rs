@@ -195,12 +195,6 @@ impl Receiver {
         self.unread == 0
     }
 
-    /// Whether the next chunk may be taken so that what was begun gets finished: buffers that grow take up to twice what is
-    /// in them, which the peer could not know when it began the messages.
-    pub(crate) fn may_finish(&self) -> bool {
-        self.is_starved() && self.held() < 2 * self.window.size()
-    }
-
     /// Whether streams without a channel hold as much as one channel may.
     pub(crate) fn is_full_of_early(&self) -> bool {
         self.early_weight >= self.window.share()

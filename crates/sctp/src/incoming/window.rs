@@ -109,7 +109,8 @@ impl Window {
     /// Those waited for may go beyond the window a little: there was room for them when they were sent, and what they are
     /// missing from cannot be read without them. The first may go furthest, as it frees the rest: while the owner reads, as
     /// far again as the window reaches, because what came beyond the gap may have filled that, and waits for all that is
-    /// missing.
+    /// missing; and because buffers of messages that were begun take up to twice what is in them, which the peer could not
+    /// know when it began them.
     pub(crate) fn has_room(&self, held: usize, unread: usize, waited: Waited) -> bool {
         let slack = match waited {
             Waited::No => 0,
