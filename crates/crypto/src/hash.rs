@@ -8,7 +8,7 @@ use crate::constant_time;
 pub const SHA256_LEN: usize = 32;
 
 /// The longest digest of a [`enum@Hash`], in bytes.
-pub const MAX_LEN: usize = 48;
+pub const MAX_LEN: usize = 64;
 
 /// A hash function of a cipher suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ pub enum Hash {
     Sha256,
     /// SHA-384; 48 bytes.
     Sha384,
+    /// SHA-512; 64 bytes.
+    Sha512,
 }
 
 impl Hash {
@@ -27,6 +29,7 @@ impl Hash {
         match self {
             Self::Sha256 => SHA256_LEN,
             Self::Sha384 => 48,
+            Self::Sha512 => 64,
         }
     }
 
@@ -40,6 +43,7 @@ impl Hash {
         match self {
             Self::Sha256 => &digest::SHA256,
             Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
         }
     }
 }
@@ -213,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_the_digest_of_what_came_and_ends_nothing() {
-        for hash in [Hash::Sha256, Hash::Sha384] {
+        for hash in [Hash::Sha256, Hash::Sha384, Hash::Sha512] {
             let mut hasher = Hasher::new(hash);
             assert_eq!(hasher.snapshot(), hash.digest(b""));
             hasher.update(b"a");
@@ -225,6 +229,7 @@ mod tests {
         }
         assert_eq!(Hash::Sha256.digest(b"abc").as_ref(), sha256(b"abc"));
         assert_eq!(Hash::Sha384.digest(b"abc").as_ref(), sha384(b"abc"));
+        assert_eq!(Hash::Sha512.digest(b"abc").as_ref(), sha512(b"abc"));
     }
 
     #[test]

@@ -86,16 +86,20 @@ mod tests {
         );
     }
 
-    /// No RFC has a vector with SHA-384; aws-lc-rs has an HKDF of its own.
+    /// No RFC has a vector with SHA-384 or SHA-512; aws-lc-rs has an HKDF of its own.
     #[test]
-    fn both_hashes_agree_with_the_library() {
+    fn all_hashes_agree_with_the_library() {
         struct Length(usize);
         impl aws_lc_rs::hkdf::KeyType for Length {
             fn len(&self) -> usize {
                 self.0
             }
         }
-        let pairs = [(Hash::Sha256, aws_lc_rs::hkdf::HKDF_SHA256), (Hash::Sha384, aws_lc_rs::hkdf::HKDF_SHA384)];
+        let pairs = [
+            (Hash::Sha256, aws_lc_rs::hkdf::HKDF_SHA256),
+            (Hash::Sha384, aws_lc_rs::hkdf::HKDF_SHA384),
+            (Hash::Sha512, aws_lc_rs::hkdf::HKDF_SHA512),
+        ];
         for (hash, library) in pairs {
             for len in [1, 31, 32, 33, 47, 48, 49, 96, 100, 255 * hash.len()] {
                 let salt = vec![7; len % 70];

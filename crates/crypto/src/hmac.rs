@@ -15,6 +15,7 @@ impl Key {
         let algorithm = match hash {
             Hash::Sha256 => hmac::HMAC_SHA256,
             Hash::Sha384 => hmac::HMAC_SHA384,
+            Hash::Sha512 => hmac::HMAC_SHA512,
         };
         Self(hmac::Key::new(algorithm, key))
     }

@@ -13,6 +13,7 @@ pub mod aead;
 pub mod agreement;
 pub mod constant_time;
 pub mod counter;
+pub mod cpace;
 pub mod hash;
 pub mod header;
 pub mod hkdf;
