@@ -6,19 +6,31 @@ use alloc::string::String;
 
 pub mod candidate;
 pub mod direction;
+pub mod extmap;
 pub mod fingerprint;
 pub mod flag;
+pub mod fmtp;
 pub mod group;
 pub mod ice_options;
 pub mod ice_pwd;
 pub mod ice_ufrag;
 pub mod identity;
 pub mod max_message_size;
+pub mod maxptime;
 pub mod mid;
+pub mod msid;
+pub mod payload_type;
+pub mod ptime;
+pub mod rid;
+pub mod rtcp_fb;
+pub mod rtpmap;
 pub mod sctp_init;
 pub mod sctp_port;
 pub mod sctpmap;
 pub mod setup;
+pub mod simulcast;
+pub mod ssrc;
+pub mod ssrc_group;
 pub mod tls_id;
 
 /// One `a=<name>:<value>` line.

@@ -4,19 +4,36 @@ use alloc::string::{String, ToString as _};
 
 use crate::attribute::Attribute;
 use crate::attribute::candidate::Candidate;
+use crate::attribute::extmap::Extmap;
 use crate::attribute::fingerprint::Fingerprint;
+use crate::attribute::fmtp::apt::Apt;
+use crate::attribute::fmtp::av1::Av1;
+use crate::attribute::fmtp::h264::H264;
+use crate::attribute::fmtp::h265::H265;
+use crate::attribute::fmtp::opus::Opus;
+use crate::attribute::fmtp::{Fmtp, red, vp9};
 use crate::attribute::group::Group;
 use crate::attribute::ice_options::IceOptions;
 use crate::attribute::ice_pwd::IcePwd;
 use crate::attribute::ice_ufrag::IceUfrag;
 use crate::attribute::identity::Identity;
 use crate::attribute::max_message_size::MaxMessageSize;
+use crate::attribute::maxptime::MaxPtime;
 use crate::attribute::mid::Mid;
+use crate::attribute::msid::Msid;
+use crate::attribute::ptime::Ptime;
+use crate::attribute::rid::Rid;
+use crate::attribute::rtcp_fb::RtcpFb;
+use crate::attribute::rtpmap::Rtpmap;
 use crate::attribute::sctp_init::SctpInit;
 use crate::attribute::sctp_port::SctpPort;
 use crate::attribute::sctpmap::Sctpmap;
 use crate::attribute::setup::Setup;
+use crate::attribute::simulcast::Simulcast;
+use crate::attribute::ssrc::Ssrc;
+use crate::attribute::ssrc_group::SsrcGroup;
 use crate::attribute::tls_id::TlsId;
+use crate::bandwidth::Bandwidth;
 use crate::description::Description;
 
 /// A description: what was read is written, and what was written reads the same.
@@ -32,6 +49,7 @@ pub fn description(data: &[u8]) {
         for (name, value) in section.attributes() {
             attributes(name, value);
         }
+        let _ = Bandwidth::limit(section);
     }
     // Written text moves no line, so questions are answered alike.
     assert_eq!(again.origin(), description.origin());
@@ -52,6 +70,28 @@ fn attributes(name: &str, value: &str) {
     attribute::<Sctpmap>(name, value);
     attribute::<Setup>(name, value);
     attribute::<TlsId>(name, value);
+    media(name, value);
+}
+
+fn media(name: &str, value: &str) {
+    attribute::<Extmap>(name, value);
+    attribute::<Fmtp>(name, value);
+    attribute::<MaxPtime>(name, value);
+    attribute::<Msid>(name, value);
+    attribute::<Ptime>(name, value);
+    attribute::<Rid>(name, value);
+    attribute::<RtcpFb>(name, value);
+    attribute::<Rtpmap>(name, value);
+    attribute::<Simulcast>(name, value);
+    attribute::<Ssrc>(name, value);
+    attribute::<SsrcGroup>(name, value);
+    if let Some(Fmtp { parameters, .. }) = Fmtp::parse(value).filter(|_| name == Fmtp::NAME) {
+        let _ = (Apt::of(&parameters), Av1::of(&parameters), H265::of(&parameters), Opus::of(&parameters));
+        let _ = (red::primary(&parameters), vp9::profile(&parameters));
+        if let Some(H264 { profile_level_id: id, .. }) = H264::of(&parameters) {
+            assert_eq!(id.lower(id), id);
+        }
+    }
 }
 
 /// What is read is written in a form that is read again and written no differently.

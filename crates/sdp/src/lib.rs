@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod attribute;
+pub mod bandwidth;
 pub mod description;
 pub mod error;
 #[cfg(any(test, feature = "fuzz"))]

@@ -2,11 +2,17 @@
 
 use peerage_sdp::attribute::Attribute;
 use peerage_sdp::attribute::candidate::Candidate;
+use peerage_sdp::attribute::extmap::Extmap;
 use peerage_sdp::attribute::fingerprint::Fingerprint;
 use peerage_sdp::attribute::group::Group;
 use peerage_sdp::attribute::ice_options::IceOptions;
+use peerage_sdp::attribute::msid::Msid;
+use peerage_sdp::attribute::rid::Rid;
+use peerage_sdp::attribute::rtcp_fb::RtcpFb;
 use peerage_sdp::attribute::sctp_init::SctpInit;
 use peerage_sdp::attribute::sctpmap::Sctpmap;
+use peerage_sdp::attribute::simulcast::Simulcast;
+use peerage_sdp::attribute::ssrc::Ssrc;
 use peerage_sdp::description::Description;
 use proptest::prelude::*;
 
@@ -51,6 +57,12 @@ proptest! {
         check::<IceOptions>(&value)?;
         check::<Sctpmap>(&value)?;
         check::<SctpInit>(&value)?;
+        check::<Extmap>(&value)?;
+        check::<Msid>(&value)?;
+        check::<Rid>(&value)?;
+        check::<RtcpFb>(&value)?;
+        check::<Simulcast>(&value)?;
+        check::<Ssrc>(&value)?;
     }
 
     #[test]

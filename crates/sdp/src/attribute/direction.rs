@@ -20,9 +20,44 @@ pub enum Direction {
 impl Direction {
     /// The direction of a section, if it states one.
     pub fn of(section: &Section) -> Option<Self> {
-        section.attributes().find_map(|(name, _)| {
-            [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive].into_iter().find(|d| d.as_str() == name)
-        })
+        section.attributes().find_map(|(name, _)| Self::from_word(name))
+    }
+
+    /// The direction of this name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive].into_iter().find(|d| d.as_str() == word)
+    }
+
+    /// The direction that consists of these ways.
+    pub const fn new(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// Whether media flows from the one who says it.
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether media flows to the one who says it.
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// The same flow, seen from the other side.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self::new(self.receives(), self.sends())
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self::new(self.sends() && other.sends(), self.receives() && other.receives())
     }
 
     /// The attribute's name.
@@ -52,5 +87,17 @@ mod tests {
         section.push(Line::flag("rtcp-mux"));
         section.push(Direction::Inactive.line());
         assert_eq!(Direction::of(&section), Some(Direction::Inactive));
+    }
+
+    #[test]
+    fn directions_are_sets_of_ways() {
+        for direction in [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive] {
+            assert_eq!(Direction::new(direction.sends(), direction.receives()), direction);
+            assert_eq!(direction.reversed().reversed(), direction);
+            assert_eq!(direction.and(Direction::SendRecv), direction);
+            assert_eq!(Direction::from_word(direction.as_str()), Some(direction));
+        }
+        assert_eq!(Direction::SendOnly.reversed(), Direction::RecvOnly);
+        assert_eq!(Direction::SendOnly.and(Direction::RecvOnly), Direction::Inactive);
     }
 }

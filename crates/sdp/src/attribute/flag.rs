@@ -10,3 +10,7 @@ pub const RTCP_MUX: &str = "rtcp-mux";
 pub const BUNDLE_ONLY: &str = "bundle-only";
 /// One- and two-byte RTP header extensions may alternate (RFC 8285 §6).
 pub const EXTMAP_ALLOW_MIXED: &str = "extmap-allow-mixed";
+/// RTP and RTCP share one port or there is no media (RFC 8858 §4).
+pub const RTCP_MUX_ONLY: &str = "rtcp-mux-only";
+/// RTCP packets may be shorter than compound ones (RFC 5506 §5).
+pub const RTCP_RSIZE: &str = "rtcp-rsize";
