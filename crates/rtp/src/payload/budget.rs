@@ -93,6 +93,19 @@ pub struct Piece {
     pub marker: bool,
 }
 
+/// A place between two packets of a frame, to which its packetiser can go back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Packets before it.
+    pub(crate) index: u32,
+    /// The part of the frame that goes on here, where formats know parts.
+    pub(crate) part: u32,
+    /// Packets of the part before it, or bytes.
+    pub(crate) offset: u32,
+    /// Bytes of the part, or of the frame, that are left.
+    pub(crate) left: u32,
+}
+
 /// A frame of some length cut so that all packets are equally long on the wire, but for the last, which may be shorter:
 /// such packets leave in one run.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +157,16 @@ impl Split {
         }
         let wanted = self.each.saturating_sub(self.widest - self.budget.at(position)).max(1);
         Some((position, wanted.min(self.left - after)))
+    }
+
+    /// Packets written and bytes left.
+    pub(crate) fn progress(&self) -> (u32, u32) {
+        (self.index as u32, self.left as u32)
+    }
+
+    /// Goes back to where [`progress`](Self::progress) answered this.
+    pub(crate) fn resume(&mut self, (index, left): (u32, u32)) {
+        (self.index, self.left) = (index as usize, left as usize);
     }
 
     /// Goes on to the packet after.

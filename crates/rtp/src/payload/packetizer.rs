@@ -1,6 +1,6 @@
 //! A frame of any format into payloads.
 
-use super::budget::{Budget, Piece, Position};
+use super::budget::{Budget, Mark, Piece, Position};
 use super::format::Format;
 use super::misuse::Misuse;
 use super::{av1, h264, h265, vp8, vp9, whole};
@@ -15,7 +15,6 @@ pub const MAX_FRAME: usize = 1 << 28;
 pub struct Packetizer<F> {
     frame: F,
     plan: Plan,
-    is_begun: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -53,23 +52,48 @@ impl<F: AsRef<[u8]>> Packetizer<F> {
                 Plan::Av1(av1::packetizer::Packetizer::new(bytes, *is_end_of_picture, budget)?)
             }
         };
-        Ok(Self { frame, plan, is_begun: false })
+        Ok(Self { frame, plan })
     }
 
     /// Writes the next payload to the start of `room`. `None` if none is left, or `room` has less than the budget that was
     /// stated; nothing is lost then.
     pub fn write(&mut self, room: &mut [u8]) -> Option<Piece> {
         let frame = self.frame.as_ref();
-        let piece = match &mut self.plan {
+        match &mut self.plan {
             Plan::Whole(plan) => plan.write(frame, room),
             Plan::Vp8(plan) => plan.write(frame, room),
             Plan::Vp9(plan) => plan.write(frame, room),
             Plan::H264(plan) => plan.write(frame, room),
             Plan::H265(plan) => plan.write(frame, room),
             Plan::Av1(plan) => plan.write(frame, room),
-        }?;
-        self.is_begun = true;
-        Some(piece)
+        }
+    }
+
+    /// Goes to a place that [`mark`](Self::mark) answered, to write packets again, or to go on. The same payloads come out.
+    ///
+    /// # Panics
+    /// It may, now or at the next packet, if the mark is of another frame.
+    pub fn rewind(&mut self, mark: Mark) {
+        match &mut self.plan {
+            Plan::Whole(plan) => plan.rewind(mark),
+            Plan::Vp8(plan) => plan.rewind(mark),
+            Plan::Vp9(plan) => plan.rewind(mark),
+            Plan::H264(plan) => plan.rewind(mark),
+            Plan::H265(plan) => plan.rewind(mark),
+            Plan::Av1(plan) => plan.rewind(mark),
+        }
+    }
+
+    /// The place of the next packet, to go back to: a few numbers, while a clone may copy lists.
+    pub fn mark(&self) -> Mark {
+        match &self.plan {
+            Plan::Whole(plan) => plan.mark(),
+            Plan::Vp8(plan) => plan.mark(),
+            Plan::Vp9(plan) => plan.mark(),
+            Plan::H264(plan) => plan.mark(),
+            Plan::H265(plan) => plan.mark(),
+            Plan::Av1(plan) => plan.mark(),
+        }
     }
 
     /// How many packets are left.
@@ -86,7 +110,7 @@ impl<F: AsRef<[u8]>> Packetizer<F> {
 
     /// The place of the next packet in the frame, which decides what header extensions it has; `None` if none is left.
     pub fn position(&self) -> Option<Position> {
-        Some(match (self.is_begun, self.remaining()) {
+        Some(match (self.mark().index > 0, self.remaining()) {
             (_, 0) => return None,
             (false, 1) => Position::Only,
             (false, _) => Position::First,

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::budget::{Budget, Position};
+use super::budget::{Budget, Mark, Position};
 use super::codec::Codec;
 use super::depacketizer::{Depacketizer, Limits};
 use super::format::Format;
@@ -25,7 +25,9 @@ fn cut(frame: &[u8], format: &Format<'_>, budget: &Budget) -> Result<Payloads, M
     let mut packetizer = Packetizer::new(frame, format, budget)?;
     let mut out = Vec::new();
     let count = packetizer.remaining();
+    let mut marks = Vec::new();
     while let Some(position) = packetizer.position() {
+        marks.push(packetizer.mark());
         let mut room = vec![0; budget.at(position)];
         let piece = packetizer.write(&mut room).expect("room");
         room.truncate(piece.len);
@@ -33,7 +35,24 @@ fn cut(frame: &[u8], format: &Format<'_>, budget: &Budget) -> Result<Payloads, M
         out.push((room, piece.marker, position));
     }
     assert!(packetizer.write(&mut [0; 2000]).is_none() && out.len() == count);
+    again(&mut packetizer, &marks, &out);
     Ok(out)
+}
+
+/// Every payload comes out the same when it is written again: the last first, and from the middle on to the end.
+fn again(packetizer: &mut Packetizer<&[u8]>, marks: &[Mark], payloads: &Payloads) {
+    let middle = marks.len() / 2;
+    let order = (0..marks.len()).rev().map(|n| (n, 1)).chain([(middle, marks.len() - middle)]);
+    for (from, count) in order {
+        packetizer.rewind(marks[from]);
+        for (payload, marker, position) in &payloads[from..from + count] {
+            assert_eq!(packetizer.position(), Some(*position));
+            let mut room = vec![0; 20_000];
+            let piece = packetizer.write(&mut room).expect("it was written before");
+            assert_eq!((&room[..piece.len], piece.marker), (&payload[..], *marker));
+        }
+        assert_eq!(packetizer.remaining(), marks.len() - from - count);
+    }
 }
 
 fn join(codec: Codec, payloads: &Payloads) -> Vec<u8> {

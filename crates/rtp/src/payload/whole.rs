@@ -1,6 +1,6 @@
 //! Formats whose frame is the payload of one packet: all of audio (RFC 3551 §4.2, RFC 7587 §4.2).
 
-use super::budget::{Budget, Piece, Position};
+use super::budget::{Budget, Mark, Piece, Position};
 use super::misuse::Misuse;
 
 /// The one packet of a frame.
@@ -37,5 +37,13 @@ impl Packetizer {
     /// How many packets are left.
     pub fn remaining(&self) -> usize {
         usize::from(!self.is_done)
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { index: u32::from(self.is_done), ..Mark::default() }
+    }
+
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.is_done = mark.index > 0;
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::leb128;
 use super::obu::{HAS_SIZE, Obu, Obus, PADDING, SEQUENCE_HEADER, TEMPORAL_DELIMITER, TILE_LIST};
 use super::payload::{MAX_COUNTED, MAX_ELEMENTS};
-use crate::payload::budget::{Budget, Piece, Position};
+use crate::payload::budget::{Budget, Mark, Piece, Position};
 use crate::payload::misuse::Misuse;
 
 /// Most units in a frame.
@@ -107,6 +107,15 @@ impl Packetizer {
     /// How many packets are left.
     pub fn remaining(&self) -> usize {
         self.count - self.index
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { index: self.index as u32, part: self.at.unit as u32, offset: self.at.offset as u32, left: 0 }
+    }
+
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.index = mark.index as usize;
+        self.at = Cursor { unit: mark.part as usize, offset: mark.offset as usize };
     }
 
     /// Finds the least length that takes no more packets.

@@ -1,7 +1,7 @@
 //! A frame into packets.
 
 use super::unit::{AP, FU, kind, with_kind};
-use crate::payload::budget::{Budget, Piece, Position};
+use crate::payload::budget::{Budget, Mark, Piece, Position};
 use crate::payload::misuse::Misuse;
 use crate::payload::nal::packetizer::{self, Format};
 use crate::payload::nal::units::Framing;
@@ -63,6 +63,14 @@ impl Packetizer {
     /// How many packets are left.
     pub fn remaining(&self) -> usize {
         self.0.remaining()
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        self.0.mark()
+    }
+
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.0.rewind(mark);
     }
 }
 

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::payload;
 use super::units::{Framing, Units};
-use crate::payload::budget::{Budget, Piece, Position, Split};
+use crate::payload::budget::{Budget, Mark, Piece, Position, Split};
 use crate::payload::misuse::Misuse;
 
 /// Most NAL units in a frame.
@@ -92,12 +92,40 @@ impl<F: Format> Packetizer<F> {
             }
         };
         self.index += 1;
-        self.step += usize::from(is_done);
+        if is_done {
+            self.enter(self.step + 1);
+        }
         Some(Piece { len, position, marker: position.is_last() })
     }
 
     pub(crate) fn remaining(&self) -> usize {
         self.count - self.index
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let (offset, left) = match self.steps.get(self.step) {
+            Some(Step::Fragments { split, .. }) => split.progress(),
+            _ => (0, 0),
+        };
+        Mark { index: self.index as u32, part: self.step as u32, offset, left }
+    }
+
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.index = mark.index as usize;
+        self.enter(mark.part as usize);
+        if let Some(Step::Fragments { unit, split, at }) = self.steps.get_mut(self.step) {
+            split.resume((mark.offset, mark.left));
+            *at = self.units[*unit].len() - mark.left as usize;
+        }
+    }
+
+    /// Goes on with a step from its start: it may have been taken before a [`rewind`](Self::rewind).
+    fn enter(&mut self, step: usize) {
+        self.step = step;
+        if let Some(Step::Fragments { unit, split, at }) = self.steps.get_mut(step) {
+            split.resume((0, (self.units[*unit].len() - F::HEADER) as u32));
+            *at = F::HEADER;
+        }
     }
 
     fn plan(&mut self, budget: &Budget) -> Result<(), Misuse> {

@@ -154,6 +154,39 @@ impl Descriptor {
     }
 }
 
+/// Gives the picture of a payload another number, and the last picture of temporal layer 0 too, as a forwarder does: in place,
+/// as far as the descriptor has them, and in as many bits.
+pub fn renumber(payload: &mut [u8], picture_id: u16, tl0_index: u8) {
+    let (Some([first, present]), mut at) = (payload.first_chunk::<2>().copied(), 2) else { return };
+    if first & 0x80 == 0 {
+        return;
+    }
+    if present & 0x80 != 0 {
+        at += renumber_picture(payload, at, picture_id);
+    }
+    if present & 0x40 != 0
+        && let Some(byte) = payload.get_mut(at)
+    {
+        *byte = tl0_index;
+    }
+}
+
+/// Changes a picture number of 7 or 15 bits: how many bytes it has.
+pub(crate) fn renumber_picture(payload: &mut [u8], at: usize, picture_id: u16) -> usize {
+    let [high, low] = (picture_id & 0x7FFF).to_be_bytes();
+    match payload.get_mut(at..) {
+        Some([first, second, ..]) if *first & 0x80 != 0 => {
+            (*first, *second) = (0x80 | high, low);
+            2
+        }
+        Some([first, ..]) => {
+            *first = low & 0x7F;
+            1
+        }
+        _ => 1,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,5 +235,29 @@ mod tests {
         assert!(Descriptor { temporal, ..fine }.check().is_err());
         assert!(Descriptor { key_index: Some(32), ..fine }.check().is_err());
         assert!(Descriptor { partition: 8, ..fine }.check().is_err());
+    }
+
+    #[test]
+    fn pictures_are_renumbered_in_place_and_nothing_else_is() {
+        let descriptors =
+            [(true, true), (true, false), (false, true), (false, false)].map(|(has_id, has_tl0)| Descriptor {
+                picture_id: has_id.then_some(PictureId::wide(7)),
+                tl0_index: has_tl0.then_some(9),
+                temporal: Some(Temporal { id: 2, is_switching_point: true }),
+                ..Descriptor::default()
+            });
+        let narrow = Descriptor { picture_id: Some(PictureId::narrow(7)), tl0_index: Some(9), ..Descriptor::default() };
+        for before in descriptors.into_iter().chain([narrow, Descriptor::default()]) {
+            let mut bytes = [0xEE; MAX_LEN + 3];
+            let len = before.write(&mut bytes).unwrap();
+            renumber(&mut bytes[..len + 3], 0x5123, 0x77);
+            let (after, rest) = Descriptor::parse(&bytes[..len + 3]).unwrap();
+            let number =
+                |id: PictureId| if id.bits() == 15 { PictureId::wide(0x5123) } else { PictureId::narrow(0x23) };
+            let picture_id = before.picture_id.map(number);
+            assert_eq!(after, Descriptor { picture_id, tl0_index: before.tl0_index.map(|_| 0x77), ..before });
+            assert_eq!(rest, [0xEE; 3]);
+            (0..len).for_each(|short| renumber(&mut bytes[..short], 1, 1));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A frame into packets. Partitions are not told apart, as browsers do not: a lost packet costs the frame anyway.
 
 use super::descriptor::Descriptor;
-use crate::payload::budget::{Budget, Piece, Split};
+use crate::payload::budget::{Budget, Mark, Piece, Split};
 use crate::payload::misuse::Misuse;
 
 /// Cuts one frame evenly.
@@ -41,5 +41,15 @@ impl Packetizer {
     /// How many packets are left.
     pub fn remaining(&self) -> usize {
         self.split.remaining()
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let (index, left) = self.split.progress();
+        Mark { index, left, offset: self.at as u32, part: 0 }
+    }
+
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.split.resume((mark.index, mark.left));
+        self.at = mark.offset as usize;
     }
 }

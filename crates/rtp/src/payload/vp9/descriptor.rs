@@ -13,6 +13,7 @@ use super::structure::{References, Structure};
 use crate::error::ParseError;
 use crate::payload::info::PictureId;
 use crate::payload::misuse::Misuse;
+use crate::payload::vp8::descriptor::renumber_picture;
 use peerage_base::reader::Reader;
 
 /// Longest descriptor without its structure, in bytes.
@@ -216,6 +217,22 @@ impl<'a> Descriptor<'a> {
     }
 }
 
+/// Gives the picture of a payload another number, and the last picture of temporal layer 0 too, as a forwarder does: in place,
+/// as far as the descriptor has them, and in as many bits.
+pub fn renumber(payload: &mut [u8], picture_id: u16, tl0_index: u8) {
+    let Some(first) = payload.first().copied() else { return };
+    let mut at = 1;
+    if first & 0x80 != 0 {
+        at += renumber_picture(payload, at, picture_id);
+    }
+    // With layers, and not flexible.
+    if first & 0x30 == 0x20
+        && let Some(byte) = payload.get_mut(at + 1)
+    {
+        *byte = tl0_index;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::structure::Layers;
@@ -298,5 +315,26 @@ mod tests {
         assert!(Descriptor { layer: layer(0, 0, false, false), ..Descriptor::default() }.is_key());
         assert!(!Descriptor { layer: layer(0, 1, false, true), ..Descriptor::default() }.is_key());
         assert!(!Descriptor { is_predicted: true, ..Descriptor::default() }.is_key());
+    }
+
+    #[test]
+    fn pictures_are_renumbered_in_place_and_nothing_else_is() {
+        let plain = Descriptor { picture_id: Some(PictureId::wide(7)), ..Descriptor::default() };
+        let layered = Descriptor { layer: layer(1, 2, false, true), tl0_index: Some(9), ..plain };
+        let flexible = Descriptor { layer: layer(1, 2, false, true), is_flexible: true, ..plain };
+        let narrow = Descriptor { picture_id: Some(PictureId::narrow(7)), ..layered };
+        let none = Descriptor { picture_id: None, ..layered };
+        for before in [plain, layered, flexible, narrow, none, Descriptor::default()] {
+            let mut bytes = [0xEE; MAX_LEN + 3];
+            let len = before.write(&mut bytes).unwrap();
+            renumber(&mut bytes[..len + 3], 0x5123, 0x77);
+            let (after, rest) = Descriptor::parse(&bytes[..len + 3]).unwrap();
+            let number =
+                |id: PictureId| if id.bits() == 15 { PictureId::wide(0x5123) } else { PictureId::narrow(0x23) };
+            let picture_id = before.picture_id.map(number);
+            assert_eq!(after, Descriptor { picture_id, tl0_index: before.tl0_index.map(|_| 0x77), ..before });
+            assert_eq!(rest, [0xEE; 3]);
+            (0..len).for_each(|short| renumber(&mut bytes[..short], 1, 1));
+        }
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::descriptor::Descriptor;
 use super::structure::Structure;
-use crate::payload::budget::{Budget, Piece, Split};
+use crate::payload::budget::{Budget, Mark, Piece, Split};
 use crate::payload::misuse::Misuse;
 
 /// Cuts one frame evenly; its first packet carries the structure, if there is one.
@@ -63,5 +63,15 @@ impl Packetizer {
     /// How many packets are left.
     pub fn remaining(&self) -> usize {
         self.split.remaining()
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let (index, left) = self.split.progress();
+        Mark { index, left, offset: self.at as u32, part: 0 }
+    }
+
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.split.resume((mark.index, mark.left));
+        self.at = mark.offset as usize;
     }
 }
