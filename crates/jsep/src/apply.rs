@@ -14,12 +14,12 @@ use tracing::debug;
 use crate::check;
 use crate::description::{SdpType, SessionDescription};
 use crate::error::{Error, ErrorKind};
-use crate::facts::{Facts, Link};
+use crate::facts::{Facts, Link, Refused};
 use crate::held::{Descriptions, Held};
 use crate::local::LocalTransport;
-use crate::negotiation::{Association, Negotiation, OfferOptions, agree};
+use crate::negotiation::{Association, Negotiation, OfferOptions, after, agree};
 use crate::offer::Slot;
-use crate::plan::{DataPlan, DtlsPlan, DtlsRole, Plan, SectionSummary, TransportPlan};
+use crate::plan::{DataPlan, DtlsPlan, DtlsRole, MediaPlan, Plan, SectionSummary, TrackEvent, TransportPlan};
 use crate::signaling::{Side, SignalingState};
 
 impl Negotiation {
@@ -41,12 +41,12 @@ impl Negotiation {
             _ => self.created_or_new(kind, local)?,
         };
         let newest = if kind == SdpType::Offer { &self.created_offer } else { &self.created_answer };
-        if newest.as_deref() != Some(&*text) {
+        if newest.as_deref() != Some(text.as_str()) {
             let reason = format!("the {kind} is not the newest one that was created");
             return Err(Error::new(ErrorKind::InvalidModification, reason));
         }
         let parsed = Description::parse(&text)?;
-        let held = Box::new(Held::new(kind, text, Facts::read(&parsed)?));
+        let held = Box::new(Held::new(kind, text, Facts::read(&parsed, self.config.media.is_some())?));
         self.version = parsed.origin().map_or(self.version, |o| o.session_version);
         self.written = Some(held.text());
         Ok(self.apply(Side::Local, state, held, false))
@@ -62,7 +62,8 @@ impl Negotiation {
         if kind == SdpType::Rollback {
             return Ok(self.roll_back(state));
         }
-        let facts = Facts::read(&Description::parse(&sdp)?)?;
+        let facts = Facts::read(&Description::parse(&sdp)?, self.config.media.is_some())?;
+        check::shared_numbers(&facts)?;
         match (kind, &self.local.pending) {
             (SdpType::Answer | SdpType::PrAnswer, Some(offer)) => {
                 check::answer(offer.facts(), &facts)?;
@@ -75,11 +76,11 @@ impl Negotiation {
         if restart && kind != SdpType::Offer && !self.local_restarts() {
             return Err(Error::access("the answer restarts ICE, which the offer did not"));
         }
-        if glare {
-            self.drop_pending();
-        }
+        let mut tracks = if glare { self.drop_pending() } else { Vec::new() };
         let mut plan = self.apply(Side::Remote, state, held, restart);
         plan.rolled_back = glare;
+        tracks.append(&mut plan.tracks);
+        plan.tracks = tracks;
         Ok(plan)
     }
 
@@ -100,7 +101,7 @@ impl Negotiation {
     fn created_or_new(&mut self, kind: SdpType, local: &LocalTransport) -> Result<String, Error> {
         let created = if kind == SdpType::Offer { &self.created_offer } else { &self.created_answer };
         if let Some(text) = created {
-            return Ok(text.clone());
+            return Ok(text.as_ref().into());
         }
         let made = match kind {
             SdpType::Offer => self.create_offer(local, OfferOptions::default())?,
@@ -110,17 +111,22 @@ impl Negotiation {
     }
 
     fn roll_back(&mut self, state: SignalingState) -> Plan {
-        self.drop_pending();
+        let tracks = self.drop_pending();
         self.state = state;
         let sections = self.local.current.as_ref().map(|held| summary(held.facts())).unwrap_or_default();
-        Plan { rolled_back: true, ..self.empty_plan(sections) }
+        Plan { rolled_back: true, tracks, ..self.empty_plan(sections) }
     }
 
-    fn drop_pending(&mut self) {
+    fn drop_pending(&mut self) -> Vec<TrackEvent> {
         self.local.pending = None;
         self.remote.pending = None;
         self.created_offer = None;
         self.created_answer = None;
+        let mut tracks = Vec::new();
+        if let Some(media) = &mut self.media {
+            media.roll_back(&mut tracks);
+        }
+        tracks
     }
 
     /// Whether our pending description begins another generation than the one agreed.
@@ -137,6 +143,7 @@ impl Negotiation {
     fn apply(&mut self, side: Side, state: SignalingState, held: Box<Held>, remote_restart: bool) -> Plan {
         let kind = held.kind;
         let sections = summary(held.facts());
+        let tracks = self.process(side, &held);
         self.side_mut(side).pending = Some(held);
         debug!(?side, %kind, from = %self.state, to = %state, "description applied");
         self.state = state;
@@ -150,34 +157,94 @@ impl Negotiation {
             plan.local_ice_restart = local_restart;
             plan.remote_ice_restart = remote_restart;
             plan.transport = (side == Side::Remote).then(|| self.transport(false)).flatten();
+            plan.tracks = tracks;
             return plan;
         }
-        let was_open = self.agreed.iter().any(Slot::is_data);
-        let offered = [&self.local.pending, &self.remote.pending].iter().any(|h| has_data(h, SdpType::Offer));
-        let accepted = [&self.local.pending, &self.remote.pending]
-            .iter()
-            .all(|h| h.as_ref().is_some_and(|h| h.facts().data.is_some()));
+        let had_data = self.agreed.iter().any(Slot::is_data);
+        let had_any = self.local.current.as_ref().is_some_and(|held| held.facts().link.is_some());
+        let pending = || [&self.local.pending, &self.remote.pending].into_iter().flatten();
+        let offers = || pending().filter(|held| held.kind == SdpType::Offer).map(|held| held.facts());
+        let offered_data = offers().any(|facts| facts.data.is_some());
+        let offered_any = offers().any(|facts| facts.link.is_some());
+        let refused = self.refused();
         let mut plan = self.empty_plan(sections);
         plan.local_ice_restart = local_restart;
         plan.remote_ice_restart = remote_restart || (side == Side::Local && self.pending_remote_restarts());
-        if accepted {
+        if refused != Refused::All {
             self.offered_first.get_or_insert(side == Side::Remote);
             let dtls = self.associate(side);
             plan.transport = self.transport(side == Side::Remote).map(|t| TransportPlan { dtls, ..t });
-            plan.data = self.data(dtls.is_some_and(|d| d.new_association));
-        } else if kind == SdpType::Answer {
-            plan.data_rejected = offered || was_open;
-            plan.transport_closed = offered || was_open;
+            if refused == Refused::Nothing {
+                plan.data = self.data(dtls.is_some_and(|d| d.new_association));
+            }
         }
         if kind == SdpType::Answer {
-            self.complete(side, accepted, local_restart);
+            plan.data_rejected = refused != Refused::Nothing && (offered_data || had_data);
+            plan.transport_closed = refused == Refused::All && (offered_any || had_any);
+            plan.media = self.media_plan(side);
+            self.complete(side, refused, plan.data_rejected, local_restart);
             plan.local_ufrag = local_ufrag(&self.local);
+        } else {
+            plan.media = self.media_plan(side);
         }
+        plan.tracks = tracks;
         plan
     }
 
+    /// What a description that is about to be stored does to transceivers.
+    fn process(&mut self, side: Side, held: &Held) -> Vec<TrackEvent> {
+        let mut events = Vec::new();
+        let begins = self.local.pending.is_none() && self.remote.pending.is_none();
+        let heard = side == Side::Remote && held.facts().sections.iter().any(|section| section.rtp.is_some());
+        if heard {
+            self.open_media();
+        }
+        let (Some(config), Some(media)) = (&self.config.media, &mut self.media) else { return events };
+        match (held.kind, side) {
+            (SdpType::Offer, side) => {
+                if begins {
+                    media.save();
+                }
+                match side {
+                    Side::Local => media.offered_by_us(),
+                    Side::Remote => media.offered_by_peer(config, held.facts(), &mut events),
+                }
+            }
+            (_, Side::Local) => {
+                if let Some(offer) = &self.remote.pending {
+                    media.answered(held.facts(), offer.facts(), side, &mut events);
+                }
+            }
+            (_, Side::Remote) => {
+                if let Some(offer) = &self.local.pending {
+                    media.answered(offer.facts(), held.facts(), side, &mut events);
+                }
+            }
+        }
+        events
+    }
+
+    /// What the two pending descriptions have not in common.
+    fn refused(&self) -> Refused {
+        let both = |has: fn(&Facts) -> bool| {
+            [&self.local.pending, &self.remote.pending].iter().all(|h| h.as_ref().is_some_and(|h| has(h.facts())))
+        };
+        match (both(|facts| facts.link.is_some()), both(|facts| facts.data.is_some())) {
+            (false, _) => Refused::All,
+            (true, false) => Refused::Data,
+            (true, true) => Refused::Nothing,
+        }
+    }
+
+    fn media_plan(&self, answerer: Side) -> Vec<MediaPlan> {
+        match (&self.media, &self.local.pending, &self.remote.pending) {
+            (Some(media), Some(ours), Some(theirs)) => media.plan(ours.facts(), theirs.facts(), answerer),
+            _ => Vec::new(),
+        }
+    }
+
     /// Ends the exchange: what was pending is agreed.
-    fn complete(&mut self, answerer: Side, accepted: bool, restarted: bool) {
+    fn complete(&mut self, answerer: Side, refused: Refused, data_rejected: bool, restarted: bool) {
         let (Some(mut local), Some(mut remote)) = (self.local.pending.take(), self.remote.pending.take()) else {
             return;
         };
@@ -185,20 +252,26 @@ impl Negotiation {
             Side::Local => agree(remote.facts(), local.facts()),
             Side::Remote => agree(local.facts(), remote.facts()),
         };
-        let numbers = self.agreed.iter().filter_map(|s| s.mid.as_ref()).filter_map(|m| m.as_str().parse::<u64>().ok());
-        self.next_mid = numbers.map(|n| n.saturating_add(1)).fold(self.next_mid, u64::max);
-        if !accepted {
-            // The peer has no use for channels; asking again at once would never end.
-            self.data_wanted = false;
-            self.association = None;
-            self.data_section = None;
-            self.offered_first = None;
-            local.refuse_data();
-            remote.refuse_data();
+        self.next_mid = self.agreed.iter().filter_map(|s| after(s.mid.as_ref()?)).fold(self.next_mid, u64::max);
+        if let Some(media) = &mut self.media {
+            media.agreed(local.facts(), remote.facts(), answerer);
         }
-        if restarted || !accepted {
+        // The peer has no use for channels; asking again at once would never end.
+        if data_rejected || (refused == Refused::All && self.config.media.is_none()) {
+            self.data_wanted = false;
+        }
+        if refused != Refused::Nothing {
+            self.data_section = None;
+        }
+        if refused == Refused::All {
+            self.association = None;
+            self.offered_first = None;
+        }
+        if restarted || refused == Refused::All {
             self.restart_wanted = false;
         }
+        local.refuse(refused);
+        remote.refuse(refused);
         self.local.current = Some(local);
         self.remote.current = Some(remote);
         self.created_offer = None;
@@ -280,12 +353,10 @@ impl Negotiation {
             data_rejected: false,
             transport_closed: false,
             sections,
+            media: Vec::new(),
+            tracks: Vec::new(),
         }
     }
-}
-
-fn has_data(held: &Option<Box<Held>>, kind: SdpType) -> bool {
-    held.as_ref().is_some_and(|h| h.kind == kind && h.facts().data.is_some())
 }
 
 fn local_ufrag(local: &Descriptions) -> Option<String> {

@@ -1,12 +1,15 @@
 //! What one description owes another.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 
+use peerage_sdp::attribute::payload_type::PayloadType;
 use peerage_sdp::attribute::setup::Setup;
 
+use crate::codec::Format;
 use crate::config::Config;
 use crate::error::Error;
-use crate::facts::{Facts, Link, name};
+use crate::facts::{Facts, Link, SectionFacts, name};
 use crate::offer::{Slot, Usage};
 
 /// An offer of the peer's against what was agreed: sections stay, in their order (RFC 3264 §8, RFC 9429 §5.8.3).
@@ -48,11 +51,51 @@ pub(crate) fn answer(offer: &Facts, answer: &Facts) -> Result<(), Error> {
             let (name, protocol) = (name(ours), &theirs.protocol);
             return Err(Error::access(format!("the answer to section '{name}' is in protocol {protocol}")));
         }
+        media_answer(ours, theirs)?;
     }
     match answer.link.as_ref().and_then(|link| link.setup) {
         Some(Setup::Actpass | Setup::Holdconn) => Err(Error::access("an answer must be a=setup:active or passive")),
         _ => Ok(()),
     }
+}
+
+/// An audio or video section of the answer, where those are negotiated: it is on the one transport that there is.
+fn media_answer(ours: &SectionFacts, theirs: &SectionFacts) -> Result<(), Error> {
+    let (Some(_), false) = (&ours.rtp, ours.rejected || theirs.rejected) else { return Ok(()) };
+    let (name, protocol) = (name(ours), &theirs.protocol);
+    match &theirs.rtp {
+        None => Err(Error::access(format!("the answer to section '{name}' is in protocol {protocol}"))),
+        Some(rtp) if !rtp.mux => Err(Error::access(format!("the answer to section '{name}' has no rtcp-mux"))),
+        Some(_) if !theirs.carried => {
+            Err(Error::access(format!("the answer leaves section '{name}' out of the BUNDLE group")))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Sections of one transport do not give two meanings to a payload type or to an extension's identifier (RFC 9143 §10.1,
+/// §10.1.1): nobody could tell which packet is meant.
+pub(crate) fn shared_numbers(facts: &Facts) -> Result<(), Error> {
+    let mut formats: BTreeMap<PayloadType, &Format> = BTreeMap::new();
+    let mut extensions: BTreeMap<u16, &str> = BTreeMap::new();
+    for rtp in facts.sections.iter().filter(|section| section.carried).filter_map(|section| section.rtp.as_deref()) {
+        for format in &rtp.formats {
+            let other = formats.entry(format.payload_type).or_insert(format);
+            // A repetition of another format is another format; unknown parameters may be those of a newer codec.
+            let named = other.name.eq_ignore_ascii_case(&format.name) && other.clock_rate == format.clock_rate;
+            if !named || other.repeats().map(|apt| apt.payload_type) != format.repeats().map(|apt| apt.payload_type) {
+                let number = format.payload_type;
+                return Err(Error::access(format!("payload type {number} means two codecs on one transport")));
+            }
+        }
+        for extension in rtp.extensions.iter().filter(|extension| extension.is_usable()) {
+            if *extensions.entry(extension.id).or_insert(&extension.uri) != extension.uri {
+                let id = extension.id;
+                return Err(Error::access(format!("extension identifier {id} means two extensions on one transport")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The SCTP INIT chunk that the peer's description has and ours is not: some stacks repeat what they do not know.

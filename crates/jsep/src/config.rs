@@ -1,5 +1,9 @@
 //! What the owner decides once.
 
+use alloc::sync::Arc;
+
+use crate::capability::MediaConfig;
+
 /// Constants of one negotiation.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -16,11 +20,21 @@ pub struct Config {
     /// Whether an SCTP INIT chunk that the peer signals can be begun from (draft-hancke-tsvwg-snap-00). One that cannot is
     /// not answered in kind, and spoils an answer to an offer that has ours. Default: any will do.
     pub accepts_init: fn(&[u8]) -> bool,
+    /// What audio and video are negotiated from. Default none: sections of audio and video are refused, and there are no
+    /// transceivers.
+    pub media: Option<Arc<MediaConfig>>,
 }
 
 impl Config {
     /// The defaults, under this session identifier.
     pub const fn new(session_id: u64) -> Self {
-        Self { session_id, max_message_size: 262_144, sctp_port: 5000, ice_lite: false, accepts_init: |_| true }
+        Self {
+            session_id,
+            max_message_size: 262_144,
+            sctp_port: 5000,
+            ice_lite: false,
+            accepts_init: |_| true,
+            media: None,
+        }
     }
 }

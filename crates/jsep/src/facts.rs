@@ -1,6 +1,7 @@
 //! A description reduced to what the exchange needs to know of it.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -26,6 +27,7 @@ use peerage_sdp::media::Media;
 use peerage_sdp::section::Section;
 
 use crate::error::Error;
+use crate::rtp::RtpFacts;
 
 /// The format of data sections, and the application of a legacy `sctpmap`.
 pub(crate) const DATA_CHANNEL: &str = "webrtc-datachannel";
@@ -39,15 +41,23 @@ pub(crate) struct Facts {
     pub(crate) sections: Vec<SectionFacts>,
     /// The first live data section.
     pub(crate) data: Option<usize>,
-    /// The transport under the data section.
+    /// The transport under the data section, else under the first one of audio or video.
     pub(crate) link: Option<Link>,
-    /// The RTP section whose transport the data section shares: the tagged one of its BUNDLE group.
+    /// The RTP section whose transport all share: the tagged one of the BUNDLE group.
     pub(crate) tagged: Option<usize>,
-    /// Whether any BUNDLE group was written, and whether the data section is a member.
+    /// Whether any BUNDLE group was written, and whether what is on the transport is in one.
     pub(crate) has_bundle: bool,
-    pub(crate) data_bundled: bool,
+    pub(crate) bundled: bool,
     /// The INIT chunk in the data section, or the line that should be one.
     pub(crate) sctp_init: Result<Option<SctpInit>, ParseError>,
+}
+
+/// What the other side's description refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Nothing,
+    Data,
+    All,
 }
 
 /// One media section.
@@ -61,6 +71,10 @@ pub(crate) struct SectionFacts {
     /// Neither a port nor `bundle-only`.
     pub(crate) rejected: bool,
     pub(crate) data: Option<DataFacts>,
+    /// An open audio or video section, where those are negotiated.
+    pub(crate) rtp: Option<Box<RtpFacts>>,
+    /// Whether the one transport carries it.
+    pub(crate) carried: bool,
     /// The generation that the section itself names.
     pub(crate) ufrag: Option<String>,
 }
@@ -108,36 +122,59 @@ pub(crate) struct Link {
 }
 
 impl Facts {
-    /// Reads a description and holds it to what RFC 9429 §5.8.3 asks of any.
-    pub(crate) fn read(description: &Description) -> Result<Self, Error> {
+    /// Reads a description and holds it to what RFC 9429 §5.8.3 asks of any. `media`: audio and video are read too.
+    pub(crate) fn read(description: &Description, media: bool) -> Result<Self, Error> {
         let mids = mids(description)?;
         let bundles = bundles(description, &mids)?;
         let bundle_of = |mid: &Option<Mid>| bundles.iter().find(|g| mid.as_ref().is_some_and(|m| g.mids.contains(m)));
         let mut sections = Vec::with_capacity(mids.len());
-        for (media, mid) in description.media.iter().zip(mids) {
+        for (lines, mid) in description.media.iter().zip(mids) {
             let bundled = bundle_of(&mid).is_some();
-            sections.push(section(description, media, mid, bundled)?);
+            let mut facts = section(description, lines, mid, bundled)?;
+            if media && !facts.rejected {
+                facts.rtp = RtpFacts::read(description, lines).map(Box::new);
+            }
+            sections.push(facts);
         }
         let data = sections.iter().position(|s| !s.rejected && s.data.is_some());
-        let group = data.and_then(|index| bundle_of(&sections[index].mid));
-        let tagged = group.and_then(|group| tagged(description, &sections, group));
-        let link = data.map(|index| link(description, &sections[index], tagged.unwrap_or(index))).transpose()?;
+        let anchor = data.or_else(|| {
+            let bundled = sections.iter().position(|s| s.rtp.is_some() && bundle_of(&s.mid).is_some());
+            bundled.or_else(|| sections.iter().position(|s| s.rtp.is_some()))
+        });
+        let group = anchor.and_then(|index| bundle_of(&sections[index].mid));
+        let own = anchor.filter(|index| sections[*index].rtp.is_some());
+        let tagged = group.and_then(|group| tagged(description, &sections, group)).or(own);
+        let link = anchor.map(|index| link(description, &sections[index], tagged.unwrap_or(index))).transpose()?;
+        for (index, section) in sections.iter_mut().enumerate() {
+            let member = group.is_some_and(|group| section.mid.as_ref().is_some_and(|mid| group.mids.contains(mid)));
+            section.carried = !section.rejected && (member || anchor == Some(index));
+        }
         let current = data.filter(|index| sections[*index].data.is_some_and(|d| d.form == DataForm::Current));
         let sctp_init = current.map_or(Ok(None), |index| description.media[index].section.find());
-        let (has_bundle, data_bundled) = (!bundles.is_empty(), group.is_some());
-        Ok(Self { data, link, tagged, has_bundle, data_bundled, sctp_init, sections })
+        let (has_bundle, bundled) = (!bundles.is_empty(), group.is_some());
+        Ok(Self { data, link, tagged, has_bundle, bundled, sctp_init, sections })
     }
 
-    /// The other side's description refuses the data section: nothing is left that needs a transport.
-    pub(crate) fn refuse_data(&mut self) {
-        self.data = None;
-        self.link = None;
-        self.sctp_init = Ok(None);
+    /// The other side's description refuses the data section, or everything, so that nothing is left that needs a
+    /// transport.
+    pub(crate) fn refuse(&mut self, what: Refused) {
+        if what != Refused::Nothing {
+            self.data = None;
+            self.sctp_init = Ok(None);
+        }
+        if what == Refused::All {
+            self.link = None;
+        }
     }
 
     /// The INIT chunk of the data section, if it has a good one.
     pub(crate) fn init(&self) -> Option<&[u8]> {
         self.sctp_init.as_ref().ok()?.as_ref().map(SctpInit::as_bytes)
+    }
+
+    /// What an open audio or video section says.
+    pub(crate) fn rtp(&self, index: usize) -> Option<&RtpFacts> {
+        self.sections.get(index).filter(|section| !section.rejected)?.rtp.as_deref()
     }
 
     /// The live data section's own facts.
@@ -199,6 +236,8 @@ fn section(description: &Description, media: &Media, mid: Option<Mid>, bundled: 
         format: format(media),
         rejected: !open || closed,
         data,
+        rtp: None,
+        carried: false,
         ufrag: ufrag.map(|u| u.as_str().to_owned()),
     })
 }
@@ -246,9 +285,10 @@ fn tagged(description: &Description, sections: &[SectionFacts], group: &Group) -
     members.find(has_port).filter(|index| sections[*index].is_rtp() && sections[*index].ufrag.is_some())
 }
 
-/// The transport of the data section, as section `index` or the session level states it.
-fn link(description: &Description, data: &SectionFacts, index: usize) -> Result<Link, Error> {
-    let missing = |what: &str| Error::access(format!("the data section '{}' has no {what}", name(data)));
+/// The transport of a section, as section `index` or the session level states it.
+fn link(description: &Description, anchor: &SectionFacts, index: usize) -> Result<Link, Error> {
+    let kind = if anchor.data.is_some() { "data" } else { &*anchor.media };
+    let missing = |what: &str| Error::access(format!("the {kind} section '{}' has no {what}", name(anchor)));
     let section = &description.media[index].section;
     let mut fingerprints = section.all().collect::<Result<Vec<Fingerprint>, _>>()?;
     if fingerprints.is_empty() {

@@ -4,39 +4,68 @@ use alloc::borrow::ToOwned as _;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec;
 
+use peerage_sdp::attribute::direction::Direction;
+use peerage_sdp::attribute::rid::RidId;
 use peerage_sdp::description::Description;
 
 use crate::candidate::CandidateInit;
+use crate::capability::MediaConfig;
 use crate::config::Config;
 use crate::description::{SdpType, SessionDescription};
 use crate::error::Error;
 use crate::local::LocalTransport;
 use crate::negotiation::{Negotiation, OfferOptions};
+use crate::transceiver::{MediaKind, Transceiver, TransceiverInit};
 
-/// A peer's offer: refused without a trace, or answered by something that can be applied.
+/// A peer's offer: refused without a trace, or answered by something that can be applied. With audio and video and
+/// without.
 pub fn offer(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
-    let mut negotiation = Negotiation::new(Config::new(1));
+    offer_to(text, Negotiation::new(Config::new(1)));
+    offer_to(text, Negotiation::new(with_media(1)));
+}
+
+fn offer_to(text: &str, mut negotiation: Negotiation) {
     if negotiation.set_remote(SessionDescription::new(SdpType::Offer, text)).is_err() {
         assert!(negotiation.remote_description().is_none(), "a refused offer left something behind");
+        assert!(negotiation.transceivers().is_empty(), "a refused offer left a transceiver behind");
         return;
     }
     let local = transport(0, 0);
     let answer = negotiation.create_answer(&local).expect("an offer that was taken can be answered");
     let sections = |text: &str| Description::parse(text).expect("a description that was taken can be read").media.len();
     assert_eq!(sections(&answer.sdp), sections(text));
-    negotiation.set_local(Some(answer), &local).expect("the answer that was created can be applied");
+    let plan = negotiation.set_local(Some(answer), &local).expect("the answer that was created can be applied");
+    for media in &plan.media {
+        assert!(!media.codecs.is_empty() && negotiation.transceiver(media.transceiver).is_some());
+    }
+    assert!(!negotiation.needs_negotiation(), "an answer says all that there is to say");
+    negotiation.create_offer(&local, OfferOptions::default()).expect("an offer can follow");
+}
+
+fn with_media(seed: u64) -> Config {
+    let mut config = Config::new(seed);
+    config.media = Some(Arc::new(MediaConfig::default()));
+    config
 }
 
 /// Two sides: a sequence of calls, and of descriptions that are changed on their way.
 pub fn negotiations(data: &[u8]) {
-    let mut world = World {
-        sides: [Negotiation::new(Config::new(1)), Negotiation::new(Config::new(2))],
-        generations: [0; 2],
-        wire: [VecDeque::new(), VecDeque::new()],
-    };
+    run(data, [Config::new(1), Config::new(2)]);
+}
+
+/// The same of two sides that have audio and video, with what applications ask of their transceivers.
+pub fn media_negotiations(data: &[u8]) {
+    run(data, [with_media(1), with_media(2)]);
+}
+
+fn run(data: &[u8], configs: [Config; 2]) {
+    let media = configs[0].media.is_some();
+    let wire = [VecDeque::new(), VecDeque::new()];
+    let mut world = World { sides: configs.map(Negotiation::new), generations: [0; 2], wire, media };
     world.sides[0].want_data();
     for step in data.chunks(4).take(128) {
         world.step(step);
@@ -48,6 +77,8 @@ struct World {
     sides: [Negotiation; 2],
     generations: [u8; 2],
     wire: [VecDeque<SessionDescription>; 2],
+    /// Whether commands for transceivers are among the steps.
+    media: bool,
 }
 
 fn transport(side: usize, generation: u8) -> LocalTransport {
@@ -60,6 +91,36 @@ fn transport(side: usize, generation: u8) -> LocalTransport {
     }
 }
 
+/// A command for a transceiver.
+fn transceiver(negotiation: &mut Negotiation, how: &[u8]) -> Result<(), Error> {
+    let &[command, which, value] = how else { return Ok(()) };
+    let kind = if which & 1 == 0 { MediaKind::Audio } else { MediaKind::Video };
+    let direction = Direction::new(value & 1 != 0, value & 2 != 0);
+    let rids = ["a", "b", "c"].iter().take(usize::from(value >> 6)).filter_map(|name| RidId::new(name)).collect();
+    let init = TransceiverInit { direction, rids, ..TransceiverInit::default() };
+    let count = negotiation.transceivers().len();
+    let picked = negotiation.transceivers().get(usize::from(which) % count.max(1)).map(Transceiver::id);
+    match (command % 8, picked) {
+        (0, _) if count < 16 => negotiation.add_transceiver(kind, init).map(drop),
+        (1, _) if count < 16 => {
+            negotiation.add_track(kind, format!("track{value}"), vec![format!("stream{value}")]).map(drop)
+        }
+        (2, Some(id)) => negotiation.set_direction(id, direction),
+        (3, Some(id)) => negotiation.stop_transceiver(id),
+        (4, Some(id)) => negotiation.remove_track(id),
+        (5, Some(id)) => negotiation.set_streams(id, vec![format!("stream{value}")]),
+        (6, Some(id)) => negotiation.set_track(id, value & 1 != 0),
+        (7, Some(id)) => {
+            let kind = negotiation.transceiver(id).map_or(kind, Transceiver::kind);
+            let table = MediaConfig::default();
+            let codecs = table.codecs(kind);
+            let chosen = codecs.get(usize::from(value) % codecs.len()..).unwrap_or_default();
+            negotiation.set_codec_preferences(id, chosen)
+        }
+        _ => Ok(()),
+    }
+}
+
 impl World {
     fn step(&mut self, step: &[u8]) {
         let [op, rest @ ..] = step else { return };
@@ -67,6 +128,9 @@ impl World {
         let local = transport(side, self.generations[side]);
         if op & 0x10 != 0 {
             self.sides.iter_mut().for_each(Negotiation::rest);
+        }
+        if self.media && op & 0x20 != 0 {
+            return self.attempt(side, |negotiation| transceiver(negotiation, rest));
         }
         match op & 0x0F {
             0..=1 => self.say(side, |negotiation| negotiation.create_offer(&local, OfferOptions::default())),
@@ -161,6 +225,7 @@ impl World {
                 [negotiation.current_local_description(), negotiation.pending_local_description()],
                 [negotiation.current_remote_description(), negotiation.pending_remote_description()],
                 negotiation.needs_negotiation(),
+                format!("{:?}", negotiation.transceivers()),
             )
         };
         let before = said(negotiation);
@@ -179,9 +244,25 @@ mod tests {
 
     #[test]
     fn sequences() {
-        peerage_testkit::replay::replay(
-            concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/negotiations"),
-            super::negotiations,
-        );
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/negotiations");
+        peerage_testkit::replay::replay(folder, super::negotiations);
+        peerage_testkit::replay::replay(folder, super::media_negotiations);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 120, ..Default::default() })]
+
+        #[test]
+        fn any_sequence_with_transceivers(steps in proptest::collection::vec(step(), 0..48)) {
+            super::media_negotiations(&steps.concat());
+        }
+    }
+
+    /// Steps of which many make whole exchanges.
+    fn step() -> impl proptest::strategy::Strategy<Value = [u8; 4]> {
+        use proptest::prelude::*;
+        let side = prop::sample::select(alloc::vec![0, 0x80]);
+        let op = prop_oneof![4 => Just(0), 4 => Just(2), 8 => Just(5), 6 => Just(0x20), 3 => 0..0x40u8];
+        (side, op, any::<[u8; 3]>()).prop_map(|(side, op, [a, b, c]): (u8, u8, [u8; 3])| [side | op, a, b, c])
     }
 }

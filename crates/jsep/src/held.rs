@@ -13,7 +13,7 @@ use peerage_sdp::line::Line;
 
 use crate::description::{SdpType, SessionDescription};
 use crate::error::Error;
-use crate::facts::{Facts, MAX_CANDIDATES};
+use crate::facts::{Facts, MAX_CANDIDATES, Refused};
 use crate::folded::{fold, unfold};
 use crate::write::default_destination;
 
@@ -23,8 +23,8 @@ pub(crate) struct Held {
     text: Text,
     /// What the text says, unless it rests.
     facts: Option<Box<Facts>>,
-    /// Whether the other side's description refused the data section.
-    refused: bool,
+    /// What the other side's description refused.
+    refused: Refused,
     /// Candidates since, by section, in order of arrival.
     trickled: Vec<(usize, Candidate)>,
     /// Sections whose candidates are complete.
@@ -60,7 +60,14 @@ impl Descriptions {
 impl Held {
     pub(crate) fn new(kind: SdpType, text: String, facts: Facts) -> Self {
         let facts = Some(Box::new(facts));
-        Self { kind, text: Text::Whole(text.into()), facts, refused: false, trickled: Vec::new(), ended: Vec::new() }
+        Self {
+            kind,
+            text: Text::Whole(text.into()),
+            facts,
+            refused: Refused::Nothing,
+            trickled: Vec::new(),
+            ended: Vec::new(),
+        }
     }
 
     /// The text that was applied.
@@ -81,11 +88,11 @@ impl Held {
         self.facts.as_deref().expect("whoever asks has woken it")
     }
 
-    /// The other side's description refuses the data section.
-    pub(crate) fn refuse_data(&mut self) {
-        self.refused = true;
+    /// The other side's description refuses this.
+    pub(crate) fn refuse(&mut self, what: Refused) {
+        self.refused = what;
         if let Some(facts) = &mut self.facts {
-            facts.refuse_data();
+            facts.refuse(what);
         }
     }
 
@@ -101,14 +108,12 @@ impl Held {
     }
 
     /// Reads the text again if it must.
-    pub(crate) fn wake(&mut self) {
+    pub(crate) fn wake(&mut self, media: bool) {
         let text = self.text();
         if self.facts.is_none() {
-            let read = Description::parse(&text).map_err(Error::from).and_then(|text| Facts::read(&text));
+            let read = Description::parse(&text).map_err(Error::from).and_then(|text| Facts::read(&text, media));
             let mut facts = read.expect("the text was good when it was applied");
-            if self.refused {
-                facts.refuse_data();
-            }
+            facts.refuse(self.refused);
             self.facts = Some(Box::new(facts));
         }
         self.text = Text::Whole(text);

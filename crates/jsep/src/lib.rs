@@ -29,9 +29,12 @@
 //! # Ok::<(), peerage_jsep::error::Error>(())
 //! ```
 //!
-//! One transport and one data section are negotiated. Audio and video that a peer offers are refused section by section,
-//! in a form that both browsers take, and never fail the exchange; only an RTP section that carries the transport of the
-//! data section stays open, without media.
+//! One transport is negotiated, and on it one data section and, where [`Config::media`](config::Config::media) says what
+//! our side has, audio and video: transceivers, whose sections an offer adds, closes and uses again, and what an answer
+//! settles of them ([`Plan::media`](plan::Plan::media), [`Plan::tracks`](plan::Plan::tracks)). Without it, and for what has
+//! no transport in common or no codec, sections of audio and video are refused one by one, in a form that both browsers
+//! take, and never fail the exchange; only an RTP section that carries the transport of the others stays open, without
+//! media.
 //!
 //! Where the owner gives one, descriptions carry the SCTP INIT chunk of the association (draft-hancke-tsvwg-snap-00), and
 //! the plan has that of the peer.
@@ -39,10 +42,14 @@
 
 extern crate alloc;
 
+mod agreement;
 mod answer;
 mod apply;
 pub mod candidate;
+pub mod capability;
 mod check;
+mod codec;
+mod compose;
 pub mod config;
 pub mod description;
 pub mod error;
@@ -53,8 +60,15 @@ mod folded;
 pub mod fuzz;
 mod held;
 pub mod local;
+mod media;
 pub mod negotiation;
+mod numbers;
 mod offer;
 pub mod plan;
+mod process;
+mod rtp;
 pub mod signaling;
+pub mod transceiver;
+mod transceivers;
 mod write;
+mod write_media;

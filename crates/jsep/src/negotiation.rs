@@ -1,26 +1,33 @@
 //! The negotiation of one connection.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use peerage_sdp::attribute::fingerprint::Fingerprint;
+use peerage_sdp::attribute::mid::Mid;
 use peerage_sdp::attribute::setup::Setup;
 use peerage_sdp::attribute::tls_id::TlsId;
 use peerage_sdp::description::Description;
 
 use crate::answer;
 use crate::check;
+use crate::compose::{self, Composed};
 use crate::config::Config;
 use crate::description::{SdpType, SessionDescription};
 use crate::error::Error;
 use crate::facts::{Facts, Link};
 use crate::held::{Descriptions, Held};
 use crate::local::{Credentials, LocalTransport};
-use crate::offer::{Outline, Slot, Usage};
+use crate::media::Media;
+use crate::numbers::Numbers;
+use crate::offer::{Outline, Slot, Usage, fresh_place};
 use crate::plan::DtlsRole;
+use crate::rtp::RtpFacts;
 use crate::signaling::SignalingState;
+use crate::transceiver::MediaKind;
 
 /// Offer/answer state of one connection.
 pub struct Negotiation {
@@ -38,8 +45,10 @@ pub struct Negotiation {
     pub(crate) offered_first: Option<bool>,
     pub(crate) data_wanted: bool,
     pub(crate) restart_wanted: bool,
-    pub(crate) created_offer: Option<String>,
-    pub(crate) created_answer: Option<String>,
+    pub(crate) created_offer: Option<Box<str>>,
+    pub(crate) created_answer: Option<Box<str>>,
+    /// Transceivers, once there is one.
+    pub(crate) media: Option<Box<Media>>,
     /// The newest local description that was applied, and its version in the `o=` line.
     pub(crate) written: Option<Arc<str>>,
     pub(crate) version: u64,
@@ -99,6 +108,7 @@ impl Negotiation {
             restart_wanted: false,
             created_offer: None,
             created_answer: None,
+            media: None,
             written: None,
             version: 0,
             rests: None,
@@ -134,8 +144,8 @@ impl Negotiation {
     pub(crate) fn wake(&mut self) {
         let Some(Rest { role, written, .. }) = self.rests.take() else { return };
         let (Some(local), Some(remote)) = (&mut self.local.current, &mut self.remote.current) else { return };
-        local.wake();
-        remote.wake();
+        local.wake(self.config.media.is_some());
+        remote.wake(self.config.media.is_some());
         if written {
             self.written = Some(local.text());
         }
@@ -174,10 +184,15 @@ impl Negotiation {
         }
         let local = local.checked()?;
         self.check_generation(&local, options.ice_restart || self.restart_wanted)?;
-        let outline =
-            Outline { config: &self.config, slots: &self.agreed, data: self.data_wanted, next_mid: self.next_mid };
+        let carrier = self.local.current.as_ref().and_then(|held| Some(held.facts().link.as_ref()?.index));
+        let (fresh, composed) = self.plan_offer(carrier);
+        let places = composed.sections.iter().map(|section| section.place.clone()).collect();
+        let outline = Outline { config: &self.config, slots: &self.agreed, fresh, composed, carrier };
         let text = self.next_edition(|version| outline.write(&local, version))?;
-        self.created_offer = Some(text.clone());
+        self.created_offer = Some(text.as_str().into());
+        if let Some(media) = &mut self.media {
+            media.offered = places;
+        }
         Ok(SessionDescription::new(SdpType::Offer, text))
     }
 
@@ -197,8 +212,17 @@ impl Negotiation {
             Some(link) => self.answering_role(link, &local),
             None => Setup::Active,
         };
-        let text = self.next_edition(|version| answer::write(&self.config, offer.facts(), setup, &local, version))?;
-        self.created_answer = Some(text.clone());
+        let facts = offer.facts();
+        let media = match (&self.config.media, &self.media) {
+            (Some(config), Some(media)) => {
+                let sections: Vec<_> = facts.sections.iter().map(|section| section.rtp.as_deref()).collect();
+                let numbers = self.numbers(sections.iter().copied().flatten());
+                compose::answer(config, media, numbers, &sections)
+            }
+            _ => Vec::new(),
+        };
+        let text = self.next_edition(|version| answer::write(&self.config, facts, &media, setup, &local, version))?;
+        self.created_answer = Some(text.as_str().into());
         Ok(SessionDescription::new(SdpType::Answer, text))
     }
 
@@ -208,11 +232,12 @@ impl Negotiation {
     }
 
     /// Whether an offer would change anything (W3C "check if negotiation is needed"): a data channel without a data
-    /// section, or an ICE restart that has not happened. Always false outside `stable`; ask again when it returns.
+    /// section, a transceiver whose section is not as it wants, or an ICE restart that has not happened. Always false outside `stable`; ask again when it returns.
     pub fn needs_negotiation(&self) -> bool {
         let agreed = self.rests.as_ref().map_or_else(|| self.agreed.iter().any(Slot::is_data), |rest| rest.data);
         let data = self.data_wanted && !agreed;
-        self.state == SignalingState::Stable && (data || self.restart_wanted)
+        let media = self.media.as_ref().is_some_and(|media| media.needs_negotiation());
+        self.state == SignalingState::Stable && (data || media || self.restart_wanted)
     }
 
     /// Whether the pending offer has an SCTP INIT chunk that can be begun from, so that the answer is to have one
@@ -262,6 +287,59 @@ impl Negotiation {
         self.remote.pending.as_ref().map(|held| held.with_candidates())
     }
 
+    /// The room for transceivers; `None` where audio and video are not negotiated.
+    pub(crate) fn open_media(&mut self) -> Option<&mut Media> {
+        self.config.media.as_ref()?;
+        Some(self.media.get_or_insert_with(|| Box::new(Media::new(self.config.session_id))))
+    }
+
+    /// A new data section, if one is due, and the sections of audio and video.
+    fn plan_offer(&self, carrier: Option<usize>) -> (Option<(usize, Mid)>, Composed) {
+        let wanted = self.data_wanted && !self.agreed.iter().any(Slot::is_data);
+        let pending = self.local.pending.as_deref().filter(|_| wanted).and_then(|held| {
+            let place = held.facts().data?;
+            Some((place, held.facts().sections[place].mid.clone()?))
+        });
+        let fresh_place = fresh_place(&self.agreed);
+        let data = pending.as_ref().map(|(place, _)| *place);
+        let mut count = data.map_or(0, |place| place + 1).max(self.agreed.len());
+        let mut mids = pending.iter().filter_map(|(_, mid)| after(mid)).fold(self.next_mid, u64::max);
+        let mut composed = Composed::default();
+        if let (Some(config), Some(media)) = (&self.config.media, &self.media) {
+            // RFC 9429 §5.2.2 would have every closed section used again. Chromium fails on one that stands before the
+            // section that carries the transport ("Failed to setup RTCP mux").
+            let before = |place: &usize| carrier.is_some_and(|carrier| *place < carrier);
+            let taken = |place: &usize| before(place) || media.at(*place).is_some();
+            let closed = |place: &usize| {
+                let slot = &self.agreed[*place];
+                slot.usage == Usage::Refused && MediaKind::from_word(&slot.media).is_some()
+            };
+            let free = (0..self.agreed.len()).filter(closed).filter(|place| !taken(place)).collect();
+            count = media.transceivers.iter().filter_map(|t| t.place).map(|place| place + 1).fold(count, usize::max);
+            mids = media.transceivers.iter().filter_map(|t| after(t.mid.as_ref()?)).fold(mids, u64::max);
+            composed = compose::offer(config, media, self.numbers(core::iter::empty()), free, count, mids);
+            mids = composed.next_mid;
+            count = composed.sections.iter().map(|section| section.place.index + 1).fold(count, usize::max);
+        }
+        let mid = Mid::new(&format!("{mids}")).expect("digits are a token");
+        let fresh = wanted.then(|| pending.unwrap_or((fresh_place.unwrap_or(count), mid)));
+        (fresh, composed)
+    }
+
+    /// The numbers that an offer and, behind it, the descriptions in force use.
+    fn numbers<'a>(&self, offered: impl Iterator<Item = &'a RtpFacts>) -> Numbers {
+        let mut numbers = Numbers::default();
+        offered.for_each(|rtp| numbers.learn(rtp));
+        for held in [&self.local.current, &self.remote.current].into_iter().flatten() {
+            held.facts()
+                .sections
+                .iter()
+                .filter_map(|section| section.rtp.as_deref())
+                .for_each(|rtp| numbers.learn(rtp));
+        }
+        numbers
+    }
+
     /// Whether a remote description begins another ICE generation than the one agreed.
     pub(crate) fn remote_restarts(&self, new: &Held) -> Result<bool, Error> {
         let old = self.remote.current.as_ref().and_then(|held| held.facts().link.as_ref());
@@ -309,6 +387,11 @@ impl Negotiation {
         }
         Ok(write(self.version + 1)?.to_string())
     }
+}
+
+/// The first number above a name that is one.
+pub(crate) fn after(mid: &Mid) -> Option<u64> {
+    mid.as_str().parse::<u64>().ok().map(|number| number.saturating_add(1))
 }
 
 impl Association {

@@ -4,7 +4,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use peerage_sdp::attribute::direction::Direction;
+use peerage_sdp::attribute::fmtp::Parameters;
+use peerage_sdp::attribute::payload_type::PayloadType;
+use peerage_sdp::attribute::rid::RidId;
+use peerage_sdp::attribute::rtcp_fb::Feedback;
+
 use crate::signaling::SignalingState;
+use crate::transceiver::{MediaKind, TransceiverId};
 
 /// The consequences of one applied description.
 #[derive(Clone, Debug)]
@@ -33,6 +40,10 @@ pub struct Plan {
     pub transport_closed: bool,
     /// Every section of the description, in order.
     pub sections: Vec<SectionSummary>,
+    /// Audio and video as an answer settles it: every open section, in order. What is not here any more has ended.
+    pub media: Vec<MediaPlan>,
+    /// What became of the peer's tracks.
+    pub tracks: Vec<TrackEvent>,
 }
 
 /// The peer's side of the one transport.
@@ -99,6 +110,154 @@ pub struct DataPlan {
     /// An SCTP association is due: the first one, or one that replaces it because DTLS begins again or the data section is
     /// another. `false` keeps what runs.
     pub new_association: bool,
+}
+
+/// An open audio or video section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MediaPlan {
+    /// Its place, counted from 0.
+    pub index: usize,
+    /// Its name, which packets carry; absent only outside BUNDLE.
+    pub mid: Option<String>,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Whose it is.
+    pub transceiver: TransceiverId,
+    /// Whether and what we send and receive.
+    pub direction: Direction,
+    /// What both sides have, in the answer's order.
+    pub codecs: Vec<Codec>,
+    /// Header extensions that both sides have.
+    pub extensions: Vec<Extension>,
+    /// One- and two-byte header extensions may alternate.
+    pub mixed_extensions: bool,
+    /// RTCP packets may be shorter than compound ones.
+    pub reduced_size: bool,
+    /// What is sent: one encoding, or those that the peer takes side by side.
+    pub encodings: Vec<SendEncoding>,
+    /// Names of the encodings that the peer may send side by side; empty without simulcast.
+    pub receive_rids: Vec<RidId>,
+    /// The peer's streams, where it tells them.
+    pub remote_streams: Vec<RemoteStream>,
+    /// The canonical name of what we send.
+    pub cname: String,
+    /// How much audio the peer wants in a packet, in milliseconds.
+    pub ptime: Option<u32>,
+    /// How much audio the peer takes in a packet, in milliseconds.
+    pub max_ptime: Option<u32>,
+    /// How much the peer lets us send, in bits per second.
+    pub max_bitrate: Option<u64>,
+}
+
+/// A codec that both sides have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Codec {
+    /// The payload type of packets that we send.
+    pub send_payload_type: PayloadType,
+    /// The payload type of packets that we receive.
+    pub receive_payload_type: PayloadType,
+    /// Its name, as our description spells it.
+    pub name: String,
+    /// Ticks per second of the RTP timestamp.
+    pub clock_rate: u32,
+    /// Audio channels.
+    pub channels: u8,
+    /// What our receiver asked for.
+    pub local_parameters: Parameters,
+    /// What the peer's receiver asked for.
+    pub remote_parameters: Parameters,
+    /// Feedback that both sides give and take.
+    pub feedback: Vec<Feedback>,
+    /// Its retransmissions.
+    pub rtx: Option<Rtx>,
+}
+
+/// The retransmission format of a codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rtx {
+    /// The payload type of packets that we send.
+    pub send_payload_type: PayloadType,
+    /// The payload type of packets that we receive.
+    pub receive_payload_type: PayloadType,
+    /// How long the peer keeps packets, in milliseconds, where it says so.
+    pub time: Option<u32>,
+}
+
+/// A header extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extension {
+    /// Its identifier in packets of both directions.
+    pub id: u8,
+    /// What it is.
+    pub uri: String,
+    /// Which way it goes.
+    pub direction: Direction,
+}
+
+/// An encoding that we send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendEncoding {
+    /// Its name, which packets carry; only under simulcast.
+    pub rid: Option<RidId>,
+    /// Its stream.
+    pub ssrc: u32,
+    /// The stream of its retransmissions.
+    pub repair_ssrc: u32,
+    /// The stream of its repair packets (FlexFEC).
+    pub fec_ssrc: u32,
+    /// The peer asks that it begin paused.
+    pub paused: bool,
+}
+
+/// A stream of the peer's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemoteStream {
+    /// Its number.
+    pub ssrc: u32,
+    /// The stream of its retransmissions.
+    pub repair_ssrc: Option<u32>,
+    /// The stream of its repair packets (FlexFEC).
+    pub fec_ssrc: Option<u32>,
+    /// The canonical name of its sender.
+    pub cname: Option<String>,
+}
+
+/// What became of a track of the peer's (W3C "process remote tracks").
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrackEvent {
+    /// The peer means to send (W3C `track` event).
+    Added {
+        /// Who receives it.
+        transceiver: TransceiverId,
+        /// The identifier that the peer gives it.
+        track: Option<String>,
+        /// The streams that it is in.
+        streams: Vec<String>,
+    },
+    /// The track is in other streams now.
+    Streams {
+        /// Who receives it.
+        transceiver: TransceiverId,
+        /// All of them.
+        streams: Vec<String>,
+    },
+    /// The peer sends no longer: the track is muted, and in no stream.
+    Removed {
+        /// Who received it.
+        transceiver: TransceiverId,
+    },
+    /// The transceiver stopped: its tracks have ended.
+    Ended {
+        /// Which one.
+        transceiver: TransceiverId,
+    },
 }
 
 /// One media section.

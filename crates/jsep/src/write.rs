@@ -29,8 +29,14 @@ use crate::local::Credentials;
 
 /// The session level. Its address means nothing (RFC 9429 §5.2.1).
 ///
-/// `msid-semantic` and `extmap-allow-mixed` speak of RTP, which no section of ours carries.
-pub(crate) fn session(config: &Config, version: u64, bundle: Option<Vec<Mid>>) -> Result<Description, Error> {
+/// `msid-semantic` says nothing that `msid` does not. `mixed`: sections below carry RTP, and its one- and two-byte header
+/// extensions may alternate.
+pub(crate) fn session(
+    config: &Config,
+    version: u64,
+    bundle: Option<Vec<Mid>>,
+    mixed: bool,
+) -> Result<Description, Error> {
     let origin = Origin {
         username: "-".to_owned(),
         session_id: config.session_id & (u64::MAX >> 1),
@@ -40,6 +46,9 @@ pub(crate) fn session(config: &Config, version: u64, bundle: Option<Vec<Mid>>) -
     let mut description = Description::new(&origin).ok_or_else(|| Error::operation("the o= line cannot be written"))?;
     if let Some(mids) = bundle {
         description.session.push_attribute(&Group::bundle(mids));
+    }
+    if mixed {
+        description.session.push(Line::flag(flag::EXTMAP_ALLOW_MIXED));
     }
     if config.ice_lite {
         description.session.push(Line::flag(flag::ICE_LITE));
@@ -92,12 +101,14 @@ pub(crate) fn data(
 
 /// An RTP section without media, kept open because it carries the transport of its BUNDLE group: Chromium under
 /// `max-bundle` takes the whole group down with it if it is refused.
-pub(crate) fn idle(transport: &Transport<'_>, kind: &Kind<'_>, format: &Format) -> Media {
-    let (port, mut section) = open(transport, kind, true);
+pub(crate) fn idle(transport: &Transport<'_>, kind: &Kind<'_>, format: &Format, carrier: bool) -> Media {
+    let (port, mut section) = open(transport, kind, carrier);
     section.push(Direction::Inactive.line());
     section.push(Line::flag(flag::RTCP_MUX));
     push_format(&mut section, format, true);
-    push_candidates(&mut section, transport.local);
+    if carrier {
+        push_candidates(&mut section, transport.local);
+    }
     Media { line: line(kind, port, format_name(format)), section }
 }
 
@@ -114,7 +125,7 @@ pub(crate) fn refused(kind: &Kind<'_>, format: &Format) -> Media {
 }
 
 /// The port of an open section, and its lines down to the mid.
-fn open(transport: &Transport<'_>, kind: &Kind<'_>, carrier: bool) -> (u16, Section) {
+pub(crate) fn open(transport: &Transport<'_>, kind: &Kind<'_>, carrier: bool) -> (u16, Section) {
     let Transport { local, setup } = transport;
     let destination = if carrier { default_destination(&local.candidates) } else { None };
     let (port, connection) = destination.unwrap_or_else(|| (9, connection("IN IP4 0.0.0.0")));
@@ -138,7 +149,7 @@ fn open(transport: &Transport<'_>, kind: &Kind<'_>, carrier: bool) -> (u16, Sect
     (port, section)
 }
 
-fn push_candidates(section: &mut Section, local: &Credentials) {
+pub(crate) fn push_candidates(section: &mut Section, local: &Credentials) {
     for candidate in &local.candidates {
         section.push_attribute(candidate);
     }

@@ -3,13 +3,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use peerage_jsep::capability::MediaConfig;
 use peerage_jsep::config::Config;
 use peerage_jsep::description::{SdpType, SessionDescription};
 use peerage_jsep::error::ErrorKind;
 use peerage_jsep::local::LocalTransport;
 use peerage_jsep::negotiation::{Negotiation, OfferOptions};
 use peerage_jsep::plan::Plan;
+use peerage_jsep::transceiver::{MediaKind, Transceiver, TransceiverId, TransceiverInit};
+use peerage_sdp::attribute::direction::Direction;
 
 /// A negotiation with the transport that its owner would have.
 pub struct Peer {
@@ -36,6 +40,28 @@ impl Peer {
         let mut peer = Self::new(id);
         peer.negotiation.want_data();
         peer
+    }
+
+    /// A side that has audio and video.
+    pub fn with_media(id: u8) -> Self {
+        let mut peer = Self::new(id);
+        let mut config = Config::new(id.into());
+        config.media = Some(Arc::new(MediaConfig::default()));
+        peer.negotiation = Negotiation::new(config);
+        peer
+    }
+
+    pub fn adds(&mut self, kind: MediaKind, direction: Direction) -> TransceiverId {
+        let init = TransceiverInit { direction, ..TransceiverInit::default() };
+        self.negotiation.add_transceiver(kind, init).unwrap()
+    }
+
+    pub fn sends(&mut self, kind: MediaKind, track: &str) -> TransceiverId {
+        self.negotiation.add_track(kind, track.into(), vec!["stream".into()]).unwrap()
+    }
+
+    pub fn of(&self, id: TransceiverId) -> &Transceiver {
+        self.negotiation.transceiver(id).expect("the transceiver is there")
     }
 
     /// Another ICE generation.
