@@ -101,9 +101,11 @@ pub(crate) struct Chosen {
 impl Agent {
     /// An agent with fresh credentials. The same seed and the same calls give the same bytes.
     pub fn new(config: Config, role: Role, rng: Rng, now: Instant) -> Self {
-        let mut rng = rng;
+        let (mut rng, mut config) = (rng, config);
+        let given = config.credentials.take();
         let (own, config) = config.split();
-        let local = Credentials::generate(&mut rng, own.ufrag_prefix.as_deref());
+        let random = Credentials::generate(&mut rng, own.ufrag_prefix.as_deref());
+        let local = given.unwrap_or(random);
         let tie_breaker = rng.u64();
         let told_role = role;
         // Until the peer turns out to be lite too (RFC 8445 §6.1.1).

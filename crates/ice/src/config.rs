@@ -8,6 +8,8 @@ use core::ops::Deref;
 
 use peerage_base::time::Duration;
 
+use crate::credentials::Credentials;
+
 /// Which side decides the pair (RFC 8445 §6.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -57,6 +59,9 @@ pub struct Config {
     /// Put in front of the local username fragment, as the name of the shard that owns the connection. Characters other
     /// than letters, digits, `+` and `/` are left out, and so is what exceeds 64 of them. Default: none.
     pub ufrag_prefix: Option<String>,
+    /// Username fragment and password of the first generation, for signalling that tells them by another value; an offer
+    /// must not be made twice with them. Those of later generations are random. Default: none, random.
+    pub credentials: Option<Credentials>,
     /// Which local ends the peer may learn of; see also [`set_policy`](crate::agent::Agent::set_policy). Default: all.
     pub policy: Policy,
     /// Be a lite agent (RFC 8445 §2.5): host candidates only, checks are answered and never sent, the peer decides.
@@ -97,6 +102,9 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// Least time before the checks count as failed (RFC 8863 §4). Default: 39.5 s.
     pub patience: Duration,
+    /// How often pairs that failed are checked again, by two packets each, while none has worked and `patience` is not over:
+    /// for a peer that learns of this side much later, and behind NATs whose filters forget. `None` never. Default: `None`.
+    pub recheck: Option<Duration>,
     /// Time after the last remote candidate at which a peer that never says "no more candidates" is taken to have said
     /// so (RFC 8863 §5). `None` waits forever. Default: 60 s.
     pub end_of_candidates_fallback: Option<Duration>,
@@ -133,6 +141,7 @@ impl Config {
     const fn usual() -> Self {
         Self {
             ufrag_prefix: None,
+            credentials: None,
             policy: Policy::All,
             lite: false,
             renomination: true,
@@ -150,6 +159,7 @@ impl Config {
             direct_rounds: 8,
             connect_timeout: Duration::from_secs(10),
             patience: Duration::from_millis(39_500),
+            recheck: None,
             end_of_candidates_fallback: Some(Duration::from_secs(60)),
             linger: Duration::from_secs(5),
             backups: 2,

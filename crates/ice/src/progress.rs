@@ -26,6 +26,7 @@ impl Agent {
         // Whether mappings are kept alive may have changed with the pair.
         self.expire_queries(now);
         self.seek_direct(now);
+        self.seek_again(now);
         self.punch(now);
         self.judge(now);
         self.set_state(self.judged_state(now));
@@ -48,7 +49,7 @@ impl Agent {
         let lingered = self.current.busy_at.map(|at| at + config.linger);
         let lost = self.lost_at.map(|at| at + config.consent_timeout);
         let patient = self.current.started_at.map(|at| at + config.patience);
-        let background = [self.next_connection(), self.next_round(), self.next_punch()];
+        let background = [self.next_connection(), self.next_round(), self.next_recheck(), self.next_punch()];
         let waiting = [silent, lingered, lost, patient, self.fallback_at()].into_iter().chain(background);
         let deadlines = valid.chain(settled).chain(waiting.flatten());
         // What was looked at already and led nowhere is no deadline any more.

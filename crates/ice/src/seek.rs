@@ -52,6 +52,22 @@ impl Agent {
         self.recheck(|pair| !pair.is_relayed());
     }
 
+    /// While nothing was found, failed pairs are checked again from time to time, if the owner wants it.
+    pub(crate) fn seek_again(&mut self, now: Instant) {
+        if self.next_recheck().is_some_and(|at| at <= now) {
+            self.current.revived_at = Some(now);
+            self.recheck(|_| true);
+        }
+    }
+
+    /// When that is due.
+    pub(crate) fn next_recheck(&self) -> Option<Instant> {
+        let (every, begun) = (self.config.recheck?, self.current.started_at?);
+        let at = self.current.revived_at.unwrap_or(begun) + every;
+        let wanted = self.selected.is_none() && !self.own.lite && !self.failed && at < begun + self.config.patience;
+        wanted.then_some(at)
+    }
+
     /// Pairs what is not paired: losers that were dropped, and addresses that a peer's check through a relay showed,
     /// which may be open for others too. Not beyond as many pairs as a list may have, all that ever were in it counted:
     /// a peer that names third parties gains nothing.

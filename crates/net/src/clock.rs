@@ -24,8 +24,13 @@ impl Clock {
         static FIRST: OnceLock<tokio::time::Instant> = OnceLock::new();
         let now = tokio::time::Instant::now();
         let origin = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
-        let apart = origin.saturating_duration_since(*FIRST.get_or_init(|| origin));
-        let beyond = Duration::from_nanos(apart.subsec_nanos().into());
+        let first = *FIRST.get_or_init(|| origin);
+        // Of several clocks that are made at the same time, the one whose origin counts may not be the earliest.
+        let nanos = match origin.checked_duration_since(first) {
+            Some(after) => after.subsec_nanos(),
+            None => (1_000_000_000 - first.saturating_duration_since(origin).subsec_nanos()) % 1_000_000_000,
+        };
+        let beyond = Duration::from_nanos(nanos.into());
         Self { origin: origin.checked_sub(beyond).unwrap_or(origin) }
     }
 
