@@ -1,13 +1,19 @@
 //! What a session is made with.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use peerage_crypto::keys::Keys;
 use peerage_crypto::keys::system::SYSTEM;
 use peerage_dtls::config::Versions;
 use peerage_dtls::suite::{CipherSuite, Group};
+use peerage_jsep::capability::MediaConfig;
+use peerage_media::estimate::config::Config as EstimateConfig;
+use peerage_media::send::config::Config as SendConfig;
+use peerage_media::send::repair::Config as RepairConfig;
 use peerage_sctp::config::{CongestionControl, OnShareExceeded};
 
 use crate::ice_server::ServerUrl;
@@ -49,6 +55,12 @@ pub struct Config {
     pub sped: bool,
     /// Put in front of the local user-name fragment; names the shard that owns the session. Default: empty.
     pub ufrag_prefix: String,
+    /// User-name fragment and password of the first ICE generation, where signalling tells them by another value, such as a
+    /// fingerprint. They follow RFC 8839 §5.4, or are not used. Default: `None`, random ones.
+    pub credentials: Option<(String, String)>,
+    /// How long the peer may take to learn of our description, where a person carries it: so long checks and the DTLS
+    /// handshake are repeated before the connection counts as failed. Default: `None`, 40 s and 30 s.
+    pub patience: Option<Duration>,
     /// Length of the largest datagram that is sent without asking, in bytes of UDP payload: what every path is to carry.
     /// Larger ones are sent once a probe has shown that they pass. Default: 1200. Kept within 548 to 60 000.
     pub max_datagram: usize,
@@ -69,6 +81,10 @@ pub struct Config {
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB.
     pub max_message_size: usize,
+    /// Audio and video. Default: none, and the peer's offers of them are refused.
+    pub media: Option<Arc<MediaOptions>>,
+    /// The time since 1970 at the origin of the instants that the session is given: what sender reports tell. Default: zero.
+    pub unix: Duration,
 }
 
 impl Default for Config {
@@ -87,6 +103,8 @@ impl Default for Config {
             snap: true,
             sped: true,
             ufrag_prefix: String::new(),
+            credentials: None,
+            patience: None,
             max_datagram: 1200,
             datagram_ceiling: None,
             receive_window: 4 << 20,
@@ -96,8 +114,25 @@ impl Default for Config {
             interleaving: true,
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
+            media: None,
+            unix: Duration::ZERO,
         }
     }
+}
+
+/// Audio and video: what is offered and accepted, and how it is sent. Sessions share it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct MediaOptions {
+    /// Codecs and header extensions. Default: Opus, RED, G.711, VP8, VP9, H.264, AV1 and what browsers extend headers by.
+    pub tables: Arc<MediaConfig>,
+    /// How the rate of the path is estimated.
+    pub estimate: EstimateConfig,
+    /// What is kept of what is sent.
+    pub send: SendConfig,
+    /// From which loss and round trip on video is protected by repair packets, and by how many. Which formats of them are offered
+    /// and taken is in the tables; none are made where [`most`](RepairConfig::most) is 0.
+    pub repair: RepairConfig,
 }
 
 /// What DTLS offers and accepts.

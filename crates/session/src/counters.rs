@@ -24,6 +24,8 @@ pub struct Drops {
     pub unclaimed: u64,
     /// DTLS before our role was known, beyond what is kept.
     pub early: u64,
+    /// Audio and video before there were keys.
+    pub media_early: u64,
     /// DTLS packets that checks carried once more, or that nobody waited for.
     pub embedded: u64,
 }

@@ -1,6 +1,7 @@
 //! What a session tells its owner, and what it asks for.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -11,6 +12,7 @@ use peerage_ice::candidate::CandidateKind;
 use peerage_ice::event::Selected;
 use peerage_ice::local::RelayProtocol;
 use peerage_jsep::signaling::SignalingState;
+use peerage_jsep::transceiver::TransceiverId;
 use peerage_sctp::channel::ChannelId;
 
 /// Facts and needs, in the order in which they arose.
@@ -47,6 +49,39 @@ pub enum Event {
     ChannelShareExceeded(ChannelId),
     /// A channel is closed.
     ChannelClosed(ChannelId),
+    /// The peer means to send on a transceiver (W3C `track`), or has put what it sends into other streams.
+    Track {
+        /// Who receives it.
+        transceiver: TransceiverId,
+        /// The identifier that the peer gives it.
+        track: Option<String>,
+        /// The streams that it is in.
+        streams: Vec<String>,
+    },
+    /// The peer sends no longer on a transceiver, and may again: its track is muted.
+    TrackMuted(TransceiverId),
+    /// The transceiver stopped, or the peer has said goodbye for what it sent: its track has ended.
+    TrackEnded(TransceiverId),
+    /// There are frames or packets to read of a transceiver, after there were none.
+    TrackReadable(TransceiverId),
+    /// An encoder is to make a key frame: the peer cannot decode, or frames were dropped.
+    KeyFrameRequested {
+        /// Who sends.
+        transceiver: TransceiverId,
+        /// Which of its encodings.
+        encoding: usize,
+    },
+    /// An encoder is to produce at another rate from now on.
+    TargetBitrate {
+        /// Who sends.
+        transceiver: TransceiverId,
+        /// Which of its encodings.
+        encoding: usize,
+        /// In bits per second; nothing if it is not worth being sent.
+        bitrate: u64,
+    },
+    /// The path cannot carry audio and video: none is sent any more, until the path changes (RFC 8083 §4.5).
+    MediaCeased,
     /// A path proved that it belongs to this session: packets from it are this session's from now on.
     Claimed(Path),
     /// A path is not this session's any more.

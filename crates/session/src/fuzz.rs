@@ -2,6 +2,7 @@
 
 mod given;
 mod hostile;
+mod media;
 mod network;
 mod owner;
 mod world;
@@ -25,6 +26,11 @@ pub fn demux(data: &[u8]) {
 /// Two sessions, their owners, the NATs and servers between them: a sequence of calls, losses and forged packets.
 pub fn connections(data: &[u8]) {
     run(data);
+}
+
+/// Two ends of audio and video: frames, losses, forged packets, lies, other agreements.
+pub fn media(data: &[u8]) {
+    media::run(data);
 }
 
 #[cfg(test)]
@@ -56,6 +62,21 @@ mod tests {
             rng.fill(&mut input);
             super::connections(&input);
         }
+    }
+
+    #[test]
+    fn random_sequences_of_audio_and_video_break_no_promise() {
+        let mut rng = peerage_base::rng::Rng::from_u64(6);
+        let mut reached = crate::fuzz::media::Reached::default();
+        for _ in 0..120 {
+            let mut input = [0; 600];
+            rng.fill(&mut input);
+            let run = crate::fuzz::media::run(&input);
+            reached.frames += run.frames;
+            reached.sounds += run.sounds;
+            reached.controls += run.controls;
+        }
+        assert!(reached.frames > 300 && reached.sounds > 10 && reached.controls > 1000, "{reached:?}");
     }
 
     #[test]

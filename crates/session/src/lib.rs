@@ -3,7 +3,8 @@
 //! The shape of a connection can be read from the modules: [`demux`] tells protocols apart, `gather` brings in local
 //! addresses and servers, `relaying` makes local ends of allocations on relays, `negotiate` turns descriptions into
 //! credentials, roles and limits, [`path`] knows the pair that carries packets, `wrap` seals SCTP into DTLS, DTLS into
-//! datagrams and those into what a relay or a stream wants, `embedding` lets checks carry the handshake, `data` has the channels, [`explain`] the reasons, [`stats`] the
+//! datagrams and those into what a relay or a stream wants, `embedding` lets checks carry the handshake, `data` has the
+//! channels, `tracks` and `packets` have audio and video ([`media`]), [`explain`] the reasons, [`stats`] the
 //! figures.
 //!
 //! The owner feeds [`Session`](session::Session) datagrams and time, and after each batch of input drains
@@ -17,6 +18,7 @@ extern crate alloc;
 
 pub mod config;
 pub mod counters;
+pub mod delivery;
 pub mod demux;
 pub mod error;
 pub mod event;
@@ -26,6 +28,7 @@ pub mod face;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod ice_server;
+pub mod media;
 pub mod relay;
 pub mod session;
 pub mod stats;
@@ -35,10 +38,13 @@ mod embedding;
 mod gather;
 mod memory;
 mod negotiate;
+mod packets;
 mod path;
 mod quiet;
 mod relaying;
 mod run;
 mod sped;
+mod srtp;
 mod states;
+mod tracks;
 mod wrap;

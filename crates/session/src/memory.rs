@@ -10,9 +10,12 @@ use peerage_base::time::Instant;
 use peerage_ice::event::NeedId as IceNeedId;
 use peerage_jsep::local::LocalTransport;
 use peerage_jsep::signaling::SignalingState;
+use peerage_jsep::transceiver::TransceiverId;
 
 use crate::config::{LocalAddress, Server};
+use crate::delivery::Delivery;
 use crate::event::{ConnectionState, IceConnectionState, IceGatheringState, NeedId};
+use crate::media::limits::{EncodingLimits, MAX_ENCODINGS};
 
 /// What gathering knows.
 #[derive(Debug, Default)]
@@ -103,6 +106,31 @@ impl Pending {
     /// No description names a transport any more.
     pub(crate) fn forget_transport(&mut self) {
         *self = Self { told: self.told, ..Self::default() };
+    }
+}
+
+/// What the application wants of a transceiver, for when it is agreed on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    pub(crate) transceiver: TransceiverId,
+    pub(crate) delivery: Delivery,
+    /// In bits per second.
+    pub(crate) max_bitrate: Option<u64>,
+    /// What is sent comes as packets of other sessions.
+    pub(crate) forwards: bool,
+    pub(crate) encodings: [EncodingLimits; MAX_ENCODINGS],
+}
+
+impl Wish {
+    /// Nothing in particular.
+    pub(crate) fn new(transceiver: TransceiverId) -> Self {
+        Self {
+            transceiver,
+            delivery: Delivery::default(),
+            max_bitrate: None,
+            forwards: false,
+            encodings: [EncodingLimits::default(); MAX_ENCODINGS],
+        }
     }
 }
 

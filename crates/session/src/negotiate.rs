@@ -42,6 +42,7 @@ impl Session {
         jsep.max_message_size = config.max_message_size as u64;
         jsep.ice_lite = config.ice_lite;
         jsep.accepts_init = |chunk| Init::parse_chunk(chunk).is_ok();
+        jsep.media = config.media.as_ref().map(|media| media.tables.clone());
         Negotiation::new(jsep)
     }
 
@@ -265,6 +266,9 @@ impl Session {
             self.apply_data(data);
             self.connect_data(now);
         }
+        let settles = !plan.rolled_back
+            && !matches!(plan.signaling_state, SignalingState::HaveLocalOffer | SignalingState::HaveRemoteOffer);
+        self.apply_media(now, settles.then_some(plan.media), plan.tracks);
         if plan.data_rejected {
             self.refuse_data(now);
         }
@@ -343,7 +347,8 @@ impl Session {
         config.groups.clone_from(&options.groups);
         config.keys = self.config.keys;
         config.key_log = self.config.key_log;
-        self.secure = None;
+        config.handshake_timeout = config.handshake_timeout.max(self.config.patience.unwrap_or_default());
+        (self.secure, self.srtp) = (None, None);
         let mut dtls = Box::new(Dtls::new(config, self.rng.split("dtls"), now));
         if let Some(association) = &mut self.association {
             association.set_role(sctp_role(role));

@@ -8,7 +8,7 @@ use peerage_base::time::Instant;
 use peerage_dtls::connection::Dtls;
 use peerage_ice::event::Selected;
 use peerage_sctp::association::Association;
-use peerage_sctp::budget::Budget;
+use peerage_sctp::budget::{Budget, Rate};
 
 use crate::event::Protocol;
 use crate::path::{Carrier, MAX_RUN, MAX_SEGMENTS, Pace, Run};
@@ -50,9 +50,11 @@ impl Session {
     pub(crate) fn take_path(&mut self, now: Instant, selected: Selected) {
         let carrier = self.runs_over(selected.path);
         let heard = self.association.as_ref().and_then(|association| association.marks_heard()).unwrap_or_default();
-        if self.path.select(now, selected.path, carrier, selected.rtt, heard)
-            && let Some(association) = &mut self.association
-        {
+        if !self.path.select(now, selected.path, carrier, selected.rtt, heard) {
+            return;
+        }
+        self.media_path_changed(now);
+        if let Some(association) = &mut self.association {
             association.path_changed(now);
             if let Some(rtt) = self.path.rtt() {
                 association.hint_round_trip(rtt);
@@ -139,7 +141,11 @@ impl Session {
         }
         let wrapping = Wrapping::new(dtls, &self.relays, outer, path);
         let full = wrapping.inside(max);
-        let pace = association.pacing_rate().map(|rate| Pace::new(rate, full, MAX_RUN));
+        let own = association.pacing_rate();
+        // Audio and video come first: what they leave of the path is for data.
+        let left = self.media.as_mut().and_then(|media| media.left_for_data(now)).map(|bits| Rate(bits / 8));
+        let rate = [own, left].into_iter().flatten().min_by_key(|rate| rate.0);
+        let pace = rate.map(|rate| Pace::new(rate, full, MAX_RUN));
         let wants = association.wants_budget();
         let bytes = match self.path.gathers(now, wants && association.is_short_of(MAX_RUN)) {
             true => 0,
@@ -156,6 +162,9 @@ impl Session {
         let Written { path, len, segment, datagrams, full, failed } = written;
         if paced > 0 {
             self.path.sent(now, Run { paced, pace, datagrams, full, marked });
+            if let Some(media) = &mut self.media {
+                media.sent_other(now, len);
+            }
         }
         if failed {
             // DTLS may have ended over it, which no later input would tell.

@@ -17,6 +17,7 @@ use peerage_dtls::connection::Dtls;
 use peerage_dtls::event::{CloseReason as DtlsClose, Event as DtlsEvent, Info};
 use peerage_ice::agent::Agent;
 use peerage_ice::config::{Config as IceConfig, Policy, Role as IceRole};
+use peerage_ice::credentials::Credentials;
 use peerage_ice::event::{Event as IceEvent, Selected, State as IceState};
 use peerage_jsep::negotiation::Negotiation;
 use peerage_sctp::association::Association;
@@ -28,10 +29,12 @@ use crate::counters::{Drops, Traffic};
 use crate::demux::{Kind, classify};
 use crate::error::SessionError;
 use crate::event::{CloseReason, Event, SelectedPair};
-use crate::memory::{Gather, Look, Pending, States};
+use crate::media::Room;
+use crate::memory::{Gather, Look, Pending, States, Wish};
 use crate::path::PathState;
 use crate::relay::Relay;
 use crate::sped::Sped;
+use crate::srtp::Srtp;
 
 /// Most paths over which packets of the peer are accepted: the pairs of two generations. Two NATs that map by address and
 /// port and filter nothing show each other a new path with every check.
@@ -71,6 +74,12 @@ pub struct Session {
     pub(crate) data_role: Option<SctpRole>,
     /// Whether the association was told to connect.
     pub(crate) data_started: bool,
+    /// Audio and video, once they are agreed on.
+    pub(crate) media: Room,
+    /// What the application wants of its transceivers, beyond what descriptions say.
+    pub(crate) wishes: Vec<Wish>,
+    /// What protects them.
+    pub(crate) srtp: Option<Box<Srtp>>,
     pub(crate) path: PathState,
     /// Transports that take no data now.
     pub(crate) full: Vec<Path>,
@@ -110,6 +119,9 @@ impl Session {
             last_words: None,
             data_role: None,
             data_started: false,
+            media: None,
+            wishes: Vec::new(),
+            srtp: None,
             full: Vec::new(),
             claimed: Vec::new(),
             states: States::default(),
@@ -148,8 +160,9 @@ impl Session {
             }
             Kind::Dtls if !self.is_claimed(datagram.path) => self.drops.unclaimed += 1,
             Kind::Dtls => self.handle_dtls(now, datagram),
-            // Media has no section that we accept, so nothing of it can be ours.
-            Kind::Rtp | Kind::Unknown => self.drops.unknown += 1,
+            Kind::Rtp if !self.is_claimed(datagram.path) => self.drops.unclaimed += 1,
+            Kind::Rtp => self.handle_media(now, datagram),
+            Kind::Unknown => self.drops.unknown += 1,
         }
     }
 
@@ -179,6 +192,7 @@ impl Session {
                 self.after_ice(now);
             }
         }
+        self.media_timeout(now);
         self.give_back(now);
     }
 
@@ -228,7 +242,8 @@ impl Session {
         });
         let dtls = earliest(dtls, self.embedding_deadline());
         let own = earliest(self.look.deadline(), self.relays_deadline());
-        earliest(earliest(self.ice.poll_timeout(), own), earliest(dtls, sctp))
+        let media = self.media_deadline();
+        earliest(earliest(self.ice.poll_timeout(), own), earliest(earliest(dtls, sctp), media))
     }
 
     /// Whether the session is over and has nothing more to send or say.
@@ -331,6 +346,7 @@ impl Session {
             }
         }
         if self.secure.is_some() {
+            self.connect_media();
             self.connect_data(now);
         }
         // The association must exist before data that came with the last flight is delivered.
@@ -441,6 +457,7 @@ impl Session {
     /// No section uses the transport any more: the next one that does begins with nothing.
     pub(crate) fn close_transport(&mut self, now: Instant) {
         (self.dtls, self.secure, self.data_role) = (None, None, None);
+        self.srtp = None;
         self.early.clear();
         self.path.clear();
         for path in core::mem::take(&mut self.claimed) {
@@ -480,6 +497,12 @@ fn agent(config: &Config, rng: Rng, now: Instant) -> Agent {
         IceTransportPolicy::Relay => Policy::Relay,
     };
     ice.lite = config.ice_lite;
+    ice.credentials = config.credentials.clone().and_then(|(ufrag, pwd)| Credentials::new(ufrag, pwd).ok());
+    if let Some(patience) = config.patience {
+        ice.patience = patience.max(ice.patience);
+        // As often as mappings of NATs are kept alive.
+        ice.recheck = Some(ice.keepalive);
+    }
     ice.punch.predict = config.predict_ports;
     ice.punch.birthday = config.birthday_probing;
     ice.punch.private = config.probe_anywhere;

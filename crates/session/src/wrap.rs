@@ -76,6 +76,9 @@ impl Session {
         if let Some(transmit) = self.write_probe(now, path, buf) {
             return Some(transmit);
         }
+        if let Some(transmit) = self.write_media(now, path, buf) {
+            return Some(transmit);
+        }
         let transmit = self.write_run(now, path, buf);
         // What has left may have emptied a buffer or completed the closing of a channel.
         self.after_sctp(now);

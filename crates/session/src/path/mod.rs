@@ -11,8 +11,7 @@ use core::time::Duration;
 
 use ecn::Marking;
 use gather::Gather;
-pub(crate) use pacer::Pace;
-use pacer::Pacer;
+pub(crate) use pacer::{Pace, Pacer};
 use peerage_base::path::Path;
 use peerage_base::time::{Instant, earliest};
 use peerage_sctp::association::probe::Fate;

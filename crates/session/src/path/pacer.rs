@@ -15,7 +15,7 @@ const LEAST_PACKETS: usize = 2;
 
 /// What may leave, and when the next may.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     /// Bytes that may leave; below zero, what has left ahead of its time.
     credit: i64,
     /// Up to when the bucket was filled; `None` while nothing is paced.
@@ -64,7 +64,7 @@ impl Pace {
 
 impl Pacer {
     /// Bytes that may leave now; 0 until a whole run may.
-    pub(super) fn grant(&mut self, now: Instant, pace: Pace) -> u64 {
+    pub(crate) fn grant(&mut self, now: Instant, pace: Pace) -> u64 {
         self.fill(now, pace);
         let least = if self.resumes.is_some() { pace.threshold() } else { pace.packet as u64 };
         let missing = i64::try_from(least).unwrap_or(i64::MAX).saturating_sub(self.credit);
@@ -78,7 +78,7 @@ impl Pacer {
     }
 
     /// As many bytes left; without a pace, nothing limited them.
-    pub(super) fn sent(&mut self, bytes: u64, pace: Option<Pace>) {
+    pub(crate) fn sent(&mut self, bytes: u64, pace: Option<Pace>) {
         match pace {
             Some(_) => self.credit = self.credit.saturating_sub_unsigned(bytes),
             None => *self = Self::default(),
@@ -104,12 +104,12 @@ impl Pacer {
     }
 
     /// When a run may leave, if the bucket is empty.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.resumes
     }
 
     /// Forgets a deadline that has passed: the next poll looks at what waits.
-    pub(super) fn wake(&mut self, now: Instant) {
+    pub(crate) fn wake(&mut self, now: Instant) {
         if self.resumes.is_some_and(|at| at <= now) {
             self.resumes = None;
         }

@@ -17,8 +17,9 @@ use peerage_session::error::SessionError;
 use peerage_session::event::{CloseReason, ConnectionState, Event, IceCandidate, IceConnectionState, Need};
 use peerage_session::face::{
     Certificate, ChannelId, ChannelInit, ChannelState, Kind, OfferOptions, SdpType, SendError, SessionDescription,
-    SignalingState,
+    SignalingState, TransceiverId,
 };
+use peerage_session::media::frames::IncomingFrame;
 use peerage_session::session::Session;
 use peerage_sim::host::{Host, Node};
 use peerage_sim::link::{Link, Loss};
@@ -54,10 +55,14 @@ pub struct Peer {
     /// Channels that the peer opened.
     pub channels: Vec<ChannelId>,
     pub inbox: BTreeMap<ChannelId, Vec<Bytes>>,
+    /// Frames that were read, and when.
+    pub frames: BTreeMap<TransceiverId, Vec<(Instant, IncomingFrame)>>,
     pub to_send: VecDeque<(ChannelId, Bytes)>,
     pub outbox: Vec<Signal>,
     /// Checks and answers that left.
     pub checks: Vec<(Instant, Vec<u8>)>,
+    /// Packets of RTP that left, by format and source.
+    pub packets: BTreeMap<(u8, u32), usize>,
     /// Of everything that was sent.
     pub digest: Sha256,
 }
@@ -73,9 +78,11 @@ impl Peer {
             log: Vec::new(),
             channels: Vec::new(),
             inbox: BTreeMap::new(),
+            frames: BTreeMap::new(),
             to_send: VecDeque::new(),
             outbox: Vec::new(),
             checks: Vec::new(),
+            packets: BTreeMap::new(),
             digest: Sha256::new(),
         }
     }
@@ -114,6 +121,11 @@ impl Peer {
             Event::ChannelReadable(id) => {
                 while let Some(message) = self.session.recv(now, *id) {
                     self.inbox.entry(*id).or_default().push(message.payload);
+                }
+            }
+            Event::TrackReadable(id) => {
+                while let Some(frame) = self.session.recv_frame(*id) {
+                    self.frames.entry(*id).or_default().push((now, frame));
                 }
             }
             _ => {}
@@ -168,6 +180,15 @@ impl Node for Peer {
             {
                 self.checks.push((now, buf[..sent.len].to_vec()));
             }
+            if let Some(sent) = &transmit
+                && classify(&buf[..sent.len]) == Protocol::Rtp
+            {
+                let packets = buf[..sent.len].chunks(sent.segment.unwrap_or(sent.len));
+                for packet in packets.filter(|packet| !(192..224).contains(&packet[1])) {
+                    let source = u32::from_be_bytes(packet[8..12].try_into().unwrap());
+                    *self.packets.entry((packet[1] & 0x7F, source)).or_default() += 1;
+                }
+            }
             if !self.pump(now) || transmit.is_some() {
                 self.digest.update(transmit.map_or(&[], |transmit| &buf[..transmit.len]));
                 return transmit;
@@ -198,6 +219,8 @@ pub struct Duo {
     pub polite: usize,
     /// Sees every signal before it leaves `from`.
     pub tamper: Tamper,
+    /// From one peer to the other.
+    delay: Duration,
     pub errors: Vec<SessionError>,
     /// Candidates that came before their description, by receiver.
     pub early: [Vec<IceCandidate>; 2],
@@ -256,6 +279,7 @@ impl Setup {
             candidate_delay: 20 * MS,
             trickle: true,
             polite: B,
+            delay: self.link.delay,
             tamper: Box::new(|_, signal| Some(signal)),
             errors: Vec::new(),
             early: [Vec::new(), Vec::new()],
@@ -442,7 +466,7 @@ impl Duo {
     pub fn set_loss(&mut self, loss: Loss) {
         for line in self.lines {
             for direction in [Direction::Up, Direction::Down] {
-                let link = Link { loss, ..Link::with_delay(5 * MS) };
+                let link = Link { loss, ..Link::with_delay(self.delay / 2) };
                 self.world.set_link(line, direction, link);
             }
         }
