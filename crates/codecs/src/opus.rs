@@ -1,0 +1,4 @@
+//! Opus (RFC 6716), by libopus.
+
+pub mod decoder;
+pub mod encoder;
