@@ -17,6 +17,7 @@ use peerage_session::session::Session;
 use tokio::sync::Notify;
 
 use crate::events::Events;
+use crate::media::line::{Lines, has_ended};
 use crate::senders::Senders;
 use crate::shard::ends::{Ends, Tuple};
 use crate::shard::outlet::Outlet;
@@ -55,8 +56,12 @@ pub(crate) struct State {
     pub(crate) needs: VecDeque<Event>,
     /// Events that the application has not taken yet.
     pub(crate) events: Events,
+    /// Channels that were opened and closed so far.
+    pub(crate) channel_counts: (u32, u32),
     /// Those who wait on channels.
     channels: HashMap<ChannelId, Arc<ChannelWaiters>>,
+    /// What is wanted of transceivers, and those who wait on them.
+    pub(crate) lines: Lines,
     /// Those who wait for room to send.
     pub(crate) senders: Senders,
     /// When the home shard will look at the session by itself, at the latest.
@@ -106,7 +111,9 @@ impl Cell {
             crowded: false,
             needs: VecDeque::new(),
             events: Events::default(),
+            channel_counts: (0, 0),
             channels: HashMap::new(),
+            lines: Lines::default(),
             senders: Senders::default(),
             armed: None,
             flushed_at: Instant::ORIGIN,
@@ -144,6 +151,10 @@ impl Cell {
         self.clock.now()
     }
 
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Runs a command on the session and tells the driver.
     pub(crate) fn command<T>(&self, run: impl FnOnce(&mut Session, Instant) -> T) -> T {
         let now = self.now();
@@ -175,6 +186,11 @@ impl State {
         self.channels.entry(id).or_default().clone()
     }
 
+    /// The channels that anybody cares for.
+    pub(crate) fn channel_ids(&self) -> impl Iterator<Item = ChannelId> {
+        self.channels.keys().copied()
+    }
+
     /// Hands a message over if there is room.
     pub(crate) fn offer(&mut self, now: Instant, id: ChannelId, kind: Kind, payload: Bytes) -> Offered {
         if self.session.can_take(payload.len()) {
@@ -203,10 +219,12 @@ impl State {
         match event {
             Event::ChannelReadable(id) => self.with_waiters(id, |waiters| waiters.readable.notify_waiters()),
             Event::ChannelOpen(id) | Event::ChannelBufferedAmountLow(id) | Event::ChannelClosing(id) => {
+                self.channel_counts.0 += u32::from(matches!(event, Event::ChannelOpen(_)));
                 self.with_waiters(id, |waiters| waiters.changed.notify_waiters());
             }
             Event::ChannelShareExceeded(id) => self.waiters(id).overrun.store(true, Ordering::Relaxed),
             Event::ChannelClosed(id) => {
+                self.channel_counts.1 += 1;
                 self.with_waiters(id, |waiters| {
                     waiters.readable.notify_waiters();
                     waiters.changed.notify_waiters();
@@ -222,12 +240,60 @@ impl State {
             | Event::Disconnect(_)
             | Event::ReleaseLocal(_)
             | Event::KeyLog(_) => self.needs.push_back(event),
+            Event::TrackReadable(_) | Event::KeyFrameRequested { .. } | Event::TargetBitrate { .. } => {
+                self.tell_line(event);
+            }
+            Event::Track { .. } | Event::TrackMuted(_) | Event::TrackEnded(_) => {
+                if let Some(event) = self.tell_track(event) {
+                    self.queue(cell, event);
+                }
+            }
             event => {
-                self.events.push(event);
-                cell.events.notify_waiters();
-                cell.changed.notify_waiters();
+                self.channel_counts.0 += u32::from(matches!(event, Event::Channel(_)));
+                self.queue(cell, event);
             }
         }
+    }
+
+    fn queue(&mut self, cell: &Cell, event: Event) {
+        self.events.push(event);
+        cell.events.notify_waiters();
+        cell.changed.notify_waiters();
+    }
+
+    /// What the handles of a transceiver care for.
+    fn tell_line(&mut self, event: Event) {
+        let Self { session, lines, .. } = self;
+        match event {
+            Event::TrackReadable(id) => {
+                let line = lines.line(session, id);
+                line.is_muted = false;
+                line.waiters.readable.notify_waiters();
+            }
+            Event::KeyFrameRequested { transceiver, encoding } => {
+                lines.line(session, transceiver).want_key_frame(encoding);
+            }
+            Event::TargetBitrate { transceiver, encoding, bitrate } => {
+                lines.line(session, transceiver).want_bitrate(encoding, bitrate);
+            }
+            _ => {}
+        }
+    }
+
+    /// What became of a track of the peer's, as the application is to hear of it.
+    fn tell_track(&mut self, event: Event) -> Option<Event> {
+        let Self { session, lines, .. } = self;
+        match event {
+            Event::Track { transceiver, .. } => lines.line(session, transceiver).is_muted = false,
+            Event::TrackEnded(id) if has_ended(session, id) => lines.line(session, id).wake(),
+            // A goodbye in RTCP ends a stream; others may follow (W3C webrtc-pc §5.3: the track is muted).
+            Event::TrackEnded(id) | Event::TrackMuted(id) => {
+                let again = std::mem::replace(&mut lines.line(session, id).is_muted, true);
+                return (!again).then_some(Event::TrackMuted(id));
+            }
+            _ => {}
+        }
+        Some(event)
     }
 
     /// The session is over: everybody who waits learns it, and its sockets are let go.
@@ -238,6 +304,7 @@ impl State {
             waiters.changed.notify_waiters();
         }
         self.channels = HashMap::new();
+        self.lines.wake_all();
         self.senders.call_all();
         (self.ends, self.refused) = (Ends::default(), None);
         cell.events.notify_waiters();

@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use peerage_base::cidr::{Cidr, CidrError};
 pub use peerage_net::interfaces::{Filter as InterfaceFilter, Kind as InterfaceKind};
 pub use peerage_net::tcp::{TlsError, TlsOptions};
-pub use peerage_session::config::{DtlsOptions, IceTransportPolicy};
+pub use peerage_session::config::{DtlsOptions, IceTransportPolicy, MediaOptions};
 use peerage_session::face::Certificate;
 pub use peerage_session::face::{CipherSuite, CongestionControl, DtlsVersions, Group, OnShareExceeded};
+pub use peerage_session::face::{
+    CodecCapability, EstimateConfig, ExtensionCapability, MediaConfig, RepairConfig, SendConfig,
+};
 
 /// Configuration of one connection (W3C `RTCConfiguration`).
 #[derive(Clone, Debug, Default)]
@@ -25,7 +28,17 @@ pub struct Configuration {
     /// The identity of this side. Default: a fresh self-signed one for each connection; sharing one makes connections
     /// linkable and saves about a tenth of a millisecond.
     pub certificate: Option<Arc<Certificate>>,
+    /// Makes ICE's user-name fragment and password of the SHA-256 fingerprint of the certificate, for descriptions that have
+    /// to be short: the other side does the same, and they are not told. They last until ICE restarts. With it every
+    /// connection needs a certificate of its own. Default: `None`, random ones.
+    pub ice_credentials: Option<DeriveCredentials>,
+    /// How long the peer may take to learn of our description, where a person carries it: so long checks and the DTLS
+    /// handshake are repeated before the connection counts as failed. Default: `None`, about half a minute.
+    pub patience: Option<Duration>,
 }
+
+/// Makes ICE's user-name fragment (4 to 256 letters, digits, `+`, `/`) and password (22 to 256) of a SHA-256 fingerprint.
+pub type DeriveCredentials = fn(&[u8; 32]) -> (String, String);
 
 /// A server that helps to find a path (W3C `RTCIceServer`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -125,6 +138,10 @@ pub struct Settings {
     pub send_buffer: usize,
     /// The largest message that is accepted, in bytes. Default: 256 KiB, as in Chromium.
     pub max_message_size: usize,
+    /// Audio and video: which codecs and header extensions are offered and accepted, at what rates sending begins and ends, what
+    /// is kept to be sent again. Default: Opus, G.711, VP8, VP9, H.264 and AV1 as browsers have them. `None`: none, and the peer's
+    /// offers of them are refused. All connections share it; it costs those that use none of it nothing.
+    pub media: Option<Arc<MediaOptions>>,
     /// Length of the largest datagram that is sent without asking, in bytes of UDP payload: what every path is to carry.
     /// Kept within 576 to 9000. Default: 1200.
     pub max_datagram: usize,
@@ -165,10 +182,17 @@ impl Default for Settings {
             interleaving: true,
             send_buffer: 4 << 20,
             max_message_size: 256 << 10,
+            media: Some(usual_media()),
             max_datagram: 1200,
             datagram_ceiling: None,
         }
     }
+}
+
+/// The tables are some kilobytes, and mostly the same.
+fn usual_media() -> Arc<MediaOptions> {
+    static USUAL: OnceLock<Arc<MediaOptions>> = OnceLock::new();
+    USUAL.get_or_init(Arc::default).clone()
 }
 
 /// How much of this machine's addresses and ways is used (RFC 8828 §5.2).

@@ -10,6 +10,8 @@ pub enum ErrorKind {
     InvalidState,
     /// `InvalidAccessError`: a description or candidate that does not fit.
     InvalidAccess,
+    /// `InvalidModificationError`: something would change that may not.
+    InvalidModification,
     /// `OperationError`: the operation failed.
     Operation,
     /// `SyntaxError`: text that does not parse.
@@ -26,6 +28,7 @@ impl ErrorKind {
         match self {
             Self::InvalidState => "InvalidStateError",
             Self::InvalidAccess => "InvalidAccessError",
+            Self::InvalidModification => "InvalidModificationError",
             Self::Operation => "OperationError",
             Self::Syntax => "SyntaxError",
             Self::Type => "TypeError",

@@ -10,20 +10,24 @@ use peerage_session::event::{
     CloseReason, ConnectionState, Event as SessionEvent, IceConnectionState, IceGatheringState,
 };
 pub use peerage_session::explain::Explanation;
-use peerage_session::face::Certificate;
+use peerage_session::face::{Certificate, HashAlgorithm, MediaKind, TransceiverId, TransceiverInit};
 use peerage_session::face::{ChannelInit, SignalingState};
 pub use peerage_session::face::{OfferOptions, SdpType, SessionDescription};
+use peerage_session::media::stats::MediaStats;
 use peerage_session::session::Session;
 use peerage_session::stats::Stats;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, State};
 use crate::configuration::{Configuration, IceServer, IceTransportPolicy, IpHandling};
 use crate::connection::Connection;
 use crate::data_channel::{DataChannel, DataChannelInit};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, IceCandidate};
+use crate::media::sender::RtpSender;
+use crate::media::transceiver::{RtpTransceiver, RtpTransceiverInit};
 use crate::shard::arrivals::Arrival;
+use crate::stats::StatsReport;
 
 /// A connection to one peer (W3C `RTCPeerConnection`).
 ///
@@ -54,6 +58,44 @@ impl PeerConnection {
         channel.label = label.into();
         let id = self.command(|session, now| session.create_data_channel(now, channel))?;
         Ok(DataChannel::new(self.connection.clone(), id))
+    }
+
+    /// Adds a transceiver: a section of the next offer for audio or video, which goes the ways of `init`.
+    ///
+    /// # Errors
+    /// `InvalidState` if the connection is closed or [`Settings::media`](crate::Settings::media) is off, `Type` for names that
+    /// cannot be written, `Operation` beyond 256 of them.
+    pub fn add_transceiver(&self, kind: MediaKind, init: RtpTransceiverInit) -> Result<RtpTransceiver> {
+        let init: TransceiverInit = init.try_into()?;
+        let id = self.command(|session, _| session.add_transceiver(kind, init))?;
+        Ok(self.transceiver(id))
+    }
+
+    /// Sends a track in these streams, by a transceiver that has none if there is one, else by a new one (W3C `addTrack`). The
+    /// answerer of a call adds its tracks so, to the sections that the offer has.
+    ///
+    /// # Errors
+    /// As [`add_transceiver`](Self::add_transceiver).
+    pub fn add_track(&self, kind: MediaKind, streams: Vec<String>) -> Result<RtpSender> {
+        let name = self.random_name();
+        let id = self.command(|session, _| session.add_track(kind, name, streams))?;
+        Ok(self.transceiver(id).sender())
+    }
+
+    /// Sends no longer (W3C `removeTrack`): the next exchange tells the peer.
+    ///
+    /// # Errors
+    /// `InvalidState` if the transceiver is stopped.
+    pub fn remove_track(&self, sender: &RtpSender) -> Result<()> {
+        self.command(|session, _| session.remove_track(sender.id()))
+    }
+
+    /// The transceivers, in the order in which they came to be.
+    pub fn transceivers(&self) -> Vec<RtpTransceiver> {
+        let state = self.connection.cell.lock();
+        let ids: Vec<_> = state.session.transceivers().iter().map(|transceiver| transceiver.id()).collect();
+        drop(state);
+        ids.into_iter().map(|id| self.transceiver(id)).collect()
     }
 
     /// Makes an offer. It takes effect with [`set_local_description`](Self::set_local_description).
@@ -87,7 +129,9 @@ impl PeerConnection {
     /// `InvalidState` if it does not fit the signalling state, `InvalidAccess` if it is not one that this connection made.
     pub async fn set_local_description(&self, description: impl Into<Option<SessionDescription>>) -> Result<()> {
         let description = description.into();
-        self.command(|session, now| session.set_local_description(now, description))
+        self.command(|session, now| session.set_local_description(now, description))?;
+        self.settle();
+        Ok(())
     }
 
     /// Brings the peer's description into effect. An offer that meets an own offer rolls that one back, which is what the
@@ -97,7 +141,9 @@ impl PeerConnection {
     /// `Syntax` with the line if it does not parse, `InvalidState` if it does not fit the signalling state,
     /// `InvalidAccess` if it lacks what a connection needs or contradicts earlier ones.
     pub async fn set_remote_description(&self, description: SessionDescription) -> Result<()> {
-        self.command(|session, now| session.set_remote_description(now, description))
+        self.command(|session, now| session.set_remote_description(now, description))?;
+        self.settle();
+        Ok(())
     }
 
     /// Adds a candidate of the peer.
@@ -194,9 +240,21 @@ impl PeerConnection {
         self.connection.cell.lock().session.remote_description()
     }
 
-    /// Figures of this moment: pairs, bytes, round-trip time, cipher.
-    pub fn get_stats(&self) -> Stats {
+    /// Figures of this moment, as W3C's webrtc-stats has them.
+    pub fn get_stats(&self) -> StatsReport {
+        let timestamp = self.connection.endpoint.clock.wall().unix;
+        StatsReport::of(&self.connection.cell.lock(), timestamp)
+    }
+
+    /// Figures of what carries everything, beyond the standard: pairs, bytes, drops by reason, round-trip time, cipher.
+    pub fn transport_stats(&self) -> Stats {
         self.connection.cell.lock().session.stats()
+    }
+
+    /// Figures of audio and video beyond the standard: what the estimate of the path rests on, drops by reason. `None` while
+    /// there is neither.
+    pub fn media_stats(&self) -> Option<MediaStats> {
+        self.connection.cell.lock().session.media_stats()
     }
 
     /// Why the connection is as it is: what was tried, what came of it, and the likeliest reason first. Prints as one plain
@@ -243,6 +301,23 @@ impl PeerConnection {
         }
     }
 
+    /// What was wanted of transceivers before they were agreed on counts now.
+    fn settle(&self) {
+        let State { session, lines, .. } = &mut *self.connection.cell.lock();
+        lines.settle(session);
+    }
+
+    fn transceiver(&self, id: TransceiverId) -> RtpTransceiver {
+        RtpTransceiver::new(self.connection.clone(), id)
+    }
+
+    /// As browsers name tracks: 128 random bits.
+    fn random_name(&self) -> String {
+        let mut rng = self.connection.endpoint.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: [u8; 16] = rng.bytes();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn command<T>(&self, run: impl FnOnce(&mut Session, Instant) -> std::result::Result<T, SessionError>) -> Result<T> {
         Ok(self.connection.command(run)?)
     }
@@ -258,6 +333,13 @@ impl PeerConnection {
             SessionEvent::ConnectionState(state) => Event::ConnectionStateChange(state),
             SessionEvent::SelectedPair(pair) => Event::SelectedCandidatePairChange(pair),
             SessionEvent::Channel(id) => Event::DataChannel(DataChannel::new(self.connection.clone(), id)),
+            SessionEvent::Track { transceiver, streams, .. } => {
+                let transceiver = self.transceiver(transceiver);
+                Event::Track { receiver: transceiver.receiver(), transceiver, streams }
+            }
+            SessionEvent::TrackMuted(id) => Event::TrackMuted(self.transceiver(id).receiver()),
+            SessionEvent::TrackEnded(id) => Event::TrackEnded(self.transceiver(id).receiver()),
+            SessionEvent::MediaCeased => Event::MediaCeased,
             SessionEvent::Closed(reason) => Event::Closed(reason),
             _ => return None,
         })
@@ -300,14 +382,21 @@ impl Endpoint {
         config.on_share_exceeded = shared.settings.on_share_exceeded;
         config.send_buffer = shared.settings.send_buffer;
         config.max_message_size = shared.settings.max_message_size;
+        config.media = shared.settings.media.clone();
+        let wall = shared.clock.wall();
+        config.unix = wall.unix.saturating_sub(wall.now.since(Instant::ORIGIN));
         let certificate = match configuration.certificate {
             Some(certificate) => certificate,
             None => {
-                let unix = shared.clock.wall().unix.as_secs();
-                let made = Certificate::generate(&mut rng, unix);
+                let made = Certificate::generate(&mut rng, wall.unix.as_secs());
                 Arc::new(made.map_err(|e| Error::new(ErrorKind::Operation, e.to_string()))?)
             }
         };
+        config.patience = configuration.patience;
+        config.credentials = configuration.ice_credentials.and_then(|derive| {
+            let digest = certificate.fingerprint(HashAlgorithm::Sha256);
+            Some(derive(digest.digest().try_into().ok()?))
+        });
         let session = Session::new(config, certificate, rng, shared.clock.now());
         let shard = &shared.shards[home];
         let cell = Cell::new(key, session, shared.clock, home, shard.ready().clone());

@@ -17,7 +17,7 @@ async fn messages_go_both_ways_and_closing_is_seen() {
         assert_eq!(pair.at_a.recv().await, Some(Message::Binary(Bytes::from_static(b"bytes"))));
         assert_eq!(pair.at_b.label(), "data");
         assert_eq!(pair.a.connection_state(), ConnectionState::Connected);
-        assert!(pair.a.get_stats().rtt.is_some());
+        assert!(pair.a.transport_stats().rtt.is_some());
         pair.a.close().await;
         assert_eq!(pair.at_b.recv().await, None);
         assert_eq!(pair.at_a.recv().await, None);

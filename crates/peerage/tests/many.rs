@@ -47,7 +47,7 @@ async fn share_one_port(clients: usize, each: usize) {
     println!("{} connections in {:?}", pairs.len(), begun.elapsed());
     let port = server.local_addrs()[0].port();
     let moved =
-        pairs.iter().filter(|pair| pair.b.get_stats().selected.expect("connected").local_address.port() != port);
+        pairs.iter().filter(|pair| pair.b.transport_stats().selected.expect("connected").local_address.port() != port);
     // On a machine that is very busy a client may be so late that the server moves in its stead.
     assert!(moved.count() * 20 < pairs.len());
     for (n, pair) in pairs.iter().enumerate() {

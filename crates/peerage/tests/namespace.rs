@@ -70,7 +70,7 @@ fn endpoint_on(name: &str) -> Endpoint {
 async fn roaming() {
     within(async {
         let pair = connect(&endpoint_on("near"), &endpoint_on("far")).await;
-        let before = pair.a.get_stats().selected.unwrap().local_address;
+        let before = pair.a.transport_stats().selected.unwrap().local_address;
         assert_eq!(before.ip(), Ipv4Addr::new(192, 0, 2, 1));
         const COUNT: u32 = 400;
         let at_a = pair.at_a;
@@ -90,7 +90,7 @@ async fn roaming() {
             }
             assert_eq!(pair.at_b.recv().await, Some(Message::Text(n.to_string())));
         }
-        let after = pair.a.get_stats().selected.unwrap().local_address;
+        let after = pair.a.transport_stats().selected.unwrap().local_address;
         assert_eq!(after.ip(), Ipv4Addr::new(198, 51, 100, 1));
         drop(sender.await.unwrap());
     })

@@ -89,16 +89,16 @@ async fn a_message_on_an_idle_connection_leaves_before_sending_returns() {
     let (left, right) = (endpoint(), endpoint());
     let pair = within(connect(&left, &right)).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let before = pair.a.get_stats().data.unwrap().packets_sent;
+    let before = pair.a.transport_stats().data.unwrap().packets_sent;
     pair.at_a.try_send("at once").unwrap();
-    assert_eq!(pair.a.get_stats().data.unwrap().packets_sent, before + 1);
+    assert_eq!(pair.a.transport_stats().data.unwrap().packets_sent, before + 1);
     // What follows at once is left to the driver, which joins it.
     for _ in 0..10 {
         pair.at_a.try_send("later").unwrap();
     }
-    assert_eq!(pair.a.get_stats().data.unwrap().packets_sent, before + 1);
+    assert_eq!(pair.a.transport_stats().data.unwrap().packets_sent, before + 1);
     for _ in 0..11 {
         within(pair.at_b.recv()).await.unwrap();
     }
-    assert!(pair.a.get_stats().data.unwrap().packets_sent <= before + 3);
+    assert!(pair.a.transport_stats().data.unwrap().packets_sent <= before + 3);
 }

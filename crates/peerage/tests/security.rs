@@ -10,7 +10,7 @@ async fn by_default_the_keys_withstand_quantum_computers() {
     within(async {
         let pair = connect(&endpoint(), &endpoint()).await;
         for pc in [&pair.a, &pair.b] {
-            let security = pc.get_stats().security.unwrap();
+            let security = pc.transport_stats().security.unwrap();
             assert_eq!((security.version.as_str(), security.group.as_deref()), ("DTLS 1.3", Some("X25519MLKEM768")));
         }
     })
@@ -28,7 +28,7 @@ async fn version_suite_and_group_follow_the_settings_of_either_side() {
         let easy = endpoint();
         for (left, right) in [(&choosy, &easy), (&easy, &choosy)] {
             let pair = connect(left, right).await;
-            let security = pair.b.get_stats().security.unwrap();
+            let security = pair.b.transport_stats().security.unwrap();
             assert_eq!(security.version, "DTLS 1.2");
             assert_eq!(security.cipher_suite, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256");
             assert_eq!(security.group.as_deref(), Some("secp256r1"));

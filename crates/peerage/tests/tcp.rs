@@ -22,7 +22,7 @@ async fn peers_that_know_only_tcp_addresses_connect_and_lose_nothing() {
         let far = endpoint_with(|settings| settings.tcp = Tcp::Listen { port: 0, simultaneous_open: false });
         let port = far.tcp_addrs()[0].port();
         let pair = connect_with(&near, &far, |candidate| !is_udp(candidate)).await;
-        let selected = pair.a.get_stats().selected.expect("connected");
+        let selected = pair.a.transport_stats().selected.expect("connected");
         assert_eq!(selected.remote_address.port(), port);
         const COUNT: u32 = 300;
         let sender = tokio::spawn(async move {
@@ -97,7 +97,7 @@ async fn two_that_open_connections_to_each_other_at_once_meet() {
         let endpoint = || endpoint_with(|settings| settings.tcp = Tcp::Listen { port: 0, simultaneous_open: true });
         let (near, far) = (endpoint(), endpoint());
         let pair = connect_with(&near, &far, |candidate| candidate.contains("tcptype so")).await;
-        let selected = pair.a.get_stats().selected.expect("connected");
+        let selected = pair.a.transport_stats().selected.expect("connected");
         assert_eq!(selected.local_address.port(), near.tcp_addrs()[0].port());
         assert_eq!(selected.remote_address.port(), far.tcp_addrs()[0].port());
         pair.at_a.send("hello").await.unwrap();

@@ -22,7 +22,7 @@ pub fn endpoint_with(change: impl FnOnce(&mut Settings)) -> Endpoint {
 }
 
 /// Lets two connections negotiate and trickle until both are connected; returns the channels that `b` was told of.
-async fn negotiate(a: &PeerConnection, b: &PeerConnection) {
+pub async fn negotiate(a: &PeerConnection, b: &PeerConnection) {
     let offer = a.create_offer().await.unwrap();
     a.set_local_description(offer.clone()).await.unwrap();
     b.set_remote_description(offer).await.unwrap();
@@ -83,6 +83,44 @@ pub async fn connect_both(a: PeerConnection, b: PeerConnection, takes: fn(&str) 
     };
     at_a.opened().await.unwrap();
     Pair { a, b, at_a, at_b }
+}
+
+/// Two connections that trickle, and what else happens on them.
+pub struct Call {
+    pub a: PeerConnection,
+    pub b: PeerConnection,
+    pub from_a: tokio::sync::mpsc::UnboundedReceiver<Event>,
+    pub from_b: tokio::sync::mpsc::UnboundedReceiver<Event>,
+}
+
+impl Call {
+    /// Two connections that have not negotiated yet.
+    pub fn new() -> Self {
+        let (left, right) = (endpoint(), endpoint());
+        let [a, b] = [left, right].map(|endpoint| endpoint.peer_connection(Configuration::default()).unwrap());
+        let (events_a, from_a) = tokio::sync::mpsc::unbounded_channel();
+        let (events_b, from_b) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(trickle(a.clone(), b.clone(), |_| true, events_a));
+        tokio::spawn(trickle(b.clone(), a.clone(), |_| true, events_b));
+        Self { a, b, from_a, from_b }
+    }
+
+    /// `a` offers.
+    pub async fn negotiate(&self) {
+        negotiate(&self.a, &self.b).await;
+    }
+}
+
+/// The first event that `wanted` takes something from; others are passed over.
+pub async fn event<T>(
+    from: &mut tokio::sync::mpsc::UnboundedReceiver<Event>,
+    wanted: impl Fn(Event) -> Option<T>,
+) -> T {
+    loop {
+        if let Some(found) = wanted(from.recv().await.expect("the connection lives")) {
+            return found;
+        }
+    }
 }
 
 /// Fails what takes too long.
