@@ -3,13 +3,20 @@
 //! [`Room::connect`](room::Room::connect) enters a room; [`next_event`](room::Room::next_event) says who is there and
 //! what they say; [`send`](room::Room::send) answers. A lost connection is taken up again behind the scenes, with
 //! nothing lost or said twice.
+//!
+//! Who has a code of words goes to its nameplate first: [`Claim::connect`](nameplate::Claim::connect), and
+//! [`agreed`](nameplate::Claim::agreed) gives the code of a room.
 
 mod connect;
 mod dial;
 mod drive;
 pub mod event;
+mod ledger;
 mod machine;
+pub mod nameplate;
 pub mod options;
+mod plate;
+mod protocol;
 mod remote;
 pub mod room;
 pub mod tls;

@@ -8,6 +8,9 @@ use peerage_base::rng::Rng;
 const ROOM_LEN: usize = 6;
 /// Characters of the secret in a generated code: 100 random bits.
 const SECRET_LEN: usize = 20;
+/// The same of a code that was derived from a key.
+const DERIVED_ROOM_LEN: usize = 16;
+const DERIVED_SECRET_LEN: usize = 26;
 const SECRET_MIN: usize = 16;
 /// Far above anything useful; keeps a pasted book out.
 const SECRET_MAX: usize = 128;
@@ -21,7 +24,7 @@ pub enum CodeError {
     #[error("the code is empty")]
     Empty,
     /// There is no `-` between room and secret.
-    #[error("a code has the form ROOM-SECRET; this one has no hyphen")]
+    #[error("a code has the form 7-guitar-sunset or ROOM-SECRET; this is neither")]
     NoHyphen,
     /// A character outside the alphabet.
     #[error("{0:?} cannot occur in a code (letters and digits only, and no u)")]
@@ -58,6 +61,18 @@ impl Code {
                 return Self { room, secret };
             }
         }
+    }
+
+    /// Bytes that a derived code is made of.
+    pub(crate) const DERIVED_LEN: usize = DERIVED_ROOM_LEN + DERIVED_SECRET_LEN;
+
+    /// The code that two who agreed on a key share: 80 bits of room and 130 bits of secret, five of each byte. `None` if
+    /// the secret would be refused.
+    pub(crate) fn derived(bytes: &[u8; Self::DERIVED_LEN]) -> Option<Self> {
+        let text: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect();
+        let (room, secret) = text.split_at(DERIVED_ROOM_LEN);
+        check_secret(secret).ok()?;
+        Some(Self { room: RoomName::parse(room)?, secret: secret.to_owned() })
     }
 
     /// Reads a code as people write it: either case, spaces anywhere, more hyphens inside the secret, and `o`, `i`, `l`

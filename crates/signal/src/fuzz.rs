@@ -1,17 +1,24 @@
 //! Bodies of fuzz targets.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
 use peerage_base::rng::Rng;
 use peerage_base::time::{Duration, Instant};
 
 use crate::code::Code;
-use crate::id::PeerId;
-use crate::link::{ServerAddress, parse_link_or_code};
+use crate::compact::condense::{Half, Options, condense};
+use crate::compact::description::Description;
+use crate::compact::find::find;
+use crate::compact::wire;
+use crate::id::{Nameplate, PeerId, Side};
+use crate::link::{AnyCode, ServerAddress, parse_link};
 use crate::message::{ClientMessage, Data, ServerMessage};
+use crate::pake::Run;
 use crate::plain::Plain;
 use crate::room::{ConnId, Output, Rooms, Settings};
 use crate::seal::{Opener, Sealer};
+use crate::word_code::Words;
 use peerage_base::limit::Rate;
 
 /// Frames of both directions: what was read is written, and what was written reads the same.
@@ -35,10 +42,11 @@ pub fn links(data: &[u8]) {
         let again = ServerAddress::parse(&address.origin()).expect("an origin can be read");
         assert_eq!(again.origin(), address.origin());
     }
-    if let Ok((address, code)) = parse_link_or_code(text) {
+    if let Ok((address, code)) = parse_link(text) {
         let base = address.map_or_else(|| "https://example.org".to_owned(), |address| address.origin());
-        let (_, again) = parse_link_or_code(&code.link(&base)).expect("our own link can be read");
-        assert_eq!(again.room(), code.room());
+        let (_, again) = parse_link(&code.link(&base)).expect("our own link can be read");
+        // A chosen code whose canonical spelling happens to be words is read as words the second time.
+        assert!(again == code || matches!((&code, again), (AnyCode::Room(_), AnyCode::Words(_))), "read differently");
     }
 }
 
@@ -62,17 +70,77 @@ pub fn sealed(data: &[u8]) {
     }
 }
 
+/// A session text: as a message that somebody pasted, as bytes whose checksum fits, and as a description to be made one.
+pub fn compact(data: &[u8]) {
+    let same = |description: &Description| {
+        // One that was made by hand may be longer than anything that is made from a description.
+        let Ok(text) = description.to_text() else { return };
+        let Ok(found) = find(&text) else {
+            assert!(text.len() > 1024, "a text of our own is not found: {text}");
+            return;
+        };
+        assert_eq!(found.all, core::slice::from_ref(description), "{text}");
+    };
+    if let Ok(text) = std::str::from_utf8(data) {
+        if let Ok(found) = find(text) {
+            found.all.iter().for_each(same);
+        }
+        if let Ok(condensed) = condense(Half::Offer, text, 1_795_338_425, Options::default()) {
+            same(&condensed.description);
+            let again = condense(Half::Offer, &condensed.description.to_sdp(), 1_795_338_425, Options::default());
+            assert_eq!(again.map(|again| again.description), Ok(condensed.description));
+        }
+    }
+    if let Some(bytes) = wire::sealed(data) {
+        let Ok((description, len)) = wire::decode(&bytes) else { panic!("a checksum of our own does not fit") };
+        assert_eq!(len, bytes.len());
+        assert!(!description.to_sdp().contains("\n\n"));
+        same(&description);
+    }
+}
+
+/// A stranger at a nameplate: what it says in place of the two messages of the exchange.
+pub fn nameplate(data: &[u8]) {
+    let words = Words::generate(2, &mut Rng::from_u64(1));
+    let (me, peer) = (PeerId::from_bytes([1; 16]), PeerId::from_bytes([2; 16]));
+    let plate = Nameplate::new(7).expect("a number in range");
+    let begin = |words, side, me, peer| Run::begin(words, plate, side, me, peer, &mut Rng::from_u64(2));
+    let (first, second) = data.split_at(data.len() / 2);
+    let said = |bytes: &[u8]| Data::new(String::from_utf8_lossy(bytes).into_owned());
+    if let Some(confirming) = said(first).and_then(|share| begin(&words, Side::Host, me, peer).agree(&share).ok())
+        && let Some(tag) = said(second)
+    {
+        assert!(confirming.confirm(&tag).is_err(), "a stranger's tag was believed");
+    }
+    // One that guesses: its words are what the input says.
+    let guess = Words::generate(
+        2,
+        &mut Rng::from_u64(data.iter().fold(2u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))),
+    );
+    if guess == words {
+        return;
+    }
+    let (host, guest) = (begin(&words, Side::Host, me, peer), begin(&guess, Side::Guest, peer, me));
+    let shares = (host.share(), guest.share());
+    let host = host.agree(&shares.1).expect("an honest share is taken");
+    let guest = guest.agree(&shares.0).expect("an honest share is taken");
+    assert!(host.confirm(&guest.tag()).is_err(), "a wrong guess was believed");
+}
+
 /// A server: connections come and go and say things, and time passes.
 pub fn rooms(data: &[u8]) {
     let mut settings = Settings::default();
     (settings.rooms, settings.queue_messages, settings.queue_bytes) = (4, 4, 4096);
-    settings.entry_rate = Rate::new(16, 1);
+    (settings.entry_rate, settings.claim_rate) = (Rate::new(16, 1), Rate::new(8, 1));
+    (settings.nameplates, settings.nameplate_life) = (3, Duration::from_secs(90));
+    (settings.nameplate_away, settings.nameplate_memory) = (Duration::from_secs(40), Duration::from_secs(20));
     settings.grant_interval = Some(Duration::from_secs(7));
     let mut world = World {
         now: Instant::from_millis(1),
         rooms: Rooms::new(settings, Rng::from_u64(1)),
         open: Vec::new(),
         peers: Vec::new(),
+        stays: VecDeque::new(),
     };
     let mut rng = Rng::from_u64(2);
     world.peers.extend((0..4).map(|_| PeerId::generate(&mut rng)));
@@ -91,13 +159,12 @@ pub fn rooms(data: &[u8]) {
         world.now = deadline.max(world.now);
         world.time_out();
     }
-    assert_eq!((world.rooms.room_count(), world.rooms.queued_bytes()), (0, 0), "something was left behind");
+    let left = (world.rooms.room_count(), world.rooms.nameplate_count(), world.rooms.queued_bytes());
+    assert_eq!(left, (0, 0, 0), "something was left behind");
 }
 
 struct Connection {
     id: ConnId,
-    /// The last token that it was given, to come back with.
-    token: Option<String>,
 }
 
 struct World {
@@ -105,6 +172,8 @@ struct World {
     rooms: Rooms,
     open: Vec<Connection>,
     peers: Vec<PeerId>,
+    /// The last tokens that were given, to come back with, and the rooms behind nameplates that they are for.
+    stays: VecDeque<(String, Option<String>)>,
 }
 
 impl World {
@@ -117,7 +186,7 @@ impl World {
             0..=1 if self.open.len() < 16 => {
                 let source = IpAddr::V4(Ipv4Addr::new(192, 0, 2, argument % 4));
                 let id = self.rooms.connect(self.now, source, Vec::new());
-                self.open.push(Connection { id, token: None });
+                self.open.push(Connection { id });
             }
             2 if !self.open.is_empty() => {
                 let gone = self.open.swap_remove(chosen);
@@ -140,12 +209,22 @@ impl World {
             11 => self.say(chosen, &format!(r#"{{"type":"ack","received":{argument}}}"#)),
             12 => self.say(chosen, r#"{"type":"leave"}"#),
             13 => {
-                let token = self.open.iter().find_map(|connection| connection.token.clone()).unwrap_or_default();
+                let stay = self.stays.get(usize::from(argument >> 3) % self.stays.len().max(1));
+                let (token, behind) = stay.cloned().unwrap_or_default();
+                let room = behind.as_deref().unwrap_or(room);
                 let resume = format!(
                     r#"{{"type":"resume","room":"{room}","peer":"{peer}","token":"{token}","received":{}}}"#,
                     argument % 8
                 );
                 self.say(chosen, &resume);
+            }
+            14 if argument & 0x80 != 0 => {
+                self.say(chosen, &format!(r#"{{"type":"allocate","peer":"{peer}"}}"#));
+            }
+            14 => {
+                let (side, plate) = (["host", "guest"][usize::from(argument >> 6)], (argument >> 2) % 4);
+                let claim = format!(r#"{{"type":"claim","nameplate":{plate},"peer":"{peer}","side":"{side}"}}"#);
+                self.say(chosen, &claim);
             }
             _ => {
                 let (text, rest) = rest.split_at(usize::from(argument).min(rest.len()));
@@ -173,9 +252,14 @@ impl World {
             match output {
                 Output::Frame(to, text) => {
                     assert!(ServerMessage::parse(&text).is_ok(), "a frame of our own cannot be read: {text}");
-                    let token = text.split_once(r#""token":""#).and_then(|(_, rest)| rest.split('"').next());
-                    if let (Some(token), Some(known)) = (token, self.open.iter_mut().find(|known| known.id == to)) {
-                        known.token = Some(token.to_owned());
+                    let field = |name: &str| {
+                        let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+                        Some(value.get(name)?.as_str()?.to_owned())
+                    };
+                    assert!(self.open.iter().any(|known| known.id == to), "said to nobody: {text}");
+                    if let Some(token) = field("token") {
+                        self.stays.push_front((token, field("room")));
+                        self.stays.truncate(16);
                     }
                 }
                 Output::Close(gone) => self.open.retain(|known| known.id != gone),
@@ -191,6 +275,7 @@ impl World {
 #[cfg(test)]
 mod tests {
     use peerage_testkit::replay::replay;
+    use proptest::prelude::*;
 
     #[test]
     fn frames() {
@@ -208,7 +293,26 @@ mod tests {
     }
 
     #[test]
+    fn compact() {
+        replay(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/compact"), super::compact);
+    }
+
+    #[test]
+    fn nameplate() {
+        replay(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/nameplate"), super::nameplate);
+    }
+
+    #[test]
     fn rooms() {
         replay(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/rooms"), super::rooms);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_with_a_good_checksum_read_back(bytes in proptest::collection::vec(any::<u8>(), 36..400), detailed: bool) {
+            let mut bytes = bytes;
+            bytes[0] = if detailed { bytes[0] | 4 } else { bytes[0] & !4 };
+            super::compact(&bytes);
+        }
     }
 }

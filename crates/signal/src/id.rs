@@ -21,6 +21,12 @@ impl RoomName {
         valid.then(|| Self(text.into()))
     }
 
+    /// A name that nobody can guess: 100 random bits.
+    pub(crate) fn random(rng: &mut Rng) -> Self {
+        let text: String = (0..20).map(|_| char::from(ALPHABET[rng.below(32) as usize])).collect();
+        Self(text.into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -36,6 +42,69 @@ impl fmt::Display for RoomName {
 impl fmt::Debug for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The number of a nameplate, where the two that have a spoken code find each other: 1 to 999,999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Nameplate(u32);
+
+impl Nameplate {
+    /// The largest number.
+    pub const MAX: u32 = 999_999;
+
+    /// The nameplate with this number; `None` if there is none.
+    pub fn new(number: u32) -> Option<Self> {
+        (1..=Self::MAX).contains(&number).then_some(Self(number))
+    }
+}
+
+impl TryFrom<u32> for Nameplate {
+    type Error = &'static str;
+
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or("a nameplate is a number from 1 to 999999")
+    }
+}
+
+impl From<Nameplate> for u32 {
+    fn from(plate: Nameplate) -> Self {
+        plate.0
+    }
+}
+
+impl fmt::Display for Nameplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Which of the two one is at a nameplate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Made the code, and opens the room that it leads to.
+    Host,
+    /// Was given the code, and joins that room.
+    Guest,
+}
+
+impl Side {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Host => Self::Guest,
+            Self::Guest => Self::Host,
+        }
+    }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Guest => "guest",
+        }
     }
 }
 
@@ -175,6 +244,14 @@ mod tests {
         assert!(RoomName::parse(&"a".repeat(32)).is_some());
         for bad in ["", "abc", "ABCD", "ab-d", "abcu", "abcl", "ab d", "\u{e9}bcd", &"a".repeat(33)] {
             assert_eq!(RoomName::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_nameplate_is_a_number_that_people_can_say() {
+        assert_eq!(serde_json::from_str::<Nameplate>("999999").unwrap().to_string(), "999999");
+        for bad in ["0", "1000000", "-1", "1.5", "\"7\"", "null"] {
+            assert!(serde_json::from_str::<Nameplate>(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,9 +1,13 @@
 //! Out-of-band signalling: how two peers find each other through a server that can neither read nor change what they
 //! say. `docs/signalling.md` is the specification of the wire.
 //!
-//! - [`code`] and [`link`]: what a person hands to another one.
+//! - [`code`], [`word_code`] and [`link`]: what a person hands to another one.
+//! - [`pake`]: what makes a long code of a spoken one.
+//! - [`words`]: the words of spoken codes.
+//! - [`compact`]: an offer or an answer as a short text, for any other way.
 //! - [`access`]: who may open rooms on a server that does not let everybody.
 //! - [`seal`]: what keeps the server out.
+//! - [`verify`]: words by which two people hear that nobody sits between them.
 //! - [`message`] and [`plain`]: what is on the wire, and what is inside the seal.
 //! - [`room`]: the server's half, a machine without sockets.
 //! - [`client`]: the native client's half, on tokio.
@@ -14,6 +18,7 @@
 pub mod access;
 pub mod client;
 pub mod code;
+pub mod compact;
 pub mod entropy;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
@@ -21,6 +26,10 @@ pub mod fuzz;
 pub mod id;
 pub mod link;
 pub mod message;
+pub mod pake;
 pub mod plain;
 pub mod room;
 pub mod seal;
+pub mod verify;
+pub mod word_code;
+pub mod words;

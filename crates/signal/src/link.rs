@@ -1,6 +1,7 @@
 //! Addresses of servers, and links.
 
 use crate::code::{Code, CodeError};
+use crate::word_code::{WordCode, WordCodeError};
 use core::fmt;
 
 /// Why a text is not the address of a server.
@@ -28,7 +29,7 @@ pub enum AddressError {
 }
 
 /// Why a text is neither a link nor a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// The part before `#`.
     #[error(transparent)]
@@ -36,6 +37,53 @@ pub enum LinkError {
     /// The part after it, or the whole.
     #[error(transparent)]
     Code(#[from] CodeError),
+    /// The same, where it is meant to be words.
+    #[error(transparent)]
+    Words(#[from] WordCodeError),
+    /// A code of words where only a room can be entered.
+    #[error("this code is for two; what more can take part in needs a code of the form ROOM-SECRET")]
+    ForTwo,
+}
+
+/// What a person hands to another one, of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnyCode {
+    /// `ROOM-SECRET`: a room, as often as one likes.
+    Room(Code),
+    /// `7-guitar-sunset`: for two, once.
+    Words(WordCode),
+}
+
+impl AnyCode {
+    /// Reads a code of either kind. What is made of a number and of words of the list is one of words.
+    ///
+    /// # Errors
+    /// [`LinkError`], worded for the person who typed it.
+    pub fn parse(text: &str) -> Result<Self, LinkError> {
+        match WordCode::parse(text) {
+            Ok(words) => Ok(Self::Words(words)),
+            // A room may have a number for its name.
+            Err(error) if WordCode::is_meant(text) => Code::parse(text).map(Self::Room).map_err(|_| error.into()),
+            Err(_) => Ok(Self::Room(Code::parse(text)?)),
+        }
+    }
+
+    /// `BASE/#CODE`, where the fragment never leaves a browser.
+    pub fn link(&self, base: &str) -> String {
+        match self {
+            Self::Room(code) => code.link(base),
+            Self::Words(code) => code.link(base),
+        }
+    }
+}
+
+impl fmt::Display for AnyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Room(code) => code.fmt(f),
+            Self::Words(code) => code.fmt(f),
+        }
+    }
 }
 
 /// Where a server is: scheme, host, port and a path prefix.
@@ -120,22 +168,33 @@ impl fmt::Debug for ServerAddress {
     }
 }
 
-/// Reads a link, `http(s)://host[:port][/path]/#ROOM-SECRET`, or a bare code.
+/// Reads a link, `http(s)://host[:port][/path]/#CODE`, or a bare code.
 ///
 /// # Errors
 /// [`LinkError`], worded for the person who typed it.
-pub fn parse_link_or_code(text: &str) -> Result<(Option<ServerAddress>, Code), LinkError> {
+pub fn parse_link(text: &str) -> Result<(Option<ServerAddress>, AnyCode), LinkError> {
     match text.trim().split_once('#') {
         Some((address, code)) if !address.is_empty() => {
             let address = ServerAddress::parse(address)?;
-            Ok((Some(address), Code::parse(code)?))
+            Ok((Some(address), AnyCode::parse(code)?))
         }
-        Some((_, code)) => Ok((None, Code::parse(code)?)),
+        Some((_, code)) => Ok((None, AnyCode::parse(code)?)),
         None if text.contains("://") => {
             ServerAddress::parse(text)?;
             Err(CodeError::Empty.into())
         }
-        None => Ok((None, Code::parse(text)?)),
+        None => Ok((None, AnyCode::parse(text)?)),
+    }
+}
+
+/// As [`parse_link`], for what more than two can take part in.
+///
+/// # Errors
+/// [`LinkError`], worded for the person who typed it.
+pub fn parse_link_or_code(text: &str) -> Result<(Option<ServerAddress>, Code), LinkError> {
+    match parse_link(text)? {
+        (address, AnyCode::Room(code)) => Ok((address, code)),
+        (_, AnyCode::Words(_)) => Err(LinkError::ForTwo),
     }
 }
 
@@ -237,6 +296,25 @@ mod tests {
     }
 
     #[test]
+    fn codes_of_both_kinds_are_told_apart() {
+        let (address, code) = parse_link("https://example.org/#7-guitar-sunset").unwrap();
+        assert_eq!(
+            (address.unwrap().to_string(), code.to_string()),
+            ("https://example.org".into(), "7-guitar-sunset".into())
+        );
+        assert!(matches!(parse_link("7 Guitar sunset"), Ok((None, AnyCode::Words(_)))));
+        for room in ["k7m2xq-0123456789abcdefghjk", "1234-abcdefghjkmnpqrstvwx", "1234-abcde-fghjk-mnpqr-stvwx"] {
+            assert!(matches!(AnyCode::parse(room), Ok(AnyCode::Room(_))), "{room}");
+        }
+        let typo = AnyCode::parse("7-giutar-sunset").unwrap_err();
+        assert!(matches!(typo, LinkError::Words(WordCodeError::Word(_))) && typo.to_string().contains("guitar"));
+        assert_eq!(AnyCode::parse("guitar sunset"), Err(WordCodeError::NoNumber.into()));
+        assert_eq!(AnyCode::parse("7-guitar"), Err(WordCodeError::Count(1).into()));
+        assert_eq!(AnyCode::parse(""), Err(CodeError::Empty.into()));
+        assert_eq!(parse_link_or_code("7-guitar-sunset"), Err(LinkError::ForTwo));
+    }
+
+    #[test]
     fn a_link_reads_back() {
         let address = ServerAddress::parse("https://example.org/p").unwrap();
         let code = Code::generate(&mut peerage_base::rng::Rng::from_u64(1));
@@ -246,7 +324,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "\\PC{0,80}") {
-            let _ = parse_link_or_code(&text);
+            let _ = (parse_link(&text), parse_link_or_code(&text));
             if let Ok(address) = ServerAddress::parse(&text) {
                 prop_assert_eq!(ServerAddress::parse(&address.to_string()), Ok(address));
             }

@@ -1,7 +1,7 @@
 //! The frames between a client and the server: one JSON object each.
 
 use crate::access::AccessToken;
-use crate::id::{PeerId, RoomName, Token};
+use crate::id::{Nameplate, PeerId, RoomName, Side, Token};
 use core::fmt;
 use peerage_base::redact::Redacted;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -76,6 +76,26 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         accepts: Vec<Accepts>,
     },
+    /// Be given a nameplate, for a code of words that nobody has chosen.
+    Allocate {
+        /// Who waits at it.
+        peer: PeerId,
+        /// What a server that does not let everybody open rooms asks for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access_token: Option<AccessToken>,
+    },
+    /// Wait at a nameplate for the one other that has its code.
+    Claim {
+        /// Which nameplate.
+        nameplate: Nameplate,
+        /// Who waits at it.
+        peer: PeerId,
+        /// Which of the two.
+        side: Side,
+        /// What a server that does not let everybody open rooms asks hosts for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access_token: Option<AccessToken>,
+    },
     /// Take up a lost connection.
     Resume {
         /// Which room.
@@ -146,8 +166,12 @@ pub enum ErrorCode {
     BadRequest,
     /// The message is longer than allowed.
     TooLarge,
-    /// The peer id is in use.
+    /// The peer id, or the place at a nameplate, is in use.
     Taken,
+    /// The code of this nameplate was used: it was good for one try.
+    Spent,
+    /// Nobody came to this nameplate in time, or whoever made its code has left.
+    Expired,
     /// There is nothing to resume.
     Gone,
     /// This server opens rooms only for those who have an access token.
@@ -169,6 +193,17 @@ pub enum ServerMessage {
         peers: Vec<PeerId>,
         /// What ICE should use.
         ice_servers: Vec<IceServer>,
+        /// How long a client may be away, in milliseconds.
+        grace_ms: u64,
+    },
+    /// The client is at a nameplate; that the other one is, too, [`PeerJoined`](Self::PeerJoined) tells.
+    Claimed {
+        /// Which nameplate.
+        nameplate: Nameplate,
+        /// The room that stands for it in [`Resume`](ClientMessage::Resume).
+        room: RoomName,
+        /// What resumes this stay.
+        token: Token,
         /// How long a client may be away, in milliseconds.
         grace_ms: u64,
     },
@@ -290,6 +325,12 @@ mod tests {
             ),
             format!(r#"{{"type":"join","room":"abcd","peer":"{P}"}}"#),
             format!(r#"{{"type":"join","room":"abcd","peer":"{P}","accepts":["ice_servers"]}}"#),
+            format!(r#"{{"type":"allocate","peer":"{P}"}}"#),
+            format!(r#"{{"type":"allocate","peer":"{P}","access_token":"correct-horse-battery"}}"#),
+            format!(r#"{{"type":"claim","nameplate":7,"peer":"{P}","side":"guest"}}"#),
+            format!(
+                r#"{{"type":"claim","nameplate":999999,"peer":"{P}","side":"host","access_token":"correct-horse-battery"}}"#
+            ),
             format!(r#"{{"type":"resume","room":"abcd","peer":"{P}","token":"{P}","received":7}}"#),
             format!(r#"{{"type":"signal","seq":1,"to":"{P}","data":"ab-_"}}"#),
             r#"{"type":"ack","received":3}"#.into(),
@@ -305,6 +346,9 @@ mod tests {
             format!(
                 r#"{{"type":"joined","token":"{P}","peers":["{P}"],"ice_servers":[{{"urls":["stun:h:1"]}}],"grace_ms":30000}}"#
             ),
+            format!(r#"{{"type":"claimed","nameplate":7,"room":"abcd","token":"{P}","grace_ms":30000}}"#),
+            r#"{"type":"error","code":"spent","message":"m"}"#.into(),
+            r#"{"type":"error","code":"expired","message":"m"}"#.into(),
             format!(r#"{{"type":"resumed","received":2,"peers":["{P}"]}}"#),
             format!(r#"{{"type":"peer_joined","seq":1,"peer":"{P}"}}"#),
             format!(r#"{{"type":"peer_left","seq":2,"peer":"{P}"}}"#),
@@ -359,6 +403,9 @@ mod tests {
             r#"{"type":"open"}"#,
             r#"{"type":"open","room":"ABCD","peer":"AQEBAQEBAQEBAQEBAQEBAQ"}"#,
             r#"{"type":"open","room":"abcd","peer":"short"}"#,
+            r#"{"type":"claim","nameplate":0,"peer":"AQEBAQEBAQEBAQEBAQEBAQ","side":"host"}"#,
+            r#"{"type":"claim","nameplate":7,"peer":"AQEBAQEBAQEBAQEBAQEBAQ","side":"both"}"#,
+            r#"{"type":"claim","nameplate":7,"peer":"AQEBAQEBAQEBAQEBAQEBAQ"}"#,
             r#"{"type":"ack","received":-1}"#,
             r#"{"type":"ack","received":1.5}"#,
             r#"{"type":"signal","seq":1,"to":"AQEBAQEBAQEBAQEBAQEBAQ","data":"<script>"}"#,

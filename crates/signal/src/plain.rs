@@ -21,6 +21,12 @@ pub enum Role {
     Pipe,
     /// The web page, which does all of it.
     Page,
+    /// Sends audio and video, and wants both.
+    Call,
+    /// Lets the other side connect to a TCP port.
+    Forward,
+    /// Listens, and lets come out where the other side forwards to.
+    Connect,
     /// A role that a later version knows.
     #[serde(other)]
     Other,
@@ -33,6 +39,9 @@ impl fmt::Display for Role {
             Self::Receive => "receive",
             Self::Pipe => "pipe",
             Self::Page => "page",
+            Self::Call => "call",
+            Self::Forward => "forward",
+            Self::Connect => "connect",
             Self::Other => "other",
         })
     }
@@ -75,6 +84,15 @@ pub enum Plain {
     },
     /// An ICE candidate.
     Candidate(Candidate),
+    /// A step of comparing words, see [`verify`](crate::verify); with neither field: please begin.
+    Verify {
+        /// The promise of a number, base64url.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+        /// A number, base64url.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nonce: Option<String>,
+    },
     /// The peer ends the session, and why.
     Bye {
         /// Why, for people.
@@ -111,6 +129,14 @@ impl Plain {
                     (field(&candidate.ufrag), "ufrag"),
                 ] {
                     if len > FIELD_MAX {
+                        return Err(PlainError::FieldTooLong(name));
+                    }
+                }
+            }
+            Self::Verify { commit, nonce } => {
+                let long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > FIELD_MAX);
+                for (field, name) in [(&*commit, "commit"), (&*nonce, "nonce")] {
+                    if long(field) {
                         return Err(PlainError::FieldTooLong(name));
                     }
                 }

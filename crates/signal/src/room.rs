@@ -7,6 +7,7 @@
 mod enter;
 mod grant;
 mod member;
+mod nameplate;
 mod queue;
 mod relay;
 mod settings;
@@ -14,14 +15,15 @@ mod time;
 
 pub use settings::Settings;
 
-use crate::id::{PeerId, RoomName};
+use crate::id::{PeerId, RoomName, Side};
 use crate::message::{ClientMessage, ErrorCode, FrameError, IceServer, ServerMessage};
 use core::net::IpAddr;
 use enter::Entry;
 use member::{Member, Presence};
+use nameplate::{Claim, Mailbox, Plates};
 use peerage_base::limit::Limiter;
 use peerage_base::rng::Rng;
-use peerage_base::time::Instant;
+use peerage_base::time::{Duration, Instant};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ pub struct Rooms {
     settings: Settings,
     rng: Rng,
     entries: Limiter,
+    plates: Plates,
     conns: HashMap<ConnId, Conn>,
     next_conn: u64,
     rooms: HashMap<RoomName, Room>,
@@ -84,6 +87,8 @@ struct Room {
     next_grant: Option<Instant>,
     /// Credentials were made for it.
     granted: bool,
+    /// It is what stands behind a nameplate, and nobody enters it by its name.
+    mailbox: Option<Mailbox>,
 }
 
 /// A refusal on its way to a client.
@@ -115,10 +120,12 @@ impl Rooms {
     /// No rooms yet. Tokens are drawn from `rng`.
     pub fn new(settings: Settings, mut rng: Rng) -> Self {
         let entries = Limiter::new(settings.entry_rate, 14, &mut rng);
+        let plates = Plates::new(&settings, &mut rng);
         Self {
             settings,
             rng,
             entries,
+            plates,
             conns: HashMap::new(),
             next_conn: 0,
             rooms: HashMap::new(),
@@ -159,6 +166,14 @@ impl Rooms {
             (Ok(ClientMessage::Join { room, peer, accepts }), None) => {
                 self.enter(now, conn, Entry { room, peer, accepts, create: None })
             }
+            (Ok(ClientMessage::Allocate { peer, access_token }), None) => {
+                let admitted = self.settings.access.admits(access_token.as_ref());
+                self.allocate(now, conn, peer, admitted)
+            }
+            (Ok(ClientMessage::Claim { nameplate, peer, side, access_token }), None) => {
+                let admitted = side == Side::Guest || self.settings.access.admits(access_token.as_ref());
+                self.claim(now, conn, Claim { nameplate, peer, side, admitted })
+            }
             (Ok(ClientMessage::Resume { room, peer, token, received }), None) => {
                 self.resume(now, conn, room, peer, token, received)
             }
@@ -170,7 +185,9 @@ impl Rooms {
                 self.leave(now, &room, peer);
                 Ok(())
             }
-            (Ok(_), None) => Err(Refusal::new(ErrorCode::BadRequest, "the first message is open, join or resume")),
+            (Ok(_), None) => {
+                Err(Refusal::new(ErrorCode::BadRequest, "the first message is open, join, allocate, claim or resume"))
+            }
             (Ok(_), Some(_)) => Err(Refusal::new(ErrorCode::BadRequest, "this connection has entered a room already")),
         };
         if let Err(refusal) = done {
@@ -185,7 +202,7 @@ impl Rooms {
                 self.silent.remove(&(deadline, conn));
             }
             Some(ConnState::Seated { room, peer }) => {
-                let until = now + self.settings.grace;
+                let until = now + self.patience(&room);
                 if let Some(member) = self.member(&room, peer) {
                     member.presence = Presence::Away { until };
                     self.away.insert((until, room.clone(), peer));
@@ -220,6 +237,13 @@ impl Rooms {
         if room.granted {
             self.output.push_back(Output::Revoke(name.clone()));
         }
+    }
+
+    /// How long a member of the room may be away.
+    fn patience(&self, room: &RoomName) -> Duration {
+        let waits =
+            self.rooms.get(room).and_then(|room| room.mailbox.as_ref()).is_some_and(|mailbox| !mailbox.is_paired());
+        if waits { self.settings.nameplate_away } else { self.settings.grace }
     }
 
     fn member(&mut self, room: &RoomName, peer: PeerId) -> Option<&mut Member> {

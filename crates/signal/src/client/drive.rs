@@ -2,9 +2,9 @@
 
 use super::connect::ConnectError;
 use super::dial::{Socket, dial};
-use super::event::RoomEvent;
-use super::machine::{Machine, Next};
-use super::options::RoomOptions;
+use super::event::CloseReason;
+use super::protocol::{Next, Protocol};
+use crate::link::ServerAddress;
 use core::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use peerage_base::rng::Rng;
@@ -24,27 +24,53 @@ const STABLE: Duration = Duration::from_secs(10);
 
 /// What the owner and the driver share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    machine: Mutex<Machine>,
+pub(super) struct Shared<M> {
+    machine: Mutex<M>,
     /// Something for the driver: frames to send, room for events, or the end.
     pub to_driver: Notify,
     /// Something for the owner.
     pub to_owner: Notify,
 }
 
-impl Shared {
-    pub fn new(machine: Machine) -> Self {
+impl<M> Shared<M> {
+    pub fn new(machine: M) -> Self {
         Self { machine: Mutex::new(machine), to_driver: Notify::new(), to_owner: Notify::new() }
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Machine> {
+    pub fn lock(&self) -> MutexGuard<'_, M> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub(super) struct Driver {
-    pub shared: Arc<Shared>,
-    pub options: RoomOptions,
+/// Where the server is, and how long it is waited for; the times are those of
+/// [`RoomOptions`](super::options::RoomOptions).
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    pub server: ServerAddress,
+    pub agent: String,
+    pub connect_timeout: Duration,
+    pub give_up_after: Duration,
+    pub ping_interval: Duration,
+    pub silence: Duration,
+}
+
+/// Why the first connection led nowhere.
+#[derive(Debug)]
+pub(super) enum EnterError {
+    Connect(ConnectError),
+    /// The machine ended: the server refused, or broke the protocol.
+    Closed(CloseReason),
+}
+
+impl From<ConnectError> for EnterError {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(error)
+    }
+}
+
+pub(super) struct Driver<M> {
+    pub shared: Arc<Shared<M>>,
+    pub reach: Reach,
     pub tls: Option<Arc<ClientConfig>>,
     pub rng: Rng,
 }
@@ -58,12 +84,12 @@ enum Ended {
     Over,
 }
 
-impl Driver {
+impl<M: Protocol> Driver<M> {
     /// Connects and enters for the first time.
-    pub async fn enter(&self) -> Result<Socket, ConnectError> {
-        let server = self.options.server.to_string();
+    pub async fn enter(&self) -> Result<Socket, EnterError> {
+        let server = self.reach.server.to_string();
         let entering = async {
-            let mut socket = dial(&self.options.server, self.tls.clone(), &self.options.agent).await?;
+            let mut socket = dial(&self.reach.server, self.tls.clone(), &self.reach.agent).await?;
             self.shared.lock().handle_connected();
             loop {
                 let lost = |why: String| ConnectError::NotPeerage { server: server.clone(), why };
@@ -75,19 +101,21 @@ impl Driver {
                     Some(Ok(Message::Text(text))) => {
                         let mut machine = self.shared.lock();
                         if machine.handle_frame(&text) == Next::Close
-                            && let Some(RoomEvent::Closed(reason)) = machine.poll_event()
+                            && let Some(reason) = machine.refusal()
                         {
-                            return Err(ConnectError::from_close(server.clone(), reason));
+                            return Err(EnterError::Closed(reason));
                         }
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    Some(Ok(_)) | None => return Err(lost("it closed the connection".into())),
-                    Some(Err(e)) => return Err(lost(e.to_string())),
+                    Some(Ok(_)) | None => return Err(lost("it closed the connection".into()).into()),
+                    Some(Err(e)) => return Err(lost(e.to_string()).into()),
                 }
             }
         };
-        let after = self.options.connect_timeout;
-        timeout(after, entering).await.unwrap_or_else(|_| Err(ConnectError::Timeout { server: server.clone(), after }))
+        let after = self.reach.connect_timeout;
+        timeout(after, entering)
+            .await
+            .unwrap_or_else(|_| Err(ConnectError::Timeout { server: server.clone(), after }.into()))
     }
 
     /// Keeps the room going from the first connection on.
@@ -112,7 +140,7 @@ impl Driver {
             }
             let began = out_since.take().filter(|_| !was_in).unwrap_or_else(Instant::now);
             out_since = Some(began);
-            if ended == Ended::BackOff && began.elapsed() >= self.options.give_up_after {
+            if ended == Ended::BackOff && began.elapsed() >= self.reach.give_up_after {
                 self.give_up();
                 return;
             }
@@ -132,7 +160,7 @@ impl Driver {
 
     /// One connection, until it ends.
     async fn serve(&self, socket: &mut Socket) -> Ended {
-        let mut ping = interval_at(Instant::now() + self.options.ping_interval, self.options.ping_interval);
+        let mut ping = interval_at(Instant::now() + self.reach.ping_interval, self.reach.ping_interval);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         loop {
@@ -163,7 +191,7 @@ impl Driver {
                 () = self.shared.to_driver.notified() => {}
                 _ = ping.tick() => {
                     // An owner that does not take its events keeps us from hearing the server.
-                    if reads && heard.elapsed() >= self.options.silence {
+                    if reads && heard.elapsed() >= self.reach.silence {
                         return Ended::Lost;
                     }
                     self.shared.lock().acknowledge();
@@ -199,10 +227,8 @@ impl Driver {
             if self.over_within(delay).await {
                 return None;
             }
-            let dialled = timeout(
-                self.options.connect_timeout,
-                dial(&self.options.server, self.tls.clone(), &self.options.agent),
-            );
+            let dialled =
+                timeout(self.reach.connect_timeout, dial(&self.reach.server, self.tls.clone(), &self.reach.agent));
             match dialled.await {
                 Ok(Ok(socket)) => {
                     let mut machine = self.shared.lock();
@@ -212,7 +238,7 @@ impl Driver {
                 Ok(Err(e)) => tracing::debug!(error = %e, "cannot reconnect"),
                 Err(_) => tracing::debug!("cannot reconnect in time"),
             }
-            if began.elapsed() >= self.options.give_up_after {
+            if began.elapsed() >= self.reach.give_up_after {
                 self.give_up();
                 return None;
             }

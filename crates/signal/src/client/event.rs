@@ -54,6 +54,15 @@ pub enum RoomEvent {
         /// The candidate; an empty one says that there are no more.
         candidate: Candidate,
     },
+    /// A step of comparing words, for [`Verification::handle`](crate::verify::Verification::handle).
+    Verify {
+        /// Who.
+        peer: PeerId,
+        /// The promise of a number.
+        commit: Option<String>,
+        /// A number.
+        nonce: Option<String>,
+    },
     /// A peer ended the session. It may still be in the room.
     Bye {
         /// Who.
@@ -95,6 +104,12 @@ pub enum CloseReason {
     /// Nobody who was here before us has the same secret.
     #[error("wrong code: whoever is in this room has another one")]
     WrongCode,
+    /// At a nameplate, the other side has other words.
+    #[error("the words are not the same on both sides")]
+    WrongWords,
+    /// At a nameplate, the other side left before it proved that it has the words.
+    #[error("the other side left without proving the words")]
+    Vanished,
     /// The server refused to go on.
     #[error("the server refused: {message}")]
     Refused {

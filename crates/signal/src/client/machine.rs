@@ -1,21 +1,20 @@
 //! The client's half of the protocol, without sockets.
 
 use super::event::{CloseReason, DescriptionKind, RoomEvent};
+use super::ledger::Ledger;
 use super::options::{Intent, RoomOptions};
+use super::protocol::{Next, Protocol};
 use super::remote::{Opened, Remote, Standing};
 use crate::access::AccessToken;
 use crate::code::Code;
 use crate::id::{PeerId, Token};
-use crate::message::{ACK_EVERY, Accepts, ClientMessage, Data, ErrorCode, IceServer, ServerMessage};
+use crate::message::{Accepts, ClientMessage, Data, ErrorCode, IceServer, ServerMessage};
 use crate::plain::{Plain, Role};
 use crate::seal::PLAIN_MAX;
 use core::time::Duration;
 use peerage_base::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Signals that the server has not acknowledged: what the server keeps for the other side.
-const UNACKED_MESSAGES: usize = 256;
-const UNACKED_BYTES: usize = 1 << 20;
 /// Events that wait for the owner before reading from the server stops.
 const EVENTS_MAX: usize = 256;
 /// More than any server names.
@@ -61,18 +60,6 @@ enum Stay {
     Over,
 }
 
-/// What the driver must do after a frame.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    Continue,
-    /// The stay is lost; connect again for a new one.
-    Reenter,
-    /// The server wants to be left alone for a while.
-    BackOff,
-    /// Nothing more to do here.
-    Close,
-}
-
 #[derive(Debug)]
 pub(super) struct Machine {
     code: Code,
@@ -85,14 +72,7 @@ pub(super) struct Machine {
     me: PeerId,
     stay: Stay,
     remotes: BTreeMap<PeerId, Remote>,
-    /// The last number that arrived from the server, and the last one acknowledged.
-    received: u64,
-    acked: u64,
-    /// The number of the last signal, and those that the server has not acknowledged.
-    sent: u64,
-    unacked: VecDeque<(u64, String)>,
-    unacked_bytes: usize,
-    frames: VecDeque<String>,
+    ledger: Ledger,
     events: VecDeque<RoomEvent>,
 }
 
@@ -110,12 +90,7 @@ impl Machine {
             rng,
             stay: Stay::Entering { intent: options.intent, again: false },
             remotes: BTreeMap::new(),
-            received: 0,
-            acked: 0,
-            sent: 0,
-            unacked: VecDeque::new(),
-            unacked_bytes: 0,
-            frames: VecDeque::new(),
+            ledger: Ledger::default(),
             events: VecDeque::new(),
         }
     }
@@ -130,118 +105,34 @@ impl Machine {
         if json.len() > PLAIN_MAX {
             return Err(SendError::TooLong);
         }
-        if self.unacked.len() >= UNACKED_MESSAGES || self.unacked_bytes + 2 * json.len() > UNACKED_BYTES {
+        if self.ledger.is_full(2 * json.len()) {
             return Err(SendError::Full);
         }
         let data = remote.sealer.seal(&json).ok().and_then(Data::new).ok_or(SendError::TooLong)?;
-        self.sent += 1;
-        let frame = ClientMessage::Signal { seq: self.sent, to, data }.to_json();
-        self.unacked_bytes += frame.len();
-        self.unacked.push_back((self.sent, frame.clone()));
-        if matches!(self.stay, Stay::In { .. }) {
-            self.frames.push_back(frame);
-        }
+        self.ledger.signal(to, data, matches!(self.stay, Stay::In { .. }));
         Ok(())
-    }
-
-    /// A WebSocket stands: what to say first.
-    pub fn handle_connected(&mut self) {
-        self.frames.clear();
-        self.step_out();
-        let (room, peer) = (self.code.room().clone(), self.me);
-        let accepts = vec![Accepts::IceServers];
-        let first = match &self.stay {
-            Stay::Entering { intent: Intent::Open, .. } => {
-                ClientMessage::Open { room, peer, accepts, access_token: self.access_token.clone() }
-            }
-            Stay::Entering { intent: Intent::Join, .. } => ClientMessage::Join { room, peer, accepts },
-            Stay::In { token } | Stay::Away { token } => {
-                ClientMessage::Resume { room, peer, token: *token, received: self.received }
-            }
-            Stay::Over => return,
-        };
-        self.acked = self.received;
-        self.frames.push_back(first.to_json());
-    }
-
-    /// The WebSocket is lost.
-    pub fn handle_lost(&mut self) {
-        self.frames.clear();
-        self.step_out();
-        self.events.push_back(RoomEvent::Reconnecting);
-    }
-
-    /// A frame of the server.
-    pub fn handle_frame(&mut self, text: &str) -> Next {
-        let done = match ServerMessage::parse(text) {
-            Ok(ServerMessage::Joined { token, peers, ice_servers, .. }) => self.joined(token, peers, ice_servers),
-            Ok(ServerMessage::Resumed { received, .. }) => self.resumed(received),
-            Ok(ServerMessage::PeerJoined { seq, peer }) => self.numbered(seq, |m| m.peer_joined(peer)),
-            Ok(ServerMessage::PeerLeft { seq, peer }) => self.numbered(seq, |m| m.forget(peer)),
-            Ok(ServerMessage::Signal { seq, from, data }) => self.numbered(seq, |m| m.signal(from, data.as_str())),
-            Ok(ServerMessage::IceServers { ice_servers, expires_ms }) => self.ice_servers(ice_servers, expires_ms),
-            Ok(ServerMessage::Ack { received }) => self.acknowledged(received),
-            Ok(ServerMessage::Error { code, message }) => return self.refused(code, &message),
-            Ok(ServerMessage::Unknown) => Ok(()),
-            Err(e) => Err(e.to_string()),
-        };
-        if let Err(what) = done {
-            self.close(CloseReason::Protocol(what));
-        }
-        if matches!(self.stay, Stay::Over) { Next::Close } else { Next::Continue }
-    }
-
-    /// Acknowledges what has not been yet: for quiet moments.
-    pub fn acknowledge(&mut self) {
-        if self.acked < self.received && matches!(self.stay, Stay::In { .. }) {
-            self.acked = self.received;
-            self.frames.push_back(ClientMessage::Ack { received: self.received }.to_json());
-        }
     }
 
     /// Ends the stay for a reason.
     pub fn close(&mut self, reason: CloseReason) {
         if !matches!(self.stay, Stay::Over) {
             self.stay = Stay::Over;
-            self.frames.clear();
-            self.frames.push_back(ClientMessage::Leave.to_json());
+            self.ledger.clear();
+            self.ledger.say(&ClientMessage::Leave);
             self.events.push_back(RoomEvent::Closed(reason));
         }
-    }
-
-    /// Ends the stay because the server stayed out of reach, or kept us out.
-    pub fn give_up(&mut self) {
-        let reason = self.turned_away.take().unwrap_or(CloseReason::Unreachable);
-        self.close(reason);
     }
 
     /// Ends the stay because the owner wants to.
     pub fn leave(&mut self) {
         if !matches!(self.stay, Stay::Over) {
             self.stay = Stay::Over;
-            self.frames.push_back(ClientMessage::Leave.to_json());
+            self.ledger.say(&ClientMessage::Leave);
         }
-    }
-
-    pub fn poll_frame(&mut self) -> Option<String> {
-        self.frames.pop_front()
     }
 
     pub fn poll_event(&mut self) -> Option<RoomEvent> {
         self.events.pop_front()
-    }
-
-    pub fn is_in(&self) -> bool {
-        matches!(self.stay, Stay::In { .. })
-    }
-
-    pub fn is_over(&self) -> bool {
-        matches!(self.stay, Stay::Over)
-    }
-
-    /// Whether the owner keeps up with events.
-    pub fn wants_frames(&self) -> bool {
-        self.events.len() < EVENTS_MAX
     }
 
     fn step_out(&mut self) {
@@ -276,24 +167,19 @@ impl Machine {
     fn resumed(&mut self, received: u64) -> Result<(), String> {
         let Stay::Away { token } = self.stay else { return Err("resumed without being asked to".into()) };
         self.stay = Stay::In { token };
-        self.acknowledged(received)?;
-        self.frames.extend(self.unacked.iter().map(|(_, frame)| frame.clone()));
+        self.ledger.acknowledged(received)?;
+        self.ledger.repeat();
         self.events.push_back(RoomEvent::Resumed);
         Ok(())
     }
 
     /// Lets a numbered message in once and in order.
     fn numbered(&mut self, seq: u64, handle: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
-        if seq <= self.received {
+        if !self.ledger.accept(seq)? {
             return Ok(());
         }
-        if seq != self.received + 1 {
-            return Err("a number was left out".into());
-        }
-        self.received = seq;
         handle(self)?;
-        // Half of what is allowed: an acknowledgement may be on its way for a while.
-        if self.received - self.acked >= ACK_EVERY / 2 {
+        if self.ledger.is_due() {
             self.acknowledge();
         }
         Ok(())
@@ -337,6 +223,7 @@ impl Machine {
             Opened::Plain(Plain::Offer { sdp }) => RoomEvent::Description { peer, kind: DescriptionKind::Offer, sdp },
             Opened::Plain(Plain::Answer { sdp }) => RoomEvent::Description { peer, kind: DescriptionKind::Answer, sdp },
             Opened::Plain(Plain::Candidate(candidate)) => RoomEvent::Candidate { peer, candidate },
+            Opened::Plain(Plain::Verify { commit, nonce }) => RoomEvent::Verify { peer, commit, nonce },
             Opened::Plain(Plain::Bye { reason }) => RoomEvent::Bye { peer, reason },
         };
         self.events.push_back(event);
@@ -349,17 +236,6 @@ impl Machine {
         before.peek().is_some()
             && before.all(|r| r.standing == Standing::Stranger)
             && self.remotes.values().all(|r| matches!(r.standing, Standing::Stranger | Standing::Unknown))
-    }
-
-    fn acknowledged(&mut self, received: u64) -> Result<(), String> {
-        if received > self.sent {
-            return Err("an acknowledgement of something never sent".into());
-        }
-        while self.unacked.front().is_some_and(|(seq, _)| *seq <= received) {
-            let freed = self.unacked.pop_front().map_or(0, |(_, frame)| frame.len());
-            self.unacked_bytes -= freed;
-        }
-        Ok(())
     }
 
     fn refused(&mut self, code: ErrorCode, message: &str) -> Next {
@@ -391,9 +267,86 @@ impl Machine {
         self.events.extend(left.into_iter().map(|peer| RoomEvent::PeerLeft { peer }));
         self.me = PeerId::generate(&mut self.rng);
         self.stay = Stay::Entering { intent: Intent::Open, again: true };
-        (self.received, self.acked, self.sent, self.unacked_bytes) = (0, 0, 0, 0);
-        self.unacked.clear();
-        self.frames.clear();
+        self.ledger = Ledger::default();
+    }
+}
+
+impl Protocol for Machine {
+    fn handle_connected(&mut self) {
+        self.step_out();
+        let (room, peer) = (self.code.room().clone(), self.me);
+        let accepts = vec![Accepts::IceServers];
+        let first = match &self.stay {
+            Stay::Entering { intent: Intent::Open, .. } => {
+                ClientMessage::Open { room, peer, accepts, access_token: self.access_token.clone() }
+            }
+            Stay::Entering { intent: Intent::Join, .. } => ClientMessage::Join { room, peer, accepts },
+            Stay::In { token } | Stay::Away { token } => {
+                ClientMessage::Resume { room, peer, token: *token, received: self.ledger.received() }
+            }
+            Stay::Over => return self.ledger.clear(),
+        };
+        self.ledger.begin(&first);
+    }
+
+    fn handle_lost(&mut self) {
+        self.ledger.clear();
+        self.step_out();
+        self.events.push_back(RoomEvent::Reconnecting);
+    }
+
+    fn handle_frame(&mut self, text: &str) -> Next {
+        let done = match ServerMessage::parse(text) {
+            Ok(ServerMessage::Joined { token, peers, ice_servers, .. }) => self.joined(token, peers, ice_servers),
+            Ok(ServerMessage::Resumed { received, .. }) => self.resumed(received),
+            Ok(ServerMessage::PeerJoined { seq, peer }) => self.numbered(seq, |m| m.peer_joined(peer)),
+            Ok(ServerMessage::PeerLeft { seq, peer }) => self.numbered(seq, |m| m.forget(peer)),
+            Ok(ServerMessage::Signal { seq, from, data }) => self.numbered(seq, |m| m.signal(from, data.as_str())),
+            Ok(ServerMessage::IceServers { ice_servers, expires_ms }) => self.ice_servers(ice_servers, expires_ms),
+            Ok(ServerMessage::Ack { received }) => self.ledger.acknowledged(received),
+            Ok(ServerMessage::Claimed { .. }) => Err("a nameplate without being asked for one".into()),
+            Ok(ServerMessage::Error { code, message }) => return self.refused(code, &message),
+            Ok(ServerMessage::Unknown) => Ok(()),
+            Err(e) => Err(e.to_string()),
+        };
+        if let Err(what) = done {
+            self.close(CloseReason::Protocol(what));
+        }
+        if matches!(self.stay, Stay::Over) { Next::Close } else { Next::Continue }
+    }
+
+    fn acknowledge(&mut self) {
+        if matches!(self.stay, Stay::In { .. }) {
+            self.ledger.acknowledge();
+        }
+    }
+
+    fn give_up(&mut self) {
+        let reason = self.turned_away.take().unwrap_or(CloseReason::Unreachable);
+        self.close(reason);
+    }
+
+    fn poll_frame(&mut self) -> Option<String> {
+        self.ledger.poll_frame()
+    }
+
+    fn is_in(&self) -> bool {
+        matches!(self.stay, Stay::In { .. })
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.stay, Stay::Over)
+    }
+
+    fn wants_frames(&self) -> bool {
+        self.events.len() < EVENTS_MAX
+    }
+
+    fn refusal(&mut self) -> Option<CloseReason> {
+        match self.events.pop_front() {
+            Some(RoomEvent::Closed(reason)) => Some(reason),
+            _ => None,
+        }
     }
 }
 

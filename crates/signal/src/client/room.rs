@@ -3,7 +3,7 @@
 pub use super::machine::SendError;
 
 use super::connect::ConnectError;
-use super::drive::{Driver, Shared};
+use super::drive::{Driver, EnterError, Reach, Shared};
 use super::event::RoomEvent;
 use super::machine::Machine;
 use super::options::RoomOptions;
@@ -20,7 +20,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A place in a room. Dropping it leaves the room, as far as the runtime still runs; [`leave`](Self::leave) waits.
 #[derive(Debug)]
 pub struct Room {
-    shared: Arc<Shared>,
+    shared: Arc<Shared<Machine>>,
     driver: JoinHandle<()>,
     closed: bool,
 }
@@ -35,8 +35,11 @@ impl Room {
         let tls = if options.server.is_tls() { Some(options.tls.client_config()?) } else { None };
         let shared = Arc::new(Shared::new(Machine::new(&options)));
         let rng = options.rng.split("backoff");
-        let driver = Driver { shared: shared.clone(), options, tls, rng };
-        let socket = driver.enter().await?;
+        let driver = Driver { shared: shared.clone(), reach: reach(&options), tls, rng };
+        let socket = driver.enter().await.map_err(|error| match error {
+            EnterError::Connect(error) => error,
+            EnterError::Closed(reason) => ConnectError::from_close(options.server.to_string(), reason),
+        })?;
         let driver = tokio::spawn(driver.run(socket));
         Ok(Self { shared, driver, closed: false })
     }
@@ -73,6 +76,17 @@ impl Room {
         if timeout(LEAVE_TIMEOUT, &mut self.driver).await.is_err() {
             self.driver.abort();
         }
+    }
+}
+
+fn reach(options: &RoomOptions) -> Reach {
+    Reach {
+        server: options.server.clone(),
+        agent: options.agent.clone(),
+        connect_timeout: options.connect_timeout,
+        give_up_after: options.give_up_after,
+        ping_interval: options.ping_interval,
+        silence: options.silence,
     }
 }
 

@@ -20,6 +20,7 @@ impl Rooms {
         self.charge_entry(now, conn)?;
         let Entry { room: name, peer, accepts, create } = entry;
         match self.rooms.get(&name) {
+            Some(room) if room.mailbox.is_some() => return Err(Refusal::unavailable()),
             Some(room) if room.members.iter().any(|m| m.id == peer) => {
                 return Err(Refusal::new(ErrorCode::Taken, "this peer id is in use"));
             }
@@ -83,13 +84,13 @@ impl Rooms {
             }
         }
         self.seat(conn, &name, peer);
-        let members = self.rooms.get(&name).map_or(&[][..], |room| &room.members);
-        let peers = members.iter().map(|m| m.id).filter(|id| *id != peer).collect();
+        let peers = self.others(&name, peer);
         let resumed = ServerMessage::Resumed { received: heard, peers };
         self.output.push_back(Output::Frame(conn, resumed.to_json().into()));
         self.grant_on_arrival(now, &name, peer);
         tracing::debug!(conn = conn.0, resent = resent.len(), "resumed");
         self.output.extend(resent.into_iter().map(|frame| Output::Frame(conn, frame)));
+        self.pair(now, &name);
         Ok(())
     }
 
@@ -100,6 +101,11 @@ impl Rooms {
             self.output.push_back(Output::Close(conn));
         }
         self.remove(now, name, peer);
+        self.discard_empty(name);
+    }
+
+    /// Ends a room that nobody is in.
+    pub(super) fn discard_empty(&mut self, name: &RoomName) {
         if let Some(expires) = self.rooms.get(name).and_then(|room| room.expires) {
             self.empty.remove(&(expires, name.clone()));
             self.discard(name);
@@ -111,8 +117,9 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(name) else { return };
         let Some(index) = room.members.iter().position(|m| m.id == peer) else { return };
         let member = room.members.remove(index);
-        let others: Vec<PeerId> = room.members.iter().map(|m| m.id).collect();
-        if others.is_empty() {
+        let others = self.others(name, peer);
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        if room.members.is_empty() {
             let expires = now + self.settings.empty_room;
             room.expires = Some(expires);
             self.empty.insert((expires, name.clone()));
@@ -125,9 +132,16 @@ impl Rooms {
         for other in others {
             self.announce(now, name, other, |seq| ServerMessage::PeerLeft { seq, peer });
         }
+        self.left_nameplate(now, name, peer);
     }
 
-    fn create(&mut self, name: &RoomName) -> Result<(), Refusal> {
+    /// Whom a member knows of.
+    fn others(&self, name: &RoomName, peer: PeerId) -> Vec<PeerId> {
+        let Some(room) = self.rooms.get(name).filter(|room| room.introduces()) else { return Vec::new() };
+        room.members.iter().map(|m| m.id).filter(|id| *id != peer).collect()
+    }
+
+    pub(super) fn create(&mut self, name: &RoomName) -> Result<(), Refusal> {
         if self.rooms.len() >= self.settings.rooms {
             let (_, oldest) = self.empty.pop_first().ok_or_else(Refusal::unavailable)?;
             self.discard(&oldest);
@@ -136,7 +150,7 @@ impl Rooms {
         Ok(())
     }
 
-    fn charge_entry(&mut self, now: Instant, conn: ConnId) -> Result<(), Refusal> {
+    pub(super) fn charge_entry(&mut self, now: Instant, conn: ConnId) -> Result<(), Refusal> {
         let Some(c) = self.conns.get(&conn) else { return Ok(()) };
         if self.entries.allow(now, c.source) {
             return Ok(());
@@ -145,7 +159,7 @@ impl Rooms {
     }
 
     /// Seats the connection and hands out the ICE servers that were kept for it.
-    fn seat(&mut self, conn: ConnId, room: &RoomName, peer: PeerId) -> Vec<crate::message::IceServer> {
+    pub(super) fn seat(&mut self, conn: ConnId, room: &RoomName, peer: PeerId) -> Vec<crate::message::IceServer> {
         let Some(c) = self.conns.get_mut(&conn) else { return Vec::new() };
         match core::mem::replace(&mut c.state, ConnState::Seated { room: room.clone(), peer }) {
             ConnState::Silent { deadline, ice_servers } => {

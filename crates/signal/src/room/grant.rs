@@ -11,7 +11,7 @@ impl Rooms {
     /// A peer came or came back. The second one present brings credentials for everybody; later ones get their own.
     pub(super) fn grant_on_arrival(&mut self, now: Instant, name: &RoomName, peer: PeerId) {
         let Some(interval) = self.settings.grant_interval else { return };
-        let Some(room) = self.rooms.get_mut(name).filter(|room| room.present() >= 2) else { return };
+        let Some(room) = self.rooms.get_mut(name).filter(|room| room.is_for_relay()) else { return };
         let is_first = room.next_grant.is_none();
         if is_first {
             let at = now + interval.max(MIN_INTERVAL);
@@ -56,6 +56,11 @@ impl Rooms {
 }
 
 impl Room {
+    /// Whether its members may need the relay. At a nameplate nobody connects.
+    fn is_for_relay(&self) -> bool {
+        self.mailbox.is_none() && self.present() >= 2
+    }
+
     /// Members that have a connection.
     pub(super) fn present(&self) -> usize {
         self.members.iter().filter(|member| member.conn().is_some()).count()

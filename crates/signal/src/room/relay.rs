@@ -19,6 +19,7 @@ impl Rooms {
         data: Data,
     ) -> Result<(), Refusal> {
         let (signal_rate, byte_rate) = (self.settings.signal_rate, self.settings.byte_rate);
+        self.check_mailbox(name, seq, &data)?;
         let Some(sender) = self.member(name, from) else { return Ok(()) };
         let size = u32::try_from(data.as_str().len()).unwrap_or(u32::MAX);
         if !(sender.signals.take(now, signal_rate, 1) && sender.bytes.take(now, byte_rate, size)) {

@@ -22,6 +22,19 @@ pub struct Settings {
     pub first_frame: Duration,
     /// How often one source address (IPv6: one /64) may open, join or resume. Default 60 at once, then 1 a second.
     pub entry_rate: Rate,
+    /// Nameplates that somebody waits at. Default 10,000; beyond, no more are given out. Guests without a host may take
+    /// half of them. Of as many it is remembered that they were used.
+    pub nameplates: usize,
+    /// How long somebody may wait at a nameplate. Default one day; whoever waits longer is told `expired`.
+    pub nameplate_life: Duration,
+    /// How long a nameplate is kept for somebody whose connection was lost while waiting. Default one hour.
+    pub nameplate_away: Duration,
+    /// How long those who come late are told that a nameplate was used or has expired. Default one hour, in which it is
+    /// not given out again.
+    pub nameplate_memory: Duration,
+    /// How often one source address (IPv6: one /64) may come to a nameplate that it was not given: each time is a guess.
+    /// Default 20 at once, then one every 6 s.
+    pub claim_rate: Rate,
     /// Signals of one client. Default 256 at once, then 20 a second; faster clients are dropped.
     pub signal_rate: Rate,
     /// Bytes of signals of one client. Default 1 MiB at once, then 64 KiB a second; faster clients are dropped.
@@ -51,6 +64,11 @@ impl Default for Settings {
             empty_room: Duration::from_secs(3600),
             first_frame: Duration::from_secs(10),
             entry_rate: Rate::new(60, 1),
+            nameplates: 10_000,
+            nameplate_life: Duration::from_secs(24 * 3600),
+            nameplate_away: Duration::from_secs(3600),
+            nameplate_memory: Duration::from_secs(3600),
+            claim_rate: Rate { burst: 20, interval: Duration::from_secs(6) },
             signal_rate: Rate::new(256, 20),
             byte_rate: Rate::new(1 << 20, 1 << 16),
             queue_messages: 256,

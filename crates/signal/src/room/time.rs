@@ -20,6 +20,7 @@ impl Rooms {
                 self.discard(&room);
             }
         }
+        self.expire_nameplates(now);
         self.grant_again(now);
         if self.next_sweep.is_some_and(|at| at <= now) {
             self.sweep(now);
@@ -32,7 +33,7 @@ impl Rooms {
         let away = self.away.first().map(|(at, ..)| *at);
         let empty = self.empty.first().map(|(at, _)| *at);
         let grant = self.grants.first().map(|(at, _)| *at);
-        [away, empty, grant, self.next_sweep].into_iter().fold(silent, earliest)
+        [away, empty, grant, self.plates.next_expiry(), self.next_sweep].into_iter().fold(silent, earliest)
     }
 
     /// Drops connected members that withhold acknowledgements, so that what is kept for them does not stay.
