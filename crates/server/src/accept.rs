@@ -1,7 +1,7 @@
 //! From a TCP connection to HTTP on it.
 
 use crate::client::Client;
-use crate::http::Site;
+use crate::site::Site;
 use crate::stop;
 use axum::{Extension, Router};
 use core::net::SocketAddr;

@@ -51,6 +51,9 @@ pub enum BindError {
     /// A realm that no client would take.
     #[error("the realm has to be 1 to 127 printable ASCII characters without quotes and backslashes")]
     Realm,
+    /// No port for audio and video.
+    #[error("cannot open the port of audio and video for WHIP and WHEP: {0}")]
+    Media(#[source] peerage::Error),
 }
 
 fn explain(error: &io::Error) -> String {

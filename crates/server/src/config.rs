@@ -1,6 +1,7 @@
 //! What a server is told.
 
 use crate::turn::config::TurnConfig;
+use crate::whip::config::WhipConfig;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use peerage_base::cidr::Cidr;
@@ -19,6 +20,8 @@ pub struct ServerConfig {
     pub stun: Stun,
     /// The relay. Default: with the settings of [`TurnConfig`]; `None`: none, STUN alone.
     pub turn: Option<TurnConfig>,
+    /// Publishing by WHIP and viewing by WHEP. Default: with the settings of [`WhipConfig`]; `None`: neither.
+    pub whip: Option<WhipConfig>,
     /// Encryption of HTTP and WebSocket. Default off: plain HTTP, for localhost, a LAN or behind a proxy. Browsers
     /// give a page less to work with when it is neither encrypted nor on localhost.
     pub tls: Tls,
@@ -60,6 +63,7 @@ impl Default for ServerConfig {
             listen: vec![SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8080)],
             stun: Stun::Default,
             turn: Some(TurnConfig::default()),
+            whip: Some(WhipConfig::default()),
             tls: Tls::Off,
             public_url: None,
             allow_origin: Vec::new(),

@@ -33,7 +33,7 @@ impl Guard {
         };
         let changes_something =
             !matches!(parts.method, Method::GET | Method::HEAD) || parts.headers.contains_key(UPGRADE);
-        if changes_something && !self.may_come_from(parts, authority) {
+        if changes_something && !is_for_any_page(parts.uri.path()) && !self.may_come_from(parts, authority) {
             return Err((StatusCode::FORBIDDEN, "pages of this origin may not use this server\n"));
         }
         Ok(())
@@ -58,6 +58,11 @@ impl Guard {
             || self.public.as_ref().is_some_and(|p| p.origin() == origin)
             || self.allow_origin.contains(&origin)
     }
+}
+
+/// What asks for a token or is open to everybody, and answers pages of every origin (RFC 9725 §4.2).
+fn is_for_any_page(path: &str) -> bool {
+    ["/whip/", "/whep/"].iter().any(|prefix| path.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -96,6 +101,18 @@ mod tests {
         }
         assert_eq!(status(&guard(), "GET", &[]), 421);
         assert_eq!(status(&guard(), "GET", &[("host", "localhost"), ("host", "localhost")]), 421);
+    }
+
+    #[test]
+    fn whoever_has_a_token_may_publish_from_any_page_but_under_our_name_alone() {
+        let post = |uri: &str, host: &str| {
+            let request = Request::builder().method("POST").uri(uri).header("host", host);
+            let (parts, ()) = request.header("origin", "https://evil.example").body(()).unwrap().into_parts();
+            guard().check(&parts, Authority::of(&parts).as_ref()).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        };
+        assert_eq!((post("/whip/a", "localhost"), post("/whep/a", "localhost")), (200, 200));
+        assert_eq!((post("/whip", "localhost"), post("/ws", "localhost")), (403, 403));
+        assert_eq!(post("/whip/a", "evil.example"), 421);
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Routes, and what every request passes through.
 
-use crate::address::{Authority, stun_url};
-use crate::admission::Admission;
+use crate::address::Authority;
 use crate::client::Client;
-use crate::config::ServerConfig;
-use crate::guard::Guard;
-use crate::hub::{Found, Hub};
+use crate::site::Site;
+use crate::whip::routes;
 use crate::{assets, headers, proxy, websocket};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Request, State};
@@ -14,27 +12,15 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use core::net::IpAddr;
-use peerage_signal::message::IceServer;
 use std::sync::Arc;
-use tokio::sync::watch;
-
-/// What the handlers share.
-#[derive(Debug)]
-pub(crate) struct Site {
-    pub config: ServerConfig,
-    pub guard: Guard,
-    pub hub: Arc<Hub>,
-    pub admission: Arc<Admission>,
-    pub stun_ports: Vec<u16>,
-    pub shutdown: watch::Receiver<bool>,
-}
 
 pub(crate) fn router(site: Arc<Site>) -> Router {
+    let whip = if site.whip.is_some() { routes::routes() } else { Router::new() };
     Router::new()
         .route("/health", get(async || "ok\n"))
         .route("/config", get(config))
         .route("/ws", get(rooms))
+        .merge(whip)
         .fallback(get(assets::serve))
         .layer(from_fn_with_state(site.clone(), pass))
         .with_state(site)
@@ -102,21 +88,4 @@ async fn config(
         "open_needs_token": !site.config.rooms.access.is_empty(),
     });
     ([("cache-control", "no-store")], Json(body)).into_response()
-}
-
-impl Site {
-    /// STUN and the relay where the client found us: that name or address works for it. A proxy may have put its own in
-    /// place of it.
-    fn found(&self, client: &Client, authority: &Authority) -> Found {
-        let public = self.config.public_url.as_ref().filter(|_| client.is_proxy);
-        let host = public.map_or(authority.host(), |url| url.host());
-        let own = self.stun_ports.iter().map(|port| stun_url(host, *port));
-        let urls: Vec<_> = own.chain(self.config.ice_servers.iter().cloned()).collect();
-        let open = if urls.is_empty() { Vec::new() } else { vec![IceServer::open(urls)] };
-        Found { host: host.to_owned(), open }
-    }
-
-    pub fn is_proxy(&self, address: IpAddr) -> bool {
-        self.config.trusted_proxies.iter().any(|block| block.contains(address))
-    }
 }

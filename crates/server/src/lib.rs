@@ -1,5 +1,5 @@
 //! What two peers need to find and reach each other, in one process: STUN and a TURN relay, rooms over WebSocket, and
-//! the web page.
+//! the web page; and who publishes by WHIP is sent on to many viewers by WHEP.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), peerage_server::BindError> {
@@ -33,12 +33,14 @@ mod hub;
 mod metrics;
 mod proxy;
 pub mod server;
+mod site;
 mod stop;
 mod stun;
 pub mod tls;
 pub mod turn;
 pub mod urls;
 mod websocket;
+pub mod whip;
 
 pub use bind::BindError;
 pub use config::{ServerConfig, Stun, Tls};
@@ -46,3 +48,4 @@ pub use server::{Server, ServerHandle};
 pub use tls::TlsError;
 pub use turn::config::TurnConfig;
 pub use urls::Urls;
+pub use whip::config::WhipConfig;

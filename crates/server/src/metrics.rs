@@ -5,6 +5,8 @@
 use crate::admission::Admission;
 use crate::hub::Hub;
 use crate::turn::driver::{Query, Snapshot};
+use crate::whip::counters::Snapshot as WhipSnapshot;
+use crate::whip::desk::Whip;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -41,6 +43,7 @@ pub(crate) struct Sources {
     pub relay: mpsc::Sender<Query>,
     pub admission: Arc<Admission>,
     pub hub: Arc<Hub>,
+    pub whip: Option<Arc<Whip>>,
 }
 
 /// Answers readers until the future is dropped.
@@ -74,7 +77,12 @@ async fn page(State(sources): State<Sources>) -> Response {
     let Some(relay) = (if asked { answer.await.ok() } else { None }) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping\n").into_response();
     };
-    let numbers = Numbers { relay, connections: sources.admission.in_use() as u64, rooms: sources.hub.rooms() as u64 };
+    let numbers = Numbers {
+        relay,
+        connections: sources.admission.in_use() as u64,
+        rooms: sources.hub.rooms() as u64,
+        whip: sources.whip.map(|whip| whip.snapshot()),
+    };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(numbers));
     let mut text = String::new();
@@ -90,6 +98,7 @@ struct Numbers {
     relay: Snapshot,
     connections: u64,
     rooms: u64,
+    whip: Option<WhipSnapshot>,
 }
 
 impl Collector for Numbers {
@@ -103,6 +112,9 @@ impl Collector for Numbers {
         let lost = self.relay.lost;
         let reasons = [("full", lost.full), ("too_big", lost.too_big), ("unreachable", lost.unreachable)];
         out.family("peerage_udp_unsent", "Datagrams that the system did not take", "reason", &reasons)?;
+        if let Some(whip) = &self.whip {
+            whip_page(&mut out, whip)?;
+        }
         let Some((turn, streams)) = &self.relay.turn else { return Ok(()) };
         out.gauge("peerage_turn_streams", "TCP and TLS connections to the relay now", streams.open)?;
         let ends = [
@@ -115,6 +127,25 @@ impl Collector for Numbers {
         out.counter("peerage_turn_stream_unsent", "Packets that slow TCP and TLS clients did not take", streams.full)?;
         turn_page(&mut out, turn)
     }
+}
+
+fn whip_page(out: &mut Page<'_, '_>, whip: &WhipSnapshot) -> fmt::Result {
+    out.gauge("peerage_whip_publishers", "Publishers now", whip.publishers)?;
+    out.gauge("peerage_whip_viewers", "Viewers now", whip.viewers)?;
+    let sessions = [("published", whip.published), ("viewed", whip.viewed), ("refused", whip.refused)];
+    out.family("peerage_whip_sessions", "Offers to publish or to view, by what became of them", "outcome", &sessions)?;
+    let packets = [("in", whip.packets_in), ("out", whip.packets_out)];
+    out.family(
+        "peerage_whip_packets",
+        "Packets of audio and video from publishers and to viewers",
+        "direction",
+        &packets,
+    )?;
+    let bytes = [("in", whip.bytes_in), ("out", whip.bytes_out)];
+    out.family("peerage_whip_bytes", "Payload bytes from publishers and to viewers", "direction", &bytes)?;
+    let layers = [("more", whip.raised), ("less", whip.lowered)];
+    out.family("peerage_whip_layers", "Times that viewers were given more of a picture, or less", "change", &layers)?;
+    out.counter("peerage_whip_key_frames", "Key frames that viewers needed", whip.key_frames)
 }
 
 fn turn_page(out: &mut Page<'_, '_>, turn: &Counters) -> fmt::Result {

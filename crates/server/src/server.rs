@@ -5,18 +5,25 @@ use crate::admission::Admission;
 use crate::bind::{self, BindError};
 use crate::config::ServerConfig;
 use crate::guard::Guard;
-use crate::http::{Site, router};
+use crate::http::router;
 use crate::hub::Hub;
 use crate::metrics;
+use crate::site::Site;
 use crate::stop;
 use crate::tls::{self, Identity};
 use crate::turn::driver::{Driver, Query};
 use crate::turn::handle::TurnHandle;
 use crate::turn::start::{Parts, start};
 use crate::urls::Urls;
+use crate::whip::config::WhipConfig;
+use crate::whip::desk::Whip;
+use crate::whip::name::hex;
+use crate::whip::peers::Peers;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
+use peerage_base::rng::Rng;
 use peerage_net::interfaces::{self, Filter};
+use peerage_signal::access::AccessToken;
 use peerage_signal::entropy;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -34,6 +41,7 @@ pub struct Server {
     relay: Relay,
     metrics: Vec<TcpListener>,
     identity: Option<Identity>,
+    whip_token: Option<String>,
     site: Arc<Site>,
     shutdown: Arc<Shutdown>,
 }
@@ -93,11 +101,13 @@ impl Server {
         let public_host = config.public_url.as_ref().map(|url| url.host());
         let names = tls::names(public_host, own_addresses.iter().copied().chain(addresses.iter().map(SocketAddr::ip)));
         let identity = Identity::load(&config.tls, &names)?;
+        let whip = peers(&config, &addresses)?;
         let parts = Parts {
             bound,
             stun_rate: config.stun_rate,
             identity: identity.as_ref(),
             own: &own_addresses,
+            own_ports: whip.iter().flat_map(|(_, peers)| peers.ports()).collect(),
             rng: rng.split("relay"),
         };
         let started = start(config.turn.as_ref(), parts)?;
@@ -109,7 +119,14 @@ impl Server {
             tls: started.tls,
         };
         let (shutdown, watch) = watch::channel(false);
+        let whip_token = publishing_token(&config, &mut rng.split("whip token"));
+        let made = whip_token.as_deref().and_then(|token| AccessToken::parse(token).ok());
+        let whip = whip.map(|(settings, peers)| {
+            let parts = (rng.split("whip"), relay.handle.clone());
+            Arc::new(Whip::new(settings, peers, made.as_ref(), parts))
+        });
         let site = Site {
+            whip,
             guard: Guard::new(config.public_url.clone(), &config.allow_origin),
             hub: Arc::new(Hub::new(config.rooms.clone(), rng.split("rooms"), relay.handle.clone())),
             admission: Admission::new(config.max_connections, config.max_connections_per_address),
@@ -118,7 +135,8 @@ impl Server {
             config,
         };
         let shutdown = Arc::new(Shutdown { stop: shutdown, at_once: watch::Sender::new(false) });
-        Ok(Self { listeners, addresses, own_addresses, relay, metrics, identity, site: Arc::new(site), shutdown })
+        let site = Arc::new(site);
+        Ok(Self { listeners, addresses, own_addresses, relay, metrics, identity, whip_token, site, shutdown })
     }
 
     /// Where HTTP and WebSocket are served, with the ports that were taken.
@@ -144,6 +162,17 @@ impl Server {
     /// Issues credentials for the relay; `None` if there is none.
     pub fn turn(&self) -> Option<TurnHandle> {
         self.relay.handle.clone()
+    }
+
+    /// Whether WHIP and WHEP are served.
+    pub fn takes_publishers(&self) -> bool {
+        self.site.whip.is_some()
+    }
+
+    /// The token that lets somebody publish, where the settings have none: it was made at random. To be shown to the person who
+    /// started the server, once.
+    pub fn whip_token(&self) -> Option<&str> {
+        self.whip_token.as_deref()
     }
 
     /// How to open the page from here and from elsewhere.
@@ -178,8 +207,12 @@ impl Server {
         for listener in listeners {
             tasks.spawn(accept::run(listener, acceptor.clone(), site.clone(), router.clone()));
         }
-        let sources =
-            metrics::Sources { relay: relay.queries, admission: site.admission.clone(), hub: site.hub.clone() };
+        let sources = metrics::Sources {
+            relay: relay.queries,
+            admission: site.admission.clone(),
+            hub: site.hub.clone(),
+            whip: site.whip.clone(),
+        };
         // Can be read to the end.
         let mut read = JoinSet::new();
         for listener in metrics {
@@ -191,6 +224,7 @@ impl Server {
         tasks.spawn(async move { hub.keep_time().await });
         stop::requested(&mut shutdown.stop.subscribe()).await;
         tasks.shutdown().await;
+        site.whip.iter().for_each(|whip| whip.stage.end());
         let connections = async {
             if timeout(site.config.shutdown_grace, site.admission.all_returned()).await.is_err() {
                 tracing::debug!("some connections did not end in time");
@@ -202,6 +236,18 @@ impl Server {
             () = stop::requested(&mut at_once) => {}
         }
     }
+}
+
+/// A token for those who publish, unless there are some.
+fn publishing_token(config: &ServerConfig, rng: &mut Rng) -> Option<String> {
+    config.whip.as_ref().filter(|whip| whip.publish.is_empty()).map(|_| hex(&rng.bytes::<16>()))
+}
+
+/// Takes the port of audio and video, if anybody may publish.
+fn peers(config: &ServerConfig, listen: &[SocketAddr]) -> Result<Option<(WhipConfig, Peers)>, BindError> {
+    let Some(settings) = config.whip.clone() else { return Ok(None) };
+    let peers = Peers::new(config, &settings, listen).map_err(BindError::Media)?;
+    Ok(Some((settings, peers)))
 }
 
 struct StopOnDrop(Arc<Shutdown>);

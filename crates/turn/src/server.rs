@@ -98,7 +98,7 @@ impl Server {
         Self {
             clock: Clock::new(now, unix),
             access: Access::new(&config, &mut rng),
-            policy: Policy::new(&config.own, &config.allow, &config.deny),
+            policy: Policy::new((&config.own, &config.own_ports), &config.allow, &config.deny),
             names: Names::default(),
             challenges: challenges(config.challenges_per_second, &mut rng),
             ledger: Ledger::new(config.quota.clone()),
@@ -187,7 +187,8 @@ impl Server {
 
     /// The server's own addresses are others now (see [`Config::own`]). Permissions that lead to one are of no use any more.
     pub fn set_own(&mut self, own: &[IpAddr]) {
-        self.policy = Policy::new(own, &self.config.allow, &self.config.deny);
+        let Config { own_ports, allow, deny, .. } = &self.config;
+        self.policy = Policy::new((own, own_ports), allow, deny);
     }
 
     /// Refuses new allocations from now on, and gives reserved ports back. What there is goes on until it ends.

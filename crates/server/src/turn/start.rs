@@ -44,12 +44,14 @@ pub(crate) struct Parts<'a> {
     pub identity: Option<&'a Identity>,
     /// The addresses of this host, the best first.
     pub own: &'a [IpAddr],
+    /// UDP ports of this host that relays may lead to.
+    pub own_ports: Vec<u16>,
     pub rng: Rng,
 }
 
 /// Takes what is missing of the ports. Without `config`, or without an address, there is no relay.
 pub(crate) fn start(config: Option<&TurnConfig>, parts: Parts<'_>) -> Result<Started, BindError> {
-    let Parts { mut bound, stun_rate, identity, own, rng } = parts;
+    let Parts { mut bound, stun_rate, identity, own, own_ports, rng } = parts;
     let config = config.filter(|_| !bound.udp.is_empty());
     let (clock, ready) = (Clock::new(), Arc::new(Ready::default()));
     let public: &[IpAddr] = config.map_or(&[], |config| &config.public_ips);
@@ -79,7 +81,8 @@ pub(crate) fn start(config: Option<&TurnConfig>, parts: Parts<'_>) -> Result<Sta
         }
         let known = own.iter().chain(public).copied().chain(bound.named.iter().map(SocketAddr::ip));
         let own = guard.insert(Guard::new(known.collect())).addresses();
-        let settings = settings(config, &secrets, homes, own);
+        let mut settings = settings(config, &secrets, homes, own);
+        settings.own_ports = own_ports;
         let wall = clock.wall();
         machine = Some(Server::new(settings, rng.split("turn"), wall.now, wall.unix));
     }

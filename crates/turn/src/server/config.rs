@@ -42,6 +42,8 @@ pub struct Config {
     /// The server's own addresses: of its listeners, interfaces and relays, and those that a 1:1 NAT gives it. Nobody
     /// is relayed to them, save to a port of a live allocation. Default none (loopback is denied anyway).
     pub own: Vec<IpAddr>,
+    /// UDP ports of `own` addresses that peers may be nevertheless: of services on this host that are for everybody. Default none.
+    pub own_ports: Vec<u16>,
     /// Peers that are allowed although the default list or `own` denies them. Default none.
     pub allow: Vec<Cidr>,
     /// Peers that are denied whatever else is said. Default none.
@@ -69,6 +71,7 @@ impl Default for Config {
             relay_v6: true,
             dont_fragment: true,
             own: Vec::new(),
+            own_ports: Vec::new(),
             allow: Vec::new(),
             deny: Vec::new(),
             quota: Quota::default(),

@@ -166,14 +166,14 @@ impl Server {
         }
     }
 
-    /// How a peer is reached; `None` if it must not be. Of the server itself only ports of live relays are.
+    /// How a peer is reached; `None` if it must not be. Of the server itself only ports of live relays and of services are.
     pub(super) fn reach(&self, peer: SocketAddr) -> Option<Reach> {
         let host = self.relays.is_host(peer.ip());
         match self.policy.verdict(peer.ip()) {
             Verdict::Denied => None,
             verdict => match self.relays.of(peer).filter(|_| host) {
                 Some(relay) => Some(Reach::Relay(relay)),
-                None if verdict == Verdict::Allowed => Some(Reach::Network),
+                None if verdict == Verdict::Allowed || self.policy.is_service(peer) => Some(Reach::Network),
                 None => (verdict == Verdict::Public && !host).then_some(Reach::Network),
             },
         }
@@ -184,7 +184,7 @@ impl Server {
         match self.policy.verdict(ip) {
             Verdict::Denied => false,
             Verdict::Allowed | Verdict::Public => true,
-            Verdict::DeniedByDefault => self.relays.is_host(ip),
+            Verdict::DeniedByDefault => self.relays.is_host(ip) || self.policy.has_service(ip),
         }
     }
 }

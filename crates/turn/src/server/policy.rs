@@ -101,18 +101,24 @@ pub(super) struct Policy {
     denied: Ranges,
     allowed: Ranges,
     default: Ranges,
+    /// The server's own addresses, and the ports there that are for everybody.
+    own: Vec<IpAddr>,
+    ports: Vec<u16>,
 }
 
 impl Policy {
-    pub(super) fn new(own: &[IpAddr], allow: &[Cidr], deny: &[Cidr]) -> Self {
+    pub(super) fn new((own, ports): (&[IpAddr], &[u16]), allow: &[Cidr], deny: &[Cidr]) -> Self {
         let block = |ip: IpAddr, length| Cidr::new(ip, length).ok();
         let v4 = DENIED_V4.iter().filter_map(|(ip, length)| block((*ip).into(), *length));
         let v6 = DENIED_V6.iter().filter_map(|(ip, length)| block((*ip).into(), *length));
-        let own = own.iter().map(|ip| Cidr::single(canonical_ip(*ip)));
+        let own: Vec<IpAddr> = own.iter().copied().map(canonical_ip).collect();
+        let single = own.iter().copied().map(Cidr::single);
         Self {
             denied: Ranges::new(deny.iter().copied()),
             allowed: Ranges::new(allow.iter().copied()),
-            default: Ranges::new(v4.chain(v6).chain(own)),
+            default: Ranges::new(v4.chain(v6).chain(single)),
+            own,
+            ports: ports.to_vec(),
         }
     }
 
@@ -125,6 +131,16 @@ impl Policy {
             (_, Verdict::DeniedByDefault) => Verdict::DeniedByDefault,
             (outer, _) => outer,
         })
+    }
+
+    /// Whether that is a service of this host that is for everybody.
+    pub(super) fn is_service(&self, peer: SocketAddr) -> bool {
+        self.ports.contains(&peer.port()) && self.own.contains(&peer.ip())
+    }
+
+    /// Whether there is one at that address.
+    pub(super) fn has_service(&self, ip: IpAddr) -> bool {
+        !self.ports.is_empty() && self.own.contains(&ip)
     }
 
     fn plain(&self, ip: IpAddr) -> Verdict {
@@ -194,11 +210,26 @@ mod tests {
         let blocks =
             |list: &[&str]| list.iter().map(|text| text.parse::<Cidr>().unwrap()).collect::<alloc::vec::Vec<_>>();
         let own: alloc::vec::Vec<IpAddr> = own.iter().map(|text| text.parse().unwrap()).collect();
-        Policy::new(&own, &blocks(allow), &blocks(deny))
+        Policy::new((&own, &[5000]), &blocks(allow), &blocks(deny))
     }
 
     fn verdict(policy: &Policy, ip: &str) -> Verdict {
         policy.verdict(canonical_ip(ip.parse().unwrap()))
+    }
+
+    #[test]
+    fn of_the_server_itself_only_its_services_are_reached() {
+        let policy = policy(&["8.8.4.4", "::ffff:10.0.0.5"], &[], &[]);
+        for (peer, expected) in [
+            ("8.8.4.4:5000", true),
+            ("10.0.0.5:5000", true),
+            ("8.8.4.4:5001", false),
+            ("10.0.0.6:5000", false),
+            ("127.0.0.1:5000", false),
+        ] {
+            assert_eq!(policy.is_service(peer.parse().unwrap()), expected, "{peer}");
+        }
+        assert!(policy.has_service("8.8.4.4".parse().unwrap()) && !policy.has_service("8.8.8.8".parse().unwrap()));
     }
 
     #[test]
