@@ -1,7 +1,8 @@
 //! From a room to a connection: who is there, who is talked to, and when to give up on a peer.
 
-mod driver;
-mod link;
+mod comparing;
+pub mod driver;
+pub mod link;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +13,11 @@ use peerage_signal::client::options::RoomOptions;
 use peerage_signal::client::room::Room;
 use peerage_signal::message::ErrorCode;
 use peerage_signal::plain::Role;
-use tokio::sync::mpsc;
+use peerage_transfer::forward;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use self::comparing::Comparing;
 use self::driver::Driver;
 use crate::ending::{Ending, Kind, Outcome};
 use crate::report::Connected;
@@ -33,6 +36,13 @@ pub enum Event {
         /// It never stood: there is no path, or no trust.
         never_stood: bool,
     },
+    /// Words for two people to compare. `ask`: nothing moves before [`Connector::verified`].
+    Words {
+        /// The words.
+        words: String,
+        /// This side wants them to be compared, and not only the other one.
+        ask: bool,
+    },
     /// Something for a person to read; may hold text of a peer.
     Note(String),
     /// The room is closed, and there is no connection.
@@ -42,8 +52,21 @@ pub enum Event {
 enum Command {
     /// Give up on the present peer.
     Drop,
+    /// Open another channel to the present peer.
+    Open(oneshot::Sender<DataChannel>),
+    /// The words were the same.
+    Verified,
     /// Tell everyone and end.
     Leave(String),
+}
+
+/// How peers are connected to.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// No address of this machine is told to anybody.
+    pub relay_only: bool,
+    /// Words are compared before anything moves.
+    pub verify: bool,
 }
 
 /// A place in a room, with at most one connection at a time.
@@ -55,14 +78,22 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Enters the room. `relay_only`: no address of this machine is told to anybody.
-    pub async fn enter(options: RoomOptions, relay_only: bool) -> Result<Self, ConnectError> {
-        let role = options.role;
+    /// Enters the room.
+    pub async fn enter(options: RoomOptions, manner: Manner) -> Result<Self, ConnectError> {
+        let (role, rng) = (options.role, options.rng.split("verify"));
         let room = Room::connect(options).await?;
         let (to_owner, events) = mpsc::channel(64);
         let (commands, from_owner) = mpsc::channel(4);
         let busy = Arc::new(AtomicBool::new(false));
-        let driver = Driver::new(room, role, to_owner, from_owner, busy.clone(), relay_only);
+        let driver = Driver::new(
+            room,
+            role,
+            to_owner,
+            from_owner,
+            busy.clone(),
+            Comparing::new(manner.verify, rng),
+            manner.relay_only,
+        );
         Ok(Self { events, commands, busy, task: tokio::spawn(driver.run()) })
     }
 
@@ -77,9 +108,21 @@ impl Connector {
         self.busy.store(busy, Ordering::Relaxed);
     }
 
+    /// Lets what waits for the words begin.
+    pub async fn verified(&self) {
+        let _ = self.commands.send(Command::Verified).await;
+    }
+
     /// Gives up on the present peer.
     pub async fn drop_peer(&self) {
         let _ = self.commands.send(Command::Drop).await;
+    }
+
+    /// Another channel of the role's protocol to the present peer; `None` without one.
+    pub async fn open(&self) -> Option<DataChannel> {
+        let (reply, opened) = oneshot::channel();
+        self.commands.send(Command::Open(reply)).await.ok()?;
+        opened.await.ok()
     }
 
     /// Ends the connection and leaves the room.
@@ -110,16 +153,25 @@ pub fn refused(error: &ConnectError) -> Ending {
 fn channel_of(role: Role) -> (&'static str, &'static str) {
     match role {
         Role::Pipe => ("pipe", "peerage.pipe.1"),
+        Role::Forward | Role::Connect => (forward::CONTROL, forward::PROTOCOL),
         _ => ("transfer", "peerage.transfer.1"),
     }
 }
 
+/// Label and protocol of the further channels of a role.
+fn further(role: Role) -> Option<(&'static str, &'static str)> {
+    matches!(role, Role::Forward | Role::Connect).then_some((forward::STREAM, forward::PROTOCOL))
+}
+
 /// Whether two roles have anything to do with each other.
-fn fits(own: Role, other: Role) -> bool {
+pub fn fits(own: Role, other: Role) -> bool {
     match own {
         Role::Send => matches!(other, Role::Receive | Role::Page),
         Role::Receive => matches!(other, Role::Send | Role::Page),
         Role::Pipe => matches!(other, Role::Pipe | Role::Page),
+        Role::Forward => other == Role::Connect,
+        Role::Connect => other == Role::Forward,
+        Role::Call => matches!(other, Role::Call | Role::Page),
         _ => true,
     }
 }
@@ -127,12 +179,13 @@ fn fits(own: Role, other: Role) -> bool {
 /// Enters again and again until `patience` is over: a sender that was killed comes back with its server.
 pub async fn enter_patiently(
     options: RoomOptions,
-    relay_only: bool,
+    manner: Manner,
     patience: std::time::Duration,
 ) -> Outcome<Connector> {
     let deadline = tokio::time::Instant::now() + patience;
+    let mut pause = std::time::Duration::from_millis(100);
     loop {
-        match Connector::enter(options.clone(), relay_only).await {
+        match Connector::enter(options.clone(), manner).await {
             Ok(connector) => return Ok(connector),
             Err(error) => {
                 let ending = refused(&error);
@@ -140,7 +193,8 @@ pub async fn enter_patiently(
                     return Err(ending);
                 }
                 tracing::debug!(%error, "entering again in a moment");
-                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                tokio::time::sleep(pause).await;
+                pause = (2 * pause).min(std::time::Duration::from_secs(1));
             }
         }
     }

@@ -1,43 +1,65 @@
 //! The `peerage` command line.
 
+mod answer;
 mod args;
+mod call;
 mod clock;
+mod compare;
 mod connect;
 mod ending;
+mod forward;
 mod interrupt;
 mod lab;
 mod lane;
 mod meet;
 mod nat;
+mod offer;
 mod pipe;
 mod receive;
 mod report;
 mod send;
 mod serve;
+mod spoken;
 mod text;
+mod text_line;
+mod words;
 mod worker;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use clap_complete::Shell;
+use clap_complete::env::{CompleteEnv, Shells};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command};
 use crate::ending::{Ending, Kind, Outcome};
 use crate::report::Report;
 
+/// What a shell sets to have a command line completed.
+const COMPLETE_VARIABLE: &str = "PEERAGE_COMPLETE";
+
 fn main() -> ExitCode {
+    // A shell that completes a command line asks in this way, and gets its answer on standard output.
+    CompleteEnv::with_factory(Cli::command).var(COMPLETE_VARIABLE).bin("peerage").complete();
     let cli = Cli::parse();
     log(cli.verbose);
     if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "peerage", &mut std::io::stdout());
-        return ExitCode::SUCCESS;
+        return match completions(shell, &mut std::io::stdout()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
     }
     let (json, data_on_stdout) = match &cli.command {
         Command::Send(args) => (args.client.json, false),
         Command::Receive(args) => (args.client.json, false),
         Command::Pipe(args) => (args.client.json, true),
+        Command::Forward(args) => (args.client.json, false),
+        Command::Connect(args) => (args.client.json, false),
+        Command::Offer(args) => (args.text.json, true),
+        Command::Answer(args) => (args.text.json, true),
+        Command::Call(args) => (args.client.json, false),
         Command::Lab(args) => (args.json(), false),
         Command::Nat(args) => (args.json, false),
         Command::Serve(_) | Command::Completions { .. } => (false, false),
@@ -63,6 +85,11 @@ fn run(command: Command, report: &mut Report) -> Outcome<()> {
             Command::Send(args) => send::run(args, report).await,
             Command::Receive(args) => receive::run(args, report).await,
             Command::Pipe(args) => pipe::run(args, report).await,
+            Command::Forward(args) => forward::forward(args, report).await,
+            Command::Connect(args) => forward::connect(args, report).await,
+            Command::Offer(args) => offer::run(args, report).await,
+            Command::Answer(args) => answer::run(args, report).await,
+            Command::Call(args) => call::run(*args, report).await,
             Command::Nat(args) => nat::run(args).await,
             Command::Lab(_) | Command::Completions { .. } => Ok(()),
         }
@@ -70,6 +97,13 @@ fn run(command: Command, report: &mut Report) -> Outcome<()> {
     // A thread that waits for a line at the terminal must not keep the program.
     runtime.shutdown_background();
     result
+}
+
+/// Writes the script that has `shell` ask this program, as codes are completed too.
+fn completions(shell: Shell, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let shells = Shells::builtins();
+    let completer = shells.completer(&shell.to_string()).ok_or(std::io::ErrorKind::Unsupported)?;
+    completer.write_registration(COMPLETE_VARIABLE, "peerage", "peerage", "peerage", out)
 }
 
 fn log(verbose: u8) {

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use peerage_base::rng::Rng;
 use peerage_server::{Server, ServerConfig, ServerHandle};
-use peerage_signal::code::Code;
-use peerage_signal::link::ServerAddress;
+use peerage_signal::link::{AnyCode, ServerAddress};
 use peerage_transfer::state::{Claim, Record, State, StateError};
 use peerage_transfer::store;
 use tokio::task::JoinHandle;
@@ -80,10 +79,11 @@ impl Meeting {
         Ok(Self { server: local, public, embedded: Some(Embedded { handle, task, port }) })
     }
 
-    /// Tells the user, or the program that reads us, how to join.
-    pub fn announce(&self, code: &Code, verb: &str, report: &mut Report) {
+    /// Tells the user, or the program that reads us, how to join. `several`: it is one of several codes, for which there
+    /// are no pictures.
+    pub fn announce(&self, code: &AnyCode, verb: &str, several: bool, report: &mut Report) {
         let link = code.link(&self.public);
-        report.code(&code.to_string(), &link, &format!("peerage {verb} \"{link}\""));
+        report.code(&code.to_string(), &link, &format!("peerage {verb} \"{link}\""), !several);
     }
 
     /// Ends the server, if it is ours.

@@ -10,8 +10,9 @@ use peerage::IceServer;
 use peerage::doctor::{Options, Reach, Report as Examination, examine};
 use peerage_signal::link::ServerAddress;
 
-use self::ask::Visit;
+pub use self::ask::Visit;
 use crate::args::NatArgs;
+use crate::args::servers::ServersArgs;
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
 
@@ -20,7 +21,7 @@ pub async fn run(args: NatArgs) -> Outcome<()> {
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let examined = async {
         let mut options = Options::default();
-        let (servers, visits) = servers(&args).await?;
+        let (servers, visits) = servers(&args.servers).await?;
         options.servers = servers;
         options.port_mapping = !args.no_port_mapping;
         let report = examine(&options).await;
@@ -40,7 +41,7 @@ pub async fn run(args: NatArgs) -> Outcome<()> {
 }
 
 /// What was named: ICE servers as they are, and those that Peerage servers name.
-async fn servers(args: &NatArgs) -> Outcome<(Vec<IceServer>, Vec<Visit>)> {
+pub async fn servers(args: &ServersArgs) -> Outcome<(Vec<IceServer>, Vec<Visit>)> {
     let (mut servers, mut visits) = (Vec::new(), Vec::new());
     for url in args.server.iter().map(|url| url.trim()).filter(|url| !url.is_empty()) {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peerage::{DataChannel, Message};
+use peerage_base::rng::Rng;
+use peerage_signal::access::AccessToken;
 use peerage_signal::client::options::{Intent, RoomOptions};
 use peerage_signal::code::Code;
+use peerage_signal::id::Side;
+use peerage_signal::link::AnyCode;
 use peerage_signal::plain::Role;
 use peerage_transfer::protocol::MAX_MESSAGE;
 use peerage_transfer::value::{Digest, Hasher};
@@ -14,52 +18,100 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::args::PipeArgs;
-use crate::connect::{Connector, Event, refused};
+use crate::compare::{self, Asking};
+use crate::connect::{Connector, Event, Manner, enter_patiently};
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
 use crate::meet::{Meeting, rng};
-use crate::receive::place;
+use crate::receive::{any_place, ask};
 use crate::report::Report;
+use crate::spoken::{self, Made, Place};
 use crate::text::plain;
 
 /// Messages between the channel and the standard streams, in each direction.
 const QUEUE: usize = 16;
 /// How long whoever joins waits for somebody to be there.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the room that two agreed on may take to be opened.
+const JOINING: Duration = Duration::from_secs(20);
 const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// Where the other side is found.
+struct Met {
+    meeting: Meeting,
+    code: Code,
+    intent: Intent,
+    /// How long the room may take to be there.
+    patience: Duration,
+    /// How long the other side may take to be there; `None`: it has the code from us, and all the time.
+    wait: Option<Duration>,
+    /// The code has still to be told.
+    untold: bool,
+}
 
 /// Joins the streams until both sides have said everything.
 pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
-    let mut rng = rng()?;
+    let rng = rng()?;
     let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
-    let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
-    let (meeting, code, intent) = match &args.join {
-        Some(text) => {
-            let (server, code) = place(text, &args.client)?;
-            (Meeting::at(server), code, Intent::Join)
-        }
-        None => {
-            let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
-                Some(server) => Meeting::at(server),
-                None => Meeting::embedded(None, args.client.relay_only, report).await?,
-            };
-            (meeting, args.code.unwrap_or_else(|| Code::generate(&mut rng)), Intent::Open)
-        }
+    if args.verify && !ask::has_terminal() {
+        return Err(Ending::new(Kind::Usage, "--verify of a pipe asks at the terminal, and there is none"));
+    }
+    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let manner = Manner { relay_only: args.client.relay_only, verify: args.verify };
+    let met = if args.join.is_empty() {
+        host(&args, &rng, access_token.clone(), report, &mut interrupt).await?
+    } else {
+        join(&args, &rng, report, &mut interrupt).await?
     };
+    let Met { meeting, code, intent, patience, wait, untold } = met;
     let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), intent, Role::Pipe, rng);
     options.tls.fingerprint = args.client.server_fingerprint;
     options.access_token = access_token;
-    let connector = Connector::enter(options, args.client.relay_only).await.map_err(|error| refused(&error))?;
-    let deadline = match intent {
-        Intent::Open => {
-            meeting.announce(&code, "pipe", report);
-            None
-        }
-        Intent::Join => Some(Instant::now() + PATIENCE),
-    };
-    let result = converse(connector, report, interrupt, deadline).await;
+    let connector = enter_patiently(options, manner, patience).await?;
+    if untold {
+        meeting.announce(&AnyCode::Room(code), "pipe", false, report);
+    }
+    let result = converse(connector, report, interrupt, wait.map(|wait| Instant::now() + wait)).await;
     meeting.end().await;
     result
+}
+
+/// Makes a code, and waits for whoever has it where it is for two.
+async fn host(
+    args: &PipeArgs,
+    rng: &Rng,
+    token: Option<AccessToken>,
+    report: &mut Report,
+    interrupt: &mut Interrupt,
+) -> Outcome<Met> {
+    let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
+        Some(server) => Meeting::at(server),
+        None => Meeting::embedded(None, args.client.relay_only, report).await?,
+    };
+    let place = Place { server: &meeting.server, fingerprint: args.client.server_fingerprint, rng };
+    let (code, wait) = match place.make(&args.code, token, report).await? {
+        Made::Room(code) => (code, None),
+        Made::Words(claim) => {
+            meeting.announce(&AnyCode::Words(claim.code().clone()), "pipe", false, report);
+            (spoken::meet(claim, Side::Host, report, interrupt).await?, Some(PATIENCE))
+        }
+    };
+    let (intent, patience, untold) = (Intent::Open, Duration::ZERO, wait.is_none());
+    Ok(Met { meeting, code, intent, patience, wait, untold })
+}
+
+/// Goes where a code leads that was made on the other side.
+async fn join(args: &PipeArgs, rng: &Rng, report: &Report, interrupt: &mut Interrupt) -> Outcome<Met> {
+    // As it is said: several arguments are the parts of one code.
+    let (server, code) = any_place(&args.join.join(" "), &args.client)?;
+    let place = Place { server: &server, fingerprint: args.client.server_fingerprint, rng };
+    let (code, patience) = match code {
+        AnyCode::Room(code) => (code, Duration::ZERO),
+        // Whoever was met at a nameplate opens the room in this moment.
+        AnyCode::Words(words) => (place.take(words, report, interrupt).await?, JOINING),
+    };
+    let (meeting, intent, wait) = (Meeting::at(server), Intent::Join, Some(PATIENCE));
+    Ok(Met { meeting, code, intent, patience, wait, untold: false })
 }
 
 async fn converse(
@@ -71,16 +123,22 @@ async fn converse(
     let result = async {
         let channel = first_channel(&mut connector, report, &mut interrupt, deadline).await?;
         let began = Instant::now();
-        let (bytes, sha256) = stream(&channel, &mut connector, report, &mut interrupt).await?;
-        report.done(bytes, began.elapsed(), &sha256.to_string());
-        channel.close();
-        let _ = timeout(LAST_WORDS, channel.closed()).await;
+        let (bytes, sha256) =
+            stream(&channel, Input::read(), async || connector.next().await, report, &mut interrupt).await?;
+        finish(&channel, (bytes, sha256), began, report).await;
         Ok(())
     }
     .await;
     let reason = result.as_ref().err().map_or("done", |ending: &Ending| ending.kind.as_str());
     connector.leave(reason).await;
     result
+}
+
+/// Tells what passed, and lets the last of it arrive.
+pub async fn finish(channel: &DataChannel, (bytes, sha256): (u64, Digest), began: Instant, report: &mut Report) {
+    report.done(bytes, began.elapsed(), &sha256.to_string());
+    channel.close();
+    let _ = timeout(LAST_WORDS, channel.closed()).await;
 }
 
 async fn first_channel(
@@ -99,6 +157,11 @@ async fn first_channel(
                 }
                 Event::Lost { reason, never_stood: true } => return Err(Ending::new(Kind::Path, reason)),
                 Event::Lost { reason, .. } => return Err(Ending::new(Kind::Gone, reason)),
+                Event::Words { words, ask: false } => compare::show(&words, report),
+                Event::Words { words, ask: true } => {
+                    compare::confirm(&words, Asking::Terminal, report, interrupt).await?;
+                    connector.verified().await;
+                }
                 Event::Note(text) => report.note(&plain(&text)),
                 Event::Closed(ending) => return Err(ending),
             },
@@ -124,14 +187,16 @@ impl Flow {
     }
 }
 
-/// Moves bytes both ways. Gives what was received, or, if that was nothing, what was sent.
-async fn stream(
+/// Moves bytes both ways. Gives what was received, or, if that was nothing, what was sent. `next`: what happens to the
+/// connection, of which nothing is lost when it is asked anew.
+pub async fn stream(
     channel: &DataChannel,
-    connector: &mut Connector,
+    input: Input,
+    mut next: impl AsyncFnMut() -> Event,
     report: &mut Report,
     interrupt: &mut Interrupt,
 ) -> Outcome<(u64, Digest)> {
-    let (sending, receiving) = (send_all(channel), receive_all(channel));
+    let (sending, receiving) = (send_all(channel, input), receive_all(channel));
     tokio::pin!(sending, receiving);
     let (mut sent, mut received, mut lost) = (None::<Flow>, None::<Flow>, None);
     loop {
@@ -153,10 +218,11 @@ async fn stream(
                 }
             }
             () = interrupt.heard() => return Err(Ending::interrupted(false)),
-            event = connector.next(), if lost.is_none() => match event {
+            event = next(), if lost.is_none() => match event {
                 Event::Connected(connected) => report.connected(&connected),
                 Event::Lost { reason, .. } => lost = Some(reason),
                 Event::Closed(ending) => lost = Some(ending.message),
+                Event::Words { words, .. } => compare::show(&words, report),
                 Event::Note(text) => report.note(&plain(&text)),
                 Event::Channel(other) => other.close(),
             },
@@ -164,10 +230,9 @@ async fn stream(
     }
 }
 
-async fn send_all(channel: &DataChannel) -> Outcome<Flow> {
-    let mut input = read_stdin();
+async fn send_all(channel: &DataChannel, mut input: Input) -> Outcome<Flow> {
     let mut flow = Flow::default();
-    while let Some(content) = input.recv().await {
+    while let Some(content) = input.next().await {
         let content = content.map_err(|error| Ending::new(Kind::Disk, format!("standard input: {error}")))?;
         flow.pass(&content);
         channel.send(content).await.map_err(|_| gone())?;
@@ -204,7 +269,33 @@ fn gone() -> Ending {
     Ending::new(Kind::Gone, "the other side went away before the end")
 }
 
-/// Reads standard input on a thread of its own, which may outlive the run: nothing can interrupt a read.
+/// Standard input.
+pub struct Input {
+    /// What was read, and is to be read again.
+    first: Option<Bytes>,
+    rest: mpsc::Receiver<std::io::Result<Bytes>>,
+}
+
+impl Input {
+    /// Reads on a thread of its own, which may outlive the run: nothing can interrupt a read.
+    pub fn read() -> Self {
+        Self { first: None, rest: read_stdin() }
+    }
+
+    /// The next bytes, `None` at the end. Nothing is lost if the future is dropped.
+    pub async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
+        match self.first.take() {
+            Some(content) => Some(Ok(content)),
+            None => self.rest.recv().await,
+        }
+    }
+
+    /// Gives back what is not wanted now.
+    pub fn put_back(&mut self, content: Bytes) {
+        self.first = Some(content).filter(|content| !content.is_empty());
+    }
+}
+
 fn read_stdin() -> mpsc::Receiver<std::io::Result<Bytes>> {
     let (to_owner, input) = mpsc::channel(QUEUE);
     std::thread::spawn(move || {

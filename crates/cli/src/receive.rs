@@ -1,7 +1,8 @@
 //! `peerage receive`.
 
-mod ask;
+pub mod ask;
 mod prepare;
+mod prompt;
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -13,24 +14,27 @@ use peerage::{DataChannel, Message};
 use peerage_base::rng::Rng;
 use peerage_signal::client::options::{Intent, RoomOptions};
 use peerage_signal::code::Code;
-use peerage_signal::link::{ServerAddress, parse_link_or_code};
+use peerage_signal::link::{AnyCode, LinkError, ServerAddress, parse_link};
 use peerage_signal::plain::Role;
 use peerage_transfer::disk::{self, Task};
 use peerage_transfer::failure::Failure;
 use peerage_transfer::manifest::Manifest;
 use peerage_transfer::protocol::{ErrorKind, RejectKind};
 use peerage_transfer::receiver::{self, Config, Receiver};
-use peerage_transfer::state::Receiving;
+use peerage_transfer::state::{Agreed, Receiving};
 use peerage_transfer::store::StoreError;
 use tokio::time::{Instant, sleep_until};
 
-use crate::args::{ClientArgs, ReceiveArgs};
-use crate::connect::{Connector, Event, enter_patiently};
+use crate::args::ReceiveArgs;
+use crate::args::client::ClientArgs;
+use crate::compare::{self, Asking};
+use crate::connect::{Connector, Event, Manner, enter_patiently};
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
 use crate::lane::{Happened, Lane};
 use crate::meet::{Memory, rng};
 use crate::report::Report;
+use crate::spoken::Place;
 use crate::text::plain;
 
 /// How long a sender is waited for: at first, and when it vanished.
@@ -42,29 +46,56 @@ type ReceiveLane = Lane<Task, Stored>;
 /// Receives until everything is stored.
 pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
-    let text = match args.code.clone() {
-        Some(text) => text,
-        None => tokio::select! {
-            line = ask::line("Code or link: ") => line.ok_or_else(|| Ending::new(Kind::Usage, "no code was given"))?,
+    let text = match &args.code[..] {
+        [] => tokio::select! {
+            line = ask::code() => line.ok_or_else(|| Ending::new(Kind::Usage, "no code was given"))?,
             () = interrupt.heard() => return Err(Ending::interrupted(false)),
         },
+        // As it is said: several arguments are the parts of one code.
+        parts => parts.join(" "),
     };
-    let (server, code) = place(&text, &args.client)?;
+    let (server, code) = any_place(&text, &args.client)?;
     let disk = |error| Ending::new(Kind::Disk, format!("{}: {error}", args.out.display()));
     std::fs::create_dir_all(&args.out).map_err(disk)?;
     let out = args.out.canonicalize().map_err(disk)?;
-    let memory = Memory::take(&[code.to_string().as_bytes(), out.as_os_str().as_bytes()], report)?;
     let rng = rng()?;
+    let (code, agreed) = match code {
+        AnyCode::Room(code) => (code, None),
+        AnyCode::Words(words) => {
+            let key = [words.to_string(), server.to_string()];
+            let mut agreed =
+                Memory::<Agreed>::take(&[key[0].as_bytes(), key[1].as_bytes(), out.as_os_str().as_bytes()], report)?;
+            let earlier = agreed.record().and_then(|record| Code::parse(&record.code).ok());
+            let code = match earlier {
+                Some(code) => code,
+                None => {
+                    let place = Place { server: &server, fingerprint: args.client.server_fingerprint, rng: &rng };
+                    match place.take(words, report, &mut interrupt).await {
+                        Ok(code) => code,
+                        Err(ending) => {
+                            agreed.forget();
+                            return Err(ending);
+                        }
+                    }
+                }
+            };
+            agreed.save(Agreed { code: code.to_string() }, report);
+            (code, Some(agreed))
+        }
+    };
+    let memory = Memory::take(&[code.to_string().as_bytes(), out.as_os_str().as_bytes()], report)?;
     let mut options = RoomOptions::new(server, code, Intent::Join, Role::Receive, rng.split("room"));
     options.tls.fingerprint = args.client.server_fingerprint;
-    // A sender that was killed takes its server with it; both may be about to come back.
-    let patience = if memory.record().is_some() { PATIENCE } else { Duration::ZERO };
+    // A sender that was killed takes its server with it; both may be about to come back. One that was met at a nameplate
+    // opens the room in this moment.
+    let patience = if memory.record().is_some() || agreed.is_some() { PATIENCE } else { Duration::ZERO };
+    let manner = Manner { relay_only: args.client.relay_only, verify: args.verify };
     let entered = tokio::select! {
-        entered = enter_patiently(options, args.client.relay_only, patience) => entered,
+        entered = enter_patiently(options, manner, patience) => entered,
         () = interrupt.heard() => return Err(Ending::interrupted(memory.record().is_some())),
     };
     let connector = match entered {
-        Err(ending) if memory.record().is_some() => {
+        Err(ending) if memory.record().is_some() || agreed.is_some() => {
             let message =
                 format!("the sender did not come back ({}); run the same command again to go on", ending.message);
             return Err(Ending::new(Kind::Gone, message));
@@ -84,12 +115,24 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
         deadline,
         has_stood,
     };
-    run.until_done(connector).await
+    let result = run.until_done(connector).await;
+    if let (Ok(()), Some(agreed)) = (&result, agreed) {
+        agreed.forget();
+    }
+    result
 }
 
-/// The server and the code that a text and the options stand for.
+/// The server and the code that a text and the options stand for, where only a room can be entered.
 pub fn place(text: &str, client: &ClientArgs) -> Outcome<(ServerAddress, Code)> {
-    let (server, code) = parse_link_or_code(text).map_err(Ending::from(Kind::Usage))?;
+    match any_place(text, client)? {
+        (server, AnyCode::Room(code)) => Ok((server, code)),
+        (_, AnyCode::Words(_)) => Err(Ending::new(Kind::Usage, LinkError::ForTwo.to_string())),
+    }
+}
+
+/// The server and the code of either kind that a text and the options stand for.
+pub fn any_place(text: &str, client: &ClientArgs) -> Outcome<(ServerAddress, AnyCode)> {
+    let (server, code) = parse_link(text).map_err(Ending::from(Kind::Usage))?;
     let server = match server {
         Some(server) => server,
         None => client.server().map_err(Ending::from(Kind::Usage))?.ok_or_else(|| {
@@ -172,7 +215,7 @@ impl Run<'_> {
         };
         match wake {
             Wake::Interrupted => return Err(Ending::interrupted(self.memory.record().is_some())),
-            Wake::Connector(event) => self.event(event).await?,
+            Wake::Connector(event) => self.event(event, connector).await?,
             Wake::Lane(happened) => self.happened(happened).await,
             Wake::Deadline if self.memory.record().is_some() => {
                 let message = "the sender did not come back; run the same command again to go on";
@@ -183,7 +226,7 @@ impl Run<'_> {
         Ok(false)
     }
 
-    async fn event(&mut self, event: Event) -> Outcome<()> {
+    async fn event(&mut self, event: Event, connector: &Connector) -> Outcome<()> {
         match event {
             Event::Connected(connected) => {
                 self.has_stood = true;
@@ -198,6 +241,11 @@ impl Run<'_> {
                     return Err(Ending::new(Kind::Path, reason));
                 }
                 self.vanished(&reason);
+            }
+            Event::Words { words, ask: false } => compare::show(&words, self.report),
+            Event::Words { words, ask: true } => {
+                compare::confirm(&words, Asking::Input, self.report, &mut self.interrupt).await?;
+                connector.verified().await;
             }
             Event::Note(text) => self.report.note(&plain(&text)),
             Event::Closed(ending) => return Err(ending),

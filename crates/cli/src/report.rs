@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use fast_qr::qr::QRBuilder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use peerage_signal::compact::description::Description;
+use peerage_signal::compact::error::DoesNotFit;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::args::text::TextArgs;
 use crate::ending::Ending;
 use crate::text::{plain, size};
 
@@ -24,6 +27,8 @@ pub struct Report {
     told: Option<(Instant, u64)>,
     /// Between `begin` and the end of it.
     moving: bool,
+    /// Which of several this is about: a code, told with everything that is said.
+    about: Option<String>,
 }
 
 /// How two peers are connected.
@@ -60,23 +65,73 @@ enum Event<'a> {
     Restarted { path: &'a str },
     Skipped { path: &'a str, reason: &'a str },
     Waiting { seconds: u64, reason: &'a str },
+    Unusable { message: &'a str },
+}
+
+/// A session text in its spellings.
+#[derive(Serialize)]
+struct SessionText<'a> {
+    event: &'a str,
+    text: &'a str,
+    qr: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<&'a str>,
 }
 
 impl Report {
     /// Reports as text or JSON.
     pub fn new(json: bool, data_on_stdout: bool) -> Self {
-        Self { json, data_on_stdout, bar: None, route: String::new(), told: None, moving: false }
+        Self { json, data_on_stdout, bar: None, route: String::new(), told: None, moving: false, about: None }
     }
 
-    /// The code to hand to the other side, and the command that takes it.
-    pub fn code(&mut self, code: &str, link: &str, command: &str) {
+    /// A report to the same place about one of several that go on at once: without a bar, and all that it says names
+    /// `about`.
+    pub fn about(&self, about: String) -> Self {
+        Self { about: Some(about), ..Self::new(self.json, self.data_on_stdout) }
+    }
+
+    /// The code to hand to the other side, and the command that takes it; `picture`: also as a QR code, on a terminal.
+    pub fn code(&mut self, code: &str, link: &str, command: &str, picture: bool) {
         if self.json {
             return self.emit(&Event::Code { code, link });
         }
         self.line(&format!("Code {code}   on the other machine: {command}"));
         let terminal = if self.data_on_stdout { stderr().is_terminal() } else { stdout().is_terminal() };
-        if terminal && let Ok(qr) = QRBuilder::new(link).build() {
+        if picture
+            && terminal
+            && let Ok(qr) = QRBuilder::new(link).build()
+        {
             self.line(&qr.to_str());
+        }
+    }
+
+    /// The session text to hand to the other side. `name`: `offer` or `answer`.
+    pub fn text(&mut self, name: &str, description: &Description, args: &TextArgs) -> Result<(), DoesNotFit> {
+        let (text, qr) = (description.to_text()?, description.to_qr()?);
+        let words = if args.words { Some(description.to_words()?) } else { None };
+        if self.json {
+            self.emit(&SessionText { event: name, text: &text, qr: &qr, words: words.as_deref() });
+            return Ok(());
+        }
+        self.line(&text);
+        if let Some(words) = words {
+            self.line(&words);
+        }
+        if args.qr
+            && let Ok(code) = QRBuilder::new(qr).build()
+        {
+            self.line(&code.to_str());
+        }
+        Ok(())
+    }
+
+    /// What was pasted is of no use; another one is waited for.
+    pub fn unusable(&self, message: &str) {
+        let message = plain(message);
+        if self.json {
+            self.emit(&Event::Unusable { message: &message });
+        } else {
+            self.note(&message);
         }
     }
 
@@ -97,7 +152,7 @@ impl Report {
     /// Bytes begin to move; `done` of `total` are there already.
     pub fn begin(&mut self, done: u64, total: u64) {
         self.end_bar();
-        if !self.json && stderr().is_terminal() {
+        if !self.json && self.about.is_none() && stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
             bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -189,13 +244,45 @@ impl Report {
         }
     }
 
+    /// One line that stands still and is written over, on a terminal.
+    pub fn status(&mut self, text: &str) {
+        if self.json || !stderr().is_terminal() {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            bar.with_style(style)
+        });
+        bar.set_message(text.to_owned());
+        bar.tick();
+    }
+
+    /// Takes the line of `status` away.
+    pub fn end_status(&mut self) {
+        self.end_bar();
+    }
+
+    /// Whether a program reads this.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// An event of a command's own, for a program.
+    pub fn event(&self, event: &impl Serialize) {
+        if self.json {
+            self.emit(event);
+        }
+    }
+
     /// Something worth a line to a person, and none to a program.
     pub fn note(&self, text: &str) {
         if self.json {
             return;
         }
+        let prefix = self.about.as_ref().map(|about| format!("[{about}] ")).unwrap_or_default();
         // A closed terminal is no reason to stop a transfer.
-        let print = || drop(writeln!(stderr(), "{text}"));
+        let print = || drop(writeln!(stderr(), "{prefix}{text}"));
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
@@ -213,8 +300,15 @@ impl Report {
         let _ = if self.data_on_stdout { writeln!(stderr(), "{text}") } else { writeln!(stdout(), "{text}") };
     }
 
-    fn emit(&self, event: &Event<'_>) {
+    fn emit(&self, event: &impl Serialize) {
         let text = serde_json::to_string(event).expect("an event holds strings and numbers only");
+        // A field more, for one of several.
+        let text = match (&self.about, text.strip_suffix('}')) {
+            (Some(about), Some(fields)) => {
+                format!("{fields},\"receiver\":{}}}", serde_json::Value::from(about.as_str()))
+            }
+            _ => text,
+        };
         self.line(&text);
         if !self.data_on_stdout {
             let _ = stdout().flush();
@@ -225,6 +319,12 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_of_one_of_several_names_it() {
+        let report = Report::new(true, true).about("7-guitar-sunset".into());
+        assert!(report.is_json() && report.about.as_deref() == Some("7-guitar-sunset"));
+    }
 
     #[test]
     fn events_have_the_fields_that_programs_rely_on() {

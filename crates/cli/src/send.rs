@@ -2,12 +2,16 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use peerage::{DataChannel, Message};
+use peerage_signal::access::AccessToken;
 use peerage_signal::client::options::{Intent, RoomOptions};
 use peerage_signal::code::Code;
+use peerage_signal::id::Side;
+use peerage_signal::link::AnyCode;
 use peerage_signal::plain::Role;
 use peerage_transfer::disk::Read;
 use peerage_transfer::failure::Failure;
@@ -17,23 +21,40 @@ use peerage_transfer::sender::{self, Sender};
 use peerage_transfer::source::{self, Reader, Scan, SourceError};
 use peerage_transfer::state::Sending;
 use peerage_transfer::value::{ResumeSecret, TransferId};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::SendArgs;
-use crate::connect::{Connector, Event, refused};
+use crate::compare::{self, Asking};
+use crate::connect::{Connector, Event, Manner, refused};
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
 use crate::lane::{Happened, Lane};
 use crate::meet::{Meeting, Memory, rng};
 use crate::report::Report;
+use crate::spoken::{self, Made, Place};
 use crate::worker::Worker;
 
 type SendLane = Lane<Read, Result<Bytes, SourceError>>;
 
-/// Sends until the receiver has everything.
+/// What is the same for all receivers.
+struct Order {
+    args: SendArgs,
+    manner: Manner,
+    access_token: Option<AccessToken>,
+    interrupt: Interrupt,
+}
+
+/// Sends until each receiver has everything.
 pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
     let server = args.client.server().map_err(Ending::from(Kind::Usage))?;
     let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
+    if args.receivers > 1 && args.code.code.is_some() {
+        return Err(Ending::new(Kind::Usage, "--receivers makes a code for each; --code names one"));
+    }
+    if args.receivers > 1 && args.verify {
+        return Err(Ending::new(Kind::Usage, "--verify asks about one receiver; run the command once for each"));
+    }
     let scan = find(args.paths.clone()).await?;
     for skipped in &scan.skipped {
         report.skipped(&skipped.path.display().to_string(), &skipped.reason.to_string());
@@ -42,50 +63,134 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
         return Err(Ending::new(Kind::Usage, "there is nothing to send"));
     }
     let named = server.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut memory = remember(&args.paths, &named, report)?;
-    let mut rng = rng()?;
-    let earlier = memory.record().and_then(|record| Some((Code::parse(&record.code).ok()?, record.clone())));
-    let earlier = earlier.filter(|(code, _)| args.code.as_ref().is_none_or(|chosen| chosen == code));
+    let manner = Manner { relay_only: args.client.relay_only, verify: args.verify };
+    let memories = (0..args.receivers).map(|index| remember(&args.paths, &named, index, report));
+    let memories = memories.collect::<Outcome<Vec<_>>>()?;
     let meeting = match server {
         Some(server) => Meeting::at(server),
         None => {
-            let port = earlier.as_ref().and_then(|(_, record)| record.port);
+            let port = memories.iter().find_map(|memory| memory.record()?.port);
             Meeting::embedded(port, args.client.relay_only, report).await?
         }
     };
-    let port = meeting.embedded.as_ref().map(|embedded| embedded.port);
-    let is_resumed = earlier.is_some();
-    let (code, record) = match earlier {
-        Some((code, record)) => (code, Sending { port, ..record }),
-        None => {
-            let code = args.code.clone().unwrap_or_else(|| Code::generate(&mut rng));
-            let (id, resume) = (TransferId::random(&mut rng), ResumeSecret::random(&mut rng));
-            (code.clone(), Sending { code: code.to_string(), id, resume, port })
-        }
-    };
-    memory.save(record.clone(), report);
     let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
-    let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), Intent::Open, Role::Send, rng);
-    options.tls.fingerprint = args.client.server_fingerprint;
-    options.access_token = access_token;
-    let connector = Connector::enter(options, args.client.relay_only).await.map_err(|error| refused(&error))?;
-    meeting.announce(&code, "receive", report);
-    let mut run = Run {
-        paths: args.paths,
-        wait: args.wait,
-        record,
-        report,
-        interrupt,
-        transfer: None,
-        deadline: None,
-        has_stood: is_resumed,
+    let order = Order { args, manner, access_token, interrupt };
+    let meeting = Arc::new(meeting);
+    let result = match <[_; 1]>::try_from(memories) {
+        Ok([memory]) => order.serve(memory, &meeting, report, false).await,
+        Err(memories) => Arc::new(order).serve_all(memories, &meeting, report).await,
     };
-    let result = run.until_done(connector).await;
-    if result.is_ok() {
-        memory.forget();
+    if let Ok(meeting) = Arc::try_unwrap(meeting) {
+        meeting.end().await;
     }
-    meeting.end().await;
     result
+}
+
+impl Order {
+    /// Serves several receivers at once; each end but the last word is told where it happens.
+    async fn serve_all(
+        self: Arc<Self>,
+        memories: Vec<Memory<Sending>>,
+        meeting: &Arc<Meeting>,
+        report: &Report,
+    ) -> Outcome<()> {
+        let all = memories.len();
+        let mut tasks = JoinSet::new();
+        for (index, memory) in memories.into_iter().enumerate() {
+            let (order, meeting) = (self.clone(), meeting.clone());
+            let mut report = report.about((index + 1).to_string());
+            tasks.spawn(async move {
+                let result = order.serve(memory, &meeting, &mut report, true).await;
+                if let Err(ending) = &result {
+                    report.error(ending);
+                }
+                result
+            });
+        }
+        let (mut done, mut worst) = (0, None);
+        while let Some(result) = tasks.join_next().await {
+            match result.map_err(Ending::from(Kind::Disk)).flatten() {
+                Ok(()) => done += 1,
+                Err(ending) => worst = worst.or(Some(ending.kind)),
+            }
+        }
+        match worst {
+            None => Ok(()),
+            Some(kind) => Err(Ending::new(kind, format!("{done} of {all} receivers got everything"))),
+        }
+    }
+
+    /// Serves one receiver, from its code to its end. `several`: others are served beside it.
+    async fn serve(
+        &self,
+        mut memory: Memory<Sending>,
+        meeting: &Meeting,
+        report: &mut Report,
+        several: bool,
+    ) -> Outcome<()> {
+        let mut rng = rng()?;
+        let mut interrupt = self.interrupt.clone();
+        let fingerprint = self.args.client.server_fingerprint;
+        let port = meeting.embedded.as_ref().map(|embedded| embedded.port);
+        let chosen = |code: &Code| match &self.args.code.code {
+            Some(AnyCode::Room(chosen)) => chosen == code,
+            Some(AnyCode::Words(_)) => false,
+            None => true,
+        };
+        let earlier = memory.record().and_then(|record| Some((Code::parse(&record.code).ok()?, record.clone())));
+        let earlier = earlier.filter(|(code, _)| chosen(code));
+        let is_resumed = earlier.is_some();
+        let (code, record, met) = match earlier {
+            // Whoever had part of it comes back by itself; another one can take all of it under this code.
+            Some((code, record)) => {
+                let record = Sending { port, ..record };
+                memory.save(record.clone(), report);
+                (code, record, false)
+            }
+            None => {
+                let place = Place { server: &meeting.server, fingerprint, rng: &rng };
+                let made = place.make(&self.args.code, self.access_token.clone(), report).await?;
+                let (id, resume) = (TransferId::random(&mut rng), ResumeSecret::random(&mut rng));
+                let (code, met) = match made {
+                    Made::Room(code) => (code, false),
+                    Made::Words(claim) => {
+                        announce(&AnyCode::Words(claim.code().clone()), meeting, report, several);
+                        (spoken::meet(claim, Side::Host, report, &mut interrupt).await?, true)
+                    }
+                };
+                let record = Sending { code: code.to_string(), id, resume, port };
+                memory.save(record.clone(), report);
+                (code, record, met)
+            }
+        };
+        let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), Intent::Open, Role::Send, rng);
+        options.tls.fingerprint = fingerprint;
+        options.access_token = self.access_token.clone();
+        let connector = Connector::enter(options, self.manner).await.map_err(|error| refused(&error))?;
+        if !met {
+            announce(&AnyCode::Room(code), meeting, report, several);
+        }
+        let mut run = Run {
+            paths: self.args.paths.clone(),
+            wait: self.args.wait,
+            record,
+            report,
+            interrupt,
+            transfer: None,
+            deadline: met.then(|| Instant::now() + self.args.wait),
+            has_stood: is_resumed,
+        };
+        let result = run.until_done(connector).await;
+        if result.is_ok() {
+            memory.forget();
+        }
+        result
+    }
+}
+
+/// Tells the code; one of several is told without a picture, of which only the last would be seen.
+fn announce(code: &AnyCode, meeting: &Meeting, report: &mut Report, several: bool) {
+    meeting.announce(code, "receive", several, report);
 }
 
 struct Run<'a> {
@@ -156,7 +261,7 @@ impl Run<'_> {
         };
         match wake {
             Wake::Interrupted => return Err(Ending::interrupted(true)),
-            Wake::Connector(event) => self.event(event).await?,
+            Wake::Connector(event) => self.event(event, connector).await?,
             Wake::Lane(happened) => self.happened(happened).await,
             Wake::Deadline => {
                 let message = "the receiver did not come back; run the same command again to go on";
@@ -166,7 +271,7 @@ impl Run<'_> {
         Ok(false)
     }
 
-    async fn event(&mut self, event: Event) -> Outcome<()> {
+    async fn event(&mut self, event: Event, connector: &Connector) -> Outcome<()> {
         match event {
             Event::Connected(connected) => {
                 self.has_stood = true;
@@ -181,6 +286,11 @@ impl Run<'_> {
                     return Err(Ending::new(Kind::Path, reason));
                 }
                 self.vanished(&reason);
+            }
+            Event::Words { words, ask: false } => compare::show(&words, self.report),
+            Event::Words { words, ask: true } => {
+                compare::confirm(&words, Asking::Input, self.report, &mut self.interrupt).await?;
+                connector.verified().await;
             }
             Event::Note(text) => self.report.note(&crate::text::plain(&text)),
             Event::Closed(ending) => return Err(ending),
@@ -293,11 +403,14 @@ async fn find(paths: Vec<PathBuf>) -> Outcome<Scan> {
     })
 }
 
-/// What an earlier run with the same paths and server left.
-fn remember(paths: &[PathBuf], server: &str, report: &Report) -> Outcome<Memory<Sending>> {
+/// What an earlier run with the same paths and server left for this receiver.
+fn remember(paths: &[PathBuf], server: &str, index: u8, report: &Report) -> Outcome<Memory<Sending>> {
     let real = paths.iter().map(|path| path.canonicalize()).collect::<Result<Vec<_>, _>>();
     let real = real.map_err(Ending::from(Kind::Disk))?;
     let mut key = vec![server.as_bytes()];
     key.extend(real.iter().map(|path| path.as_os_str().as_bytes()));
+    // The first receiver's is the same whether there are several or not.
+    let which = [0, index];
+    key.extend((index > 0).then_some(&which[..]));
     Memory::take(&key, report)
 }

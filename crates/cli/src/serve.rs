@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::io::{Write as _, stderr, stdout};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use peerage_server::bind::BindError;
 use peerage_server::turn::config::{Secret, TurnConfig};
+use peerage_server::whip::config::WhipConfig;
 use peerage_server::{Server, ServerConfig, Stun, Tls};
 use peerage_signal::access::{AccessList, AccessToken};
 
-use crate::args::{ServeArgs, TurnArgs};
+use crate::args::serve::{ServeArgs, TurnArgs, WhipArgs};
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
 
@@ -75,6 +76,8 @@ fn config(args: ServeArgs) -> Outcome<ServerConfig> {
         let tokens = read_lines(path, "--access-token-file", AccessToken::parse)?;
         config.rooms.access = AccessList::new(&tokens);
     }
+    let public_ips = args.turn.public_ip.clone();
+    config.whip = if args.whip.no_whip { None } else { Some(whip(args.whip, public_ips)?) };
     config.turn = if args.turn.no_turn { None } else { Some(turn(args.turn)?) };
     Ok(config)
 }
@@ -96,6 +99,24 @@ fn turn(args: TurnArgs) -> Outcome<TurnConfig> {
     set(&mut config.limits.allocations_per_source, args.turn_max_per_source);
     set(&mut config.limits.bytes_per_second, args.turn_rate);
     set(&mut config.limits.bytes_per_hour, args.turn_volume);
+    Ok(config)
+}
+
+fn whip(args: WhipArgs, public_ips: Vec<IpAddr>) -> Outcome<WhipConfig> {
+    let mut config = WhipConfig::default();
+    if let Some(path) = &args.whip_token_file {
+        config.publish = read_lines(path, "--whip-token-file", AccessToken::parse)?;
+    }
+    if let Some(path) = &args.whep_token_file {
+        config.view = read_lines(path, "--whep-token-file", AccessToken::parse)?;
+    }
+    config.public_ips = public_ips;
+    config.ice_lite = args.whip_ice_lite;
+    config.replace = args.whip_replace;
+    set(&mut config.port, args.whip_port);
+    set(&mut config.limits.publishers, args.whip_max_publishers);
+    set(&mut config.limits.viewers, args.whep_max_viewers);
+    set(&mut config.limits.viewers_per_name, args.whep_max_per_name);
     Ok(config)
 }
 
@@ -132,6 +153,7 @@ fn advise(error: &BindError) -> String {
             "another port with --listen or --stun; --no-turn leaves TCP to others there"
         }
         BindError::Address { .. } => "another port with --stun",
+        BindError::Media(_) => "another port with --whip-port, or --no-whip",
         _ => return error.to_string(),
     };
     format!("{error}; try {option}")
@@ -156,6 +178,12 @@ fn describe(server: &Server, is_loopback: bool, port: u16) -> String {
     if !server.metrics_addrs().is_empty() {
         let url = |address: &SocketAddr| format!("http://{address}/metrics");
         lines.push(format!("  metrics on {}", server.metrics_addrs().iter().map(url).collect::<Vec<_>>().join(", ")));
+    }
+    if server.takes_publishers() {
+        lines.push(format!("  publish (WHIP) to {0}/whip/NAME, view (WHEP) at {0}/whep/NAME", urls.best()));
+    }
+    if let Some(token) = server.whip_token() {
+        lines.push(format!("  token for publishing, shown this once: {token}"));
     }
     lines.extend(urls.others.iter().map(|url| format!("  for others: {url}")));
     if let Some(fingerprint) = server.fingerprint() {

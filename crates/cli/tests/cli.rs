@@ -30,6 +30,11 @@ fn help_has_examples_for_every_command() {
         &["send", "--help"],
         &["receive", "--help"],
         &["pipe", "--help"],
+        &["offer", "--help"],
+        &["answer", "--help"],
+        &["forward", "--help"],
+        &["connect", "--help"],
+        &["call", "--help"],
         &["nat", "--help"],
     ] {
         let output = peerage(args);
@@ -51,8 +56,23 @@ fn completions_exist_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = peerage(&["completions", shell]);
         assert_eq!(output.status.code(), Some(0));
-        assert!(stdout(&output).contains("peerage"), "{shell}");
+        assert!(stdout(&output).contains("PEERAGE_COMPLETE"), "{shell}");
     }
+}
+
+#[test]
+fn a_shell_that_asks_is_told_commands_options_and_the_words_of_codes() {
+    let ask = |words: &[&str]| {
+        let index = (words.len() - 1).to_string();
+        let mut command = command(&[&["--"], words].concat());
+        command.env("PEERAGE_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", index).env("_CLAP_IFS", "\n");
+        stdout(&command.output().unwrap()).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(&["peerage", "receive", "7-guit"]), ["7-guitar"]);
+    assert_eq!(ask(&["peerage", "receive", "7", "gui"]), ["guide", "guilt", "guitar"]);
+    assert_eq!(ask(&["peerage", "pipe", "7-guitar-sunse"]), ["7-guitar-sunset"]);
+    assert_eq!(ask(&["peerage", "rec"]), ["receive"]);
+    assert!(ask(&["peerage", "send", "--ver"]).contains(&"--verify".to_owned()));
 }
 
 #[test]
@@ -64,6 +84,16 @@ fn what_makes_no_sense_ends_with_2() {
         &["send", "--server", "ftp://x", "Cargo.toml"],
         &["send", "--code", "abcd-short", "Cargo.toml"],
         &["send", "--wait", "soon", "Cargo.toml"],
+        &["send", "--code", "7-giutar-sunset", "Cargo.toml"],
+        &["send", "--code-words", "1", "Cargo.toml"],
+        &["send", "--code-words", "9", "Cargo.toml"],
+        &["send", "--long-code", "--code", "7-guitar-sunset", "Cargo.toml"],
+        &["send", "--receivers", "0", "Cargo.toml"],
+        &["send", "--receivers", "2", "--code", "7-guitar-sunset", "Cargo.toml"],
+        &["send", "--receivers", "2", "--verify", "Cargo.toml"],
+        &["pipe", "--long-code", "7-guitar-sunset"],
+        &["call", "7-guitar-sunset", "--server", "http://127.0.0.1:9", "--test"],
+        &["receive", "--server", "http://127.0.0.1:9", "7-guitar"],
         &["receive", "not a code"],
         &["receive", "7k3m9x-abcdefghjkmnpqrstvwx"],
         &["receive"],

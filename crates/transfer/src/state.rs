@@ -63,6 +63,13 @@ pub struct Receiving {
     pub accepted: Digest,
 }
 
+/// What two agreed on who met under a code that was good for one try: where a later run goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// The code of the room that they went on in.
+    pub code: String,
+}
+
 /// What can be remembered.
 pub trait Record: Serialize + DeserializeOwned {
     /// The beginning of its file names.
@@ -75,6 +82,10 @@ impl Record for Sending {
 
 impl Record for Receiving {
     const PREFIX: &'static str = "receive-";
+}
+
+impl Record for Agreed {
+    const PREFIX: &'static str = "agreed-";
 }
 
 /// The folder.
@@ -128,6 +139,10 @@ impl State {
                 claim.forget()?;
             } else if name.starts_with(Sending::PREFIX)
                 && let Ok(claim) = self.claim_file::<Sending>(name, now)
+            {
+                claim.forget()?;
+            } else if name.starts_with(Agreed::PREFIX)
+                && let Ok(claim) = self.claim_file::<Agreed>(name, now)
             {
                 claim.forget()?;
             }
@@ -314,7 +329,9 @@ mod tests {
         busy.save(receiving(), NOW).unwrap();
         let mut sender = state.claim::<Sending>(&[b"old"], NOW).unwrap();
         sender.save(sending(), NOW).unwrap();
-        drop((claim, sender));
+        let mut agreed = state.claim::<Agreed>(&[b"old"], NOW).unwrap();
+        agreed.save(Agreed { code: "abc".into() }, NOW).unwrap();
+        drop((claim, sender, agreed));
         let later = NOW + LIFETIME;
         let mut fresh = state.claim::<Sending>(&[b"new"], later).unwrap();
         fresh.save(sending(), later).unwrap();

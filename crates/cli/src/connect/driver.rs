@@ -11,11 +11,12 @@ use peerage_signal::client::room::Room;
 use peerage_signal::id::PeerId;
 use peerage_signal::message::ErrorCode;
 use peerage_signal::plain::{Candidate, Plain, Role};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+use super::comparing::{Comparing, Outcome};
 use super::link::Link;
-use super::{Command, Event, channel_of, fits};
+use super::{Command, Event, channel_of, fits, further};
 use crate::ending::{Ending, Kind};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const MAX_WAITING: usize = 64;
 /// How long closing a connection may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-const CHAT: (&str, &str) = ("chat", "peerage.chat.1");
+pub const CHAT: (&str, &str) = ("chat", "peerage.chat.1");
 
 /// A peer that could be talked to.
 struct Peer {
@@ -47,6 +48,7 @@ pub(super) struct Driver {
     commands: mpsc::Receiver<Command>,
     busy: Arc<AtomicBool>,
     configuration: Configuration,
+    comparing: Comparing,
     joined: Instant,
     peers: Vec<Peer>,
     link: Option<Link>,
@@ -71,6 +73,7 @@ impl Driver {
         events: mpsc::Sender<Event>,
         commands: mpsc::Receiver<Command>,
         busy: Arc<AtomicBool>,
+        comparing: Comparing,
         relay_only: bool,
     ) -> Self {
         let joined = Instant::now();
@@ -79,7 +82,7 @@ impl Driver {
             configuration.ice_transport_policy = IceTransportPolicy::Relay;
         }
         let (peers, link, cut_off, closed) = (Vec::new(), None, false, None);
-        Self { room, role, events, commands, busy, configuration, joined, peers, link, cut_off, closed }
+        Self { room, role, events, commands, busy, configuration, comparing, joined, peers, link, cut_off, closed }
     }
 
     pub(super) async fn run(mut self) {
@@ -101,6 +104,8 @@ impl Driver {
                 Wake::Room(event) => self.room_event(event).await,
                 Wake::Link(event) => self.link_event(event).await,
                 Wake::Command(Some(Command::Drop)) => self.give_up().await,
+                Wake::Command(Some(Command::Open(reply))) => self.open(reply),
+                Wake::Command(Some(Command::Verified)) => self.verified().await,
                 Wake::Command(Some(Command::Leave(reason))) => return self.leave(reason).await,
                 Wake::Command(None) => return self.leave("ended".into()).await,
                 Wake::Check => self.check().await,
@@ -126,6 +131,7 @@ impl Driver {
                     self.left(format!("the other side left: {reason}")).await;
                 }
             }
+            Some(RoomEvent::Verify { peer, commit, nonce }) => self.compare(peer, commit, nonce).await,
             Some(RoomEvent::PeerLeft { peer }) => self.peer_left(peer).await,
             Some(RoomEvent::WrongCode { .. }) => {
                 self.tell(Event::Note("Somebody tried to join with a wrong code".into())).await;
@@ -229,6 +235,7 @@ impl Driver {
         match Link::new(id, first, met, self.configuration.clone()) {
             Ok(link) => {
                 self.link = Some(link);
+                self.comparing.begin(first);
                 true
             }
             Err(error) => {
@@ -295,6 +302,8 @@ impl Driver {
         if let Some(connected) = connected {
             self.tell(Event::Connected(connected)).await;
         }
+        let compared = self.comparing.stands();
+        self.compared(compared).await;
         match opened {
             Some(Ok(channel)) => self.channel(channel).await,
             Some(Err(error)) => self.lost(error.to_string()).await,
@@ -304,10 +313,13 @@ impl Driver {
 
     /// A channel, opened here or there: ours to use, one to read aloud, or none of our business.
     async fn channel(&mut self, channel: DataChannel) {
-        let (label, _) = channel_of(self.role);
-        if channel.label() == label {
-            self.tell(Event::Channel(channel)).await;
-        } else if channel.label() == CHAT.0 {
+        let label = channel.label();
+        let is_ours = [Some(channel_of(self.role)), further(self.role)].iter().flatten().any(|(own, _)| *own == label);
+        if is_ours {
+            if let Some(channel) = self.comparing.hold(channel) {
+                self.tell(Event::Channel(channel)).await;
+            }
+        } else if label == CHAT.0 {
             let events = self.events.clone();
             tokio::spawn(async move {
                 while let Some(message) = channel.recv().await {
@@ -319,6 +331,54 @@ impl Driver {
         } else {
             channel.close();
         }
+    }
+
+    /// Another channel; nobody is told if there is no peer.
+    fn open(&self, reply: oneshot::Sender<DataChannel>) {
+        let Some(link) = self.link.as_ref().filter(|link| link.stood) else { return };
+        match further(self.role).map(|channel| link.open(channel)) {
+            Some(Ok(channel)) => drop(reply.send(channel)),
+            Some(Err(error)) => tracing::debug!(%error, "no further channel"),
+            None => {}
+        }
+    }
+
+    /// A step of comparing words.
+    async fn compare(&mut self, id: PeerId, commit: Option<String>, nonce: Option<String>) {
+        if let Some(link) = self.link.as_ref().filter(|link| link.peer == id) {
+            let stood = link.stood;
+            let compared = self.comparing.handle(stood, commit, nonce);
+            self.compared(compared).await;
+        }
+    }
+
+    async fn compared(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            let Some(link) = &self.link else { return };
+            match outcome {
+                Outcome::Say(plain) => self.answer(Ok(Some(plain))).await,
+                Outcome::Known => {
+                    let words = link.fingerprints().and_then(|(ours, theirs)| self.comparing.words(&ours, &theirs));
+                    match words {
+                        Some(words) => self.tell(Event::Words { words, ask: self.comparing.is_wanted() }).await,
+                        None => self.lost("the certificates of the connection cannot be compared".into()).await,
+                    }
+                }
+                Outcome::Failed(why) => self.distrusted(why).await,
+            }
+        }
+    }
+
+    async fn verified(&mut self) {
+        for channel in self.comparing.release() {
+            self.tell(Event::Channel(channel)).await;
+        }
+    }
+
+    /// Ends with a peer that words cannot be compared with: nothing is to be sent to it.
+    async fn distrusted(&mut self, why: String) {
+        self.give_up().await;
+        self.tell(Event::Closed(Ending::new(Kind::Refused, why))).await;
     }
 
     async fn peer_left(&mut self, id: PeerId) {
@@ -351,6 +411,8 @@ impl Driver {
             Some(link) => {
                 if let Some(reason) = link.check(busy, doubted) {
                     self.lost(reason).await;
+                } else if let Some(why) = self.comparing.overdue() {
+                    self.distrusted(why).await;
                 }
             }
             None => self.next_peer().await,
@@ -409,7 +471,7 @@ impl Driver {
     }
 }
 
-fn server(server: peerage_signal::message::IceServer) -> IceServer {
+pub fn server(server: peerage_signal::message::IceServer) -> IceServer {
     IceServer {
         urls: server.urls,
         username: server.username.unwrap_or_default(),

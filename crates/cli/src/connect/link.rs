@@ -8,6 +8,7 @@ use peerage::{Configuration, DataChannel, DataChannelInit, PeerConnection, Sessi
 use peerage_signal::client::event::DescriptionKind;
 use peerage_signal::id::PeerId;
 use peerage_signal::plain::{Candidate, Plain};
+use peerage_signal::verify::fingerprint;
 use tokio::time::Instant;
 
 use crate::report::Connected;
@@ -22,12 +23,12 @@ const RESTART_AFTER: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(20);
 
 /// A connection, from its first description to its end.
-pub(super) struct Link {
-    pub(super) peer: PeerId,
-    pub(super) pc: PeerConnection,
+pub struct Link {
+    pub peer: PeerId,
+    pub pc: PeerConnection,
     /// The peer left the room; it may have crashed.
-    pub(super) left: bool,
-    pub(super) stood: bool,
+    pub left: bool,
+    pub stood: bool,
     /// Was here first: makes the first offer and is the impolite one.
     first: bool,
     /// An offer or answer of the peer came: from then on either side may offer.
@@ -44,12 +45,7 @@ pub(super) struct Link {
 
 impl Link {
     /// `met`: when both were in the room.
-    pub(super) fn new(
-        peer: PeerId,
-        first: bool,
-        met: Instant,
-        configuration: Configuration,
-    ) -> peerage::error::Result<Self> {
+    pub fn new(peer: PeerId, first: bool, met: Instant, configuration: Configuration) -> peerage::error::Result<Self> {
         let now = Instant::now();
         Ok(Self {
             peer,
@@ -70,13 +66,13 @@ impl Link {
     }
 
     /// A channel, reliable and ordered.
-    pub(super) fn open(&self, (label, protocol): (&str, &str)) -> peerage::error::Result<DataChannel> {
+    pub fn open(&self, (label, protocol): (&str, &str)) -> peerage::error::Result<DataChannel> {
         let init = DataChannelInit { protocol: protocol.to_owned(), ..DataChannelInit::default() };
         self.pc.create_data_channel(label, init)
     }
 
     /// Something changed that needs an offer. The newcomer leaves the first one to the other side.
-    pub(super) async fn negotiate(&mut self) -> peerage::error::Result<Option<Plain>> {
+    pub async fn negotiate(&mut self) -> peerage::error::Result<Option<Plain>> {
         if !self.first && !self.described {
             return Ok(None);
         }
@@ -87,11 +83,7 @@ impl Link {
     }
 
     /// A description of the peer; gives the answer to an offer.
-    pub(super) async fn describe(
-        &mut self,
-        kind: DescriptionKind,
-        sdp: String,
-    ) -> peerage::error::Result<Option<Plain>> {
+    pub async fn describe(&mut self, kind: DescriptionKind, sdp: String) -> peerage::error::Result<Option<Plain>> {
         let is_offer = kind == DescriptionKind::Offer;
         let stable = self.pc.signaling_state() == peerage::event::SignalingState::Stable;
         let collision = is_offer && (self.making_offer || !stable);
@@ -113,7 +105,7 @@ impl Link {
     }
 
     /// A candidate of the peer.
-    pub(super) async fn add(&mut self, candidate: Candidate) {
+    pub async fn add(&mut self, candidate: Candidate) {
         if !self.described {
             if self.early.len() < MAX_EARLY {
                 self.early.push(candidate);
@@ -133,7 +125,7 @@ impl Link {
     }
 
     /// Notes a state; gives the reason if the connection is over.
-    pub(super) fn state_changed(&mut self, state: ConnectionState) -> Option<String> {
+    pub fn state_changed(&mut self, state: ConnectionState) -> Option<String> {
         self.disconnected = None;
         match state {
             ConnectionState::Connected => self.stood = true,
@@ -147,7 +139,7 @@ impl Link {
 
     /// Looks after the connection; gives the reason if it is to be given up. `doubted`: somebody waits for
     /// its place, or the server is lost, which may have been with the peer.
-    pub(super) fn check(&mut self, busy: bool, doubted: bool) -> Option<String> {
+    pub fn check(&mut self, busy: bool, doubted: bool) -> Option<String> {
         let now = Instant::now();
         let signs = self.signs_of_life();
         if signs != self.signs {
@@ -173,21 +165,18 @@ impl Link {
     }
 
     /// How the peers are connected now.
-    pub(super) fn connected(&self) -> Option<Connected> {
-        let stats = self.pc.get_stats();
-        let pair = stats.selected.filter(|_| self.stood)?;
-        let connect_ms = Instant::now().duration_since(self.met).as_millis();
-        Some(Connected {
-            local: pair.local.token(),
-            remote: pair.remote.token(),
-            protocol: pair.protocol.token(),
-            rtt_ms: stats.rtt.map(|rtt| (rtt.as_secs_f64() * 1e6).round() / 1e3),
-            connect_ms: u64::try_from(connect_ms).unwrap_or(u64::MAX),
-        })
+    pub fn connected(&self) -> Option<Connected> {
+        if self.stood { connected(&self.pc, self.met) } else { None }
+    }
+
+    /// The SHA-256 of both certificates, ours first.
+    pub fn fingerprints(&self) -> Option<([u8; 32], [u8; 32])> {
+        let ours = fingerprint(&self.pc.local_description()?.sdp)?;
+        Some((ours, fingerprint(&self.pc.remote_description()?.sdp)?))
     }
 
     /// What to signal of a candidate found here.
-    pub(super) fn candidate(candidate: Option<IceCandidate>) -> Option<Plain> {
+    pub fn candidate(candidate: Option<IceCandidate>) -> Option<Plain> {
         let candidate = candidate?;
         Some(Plain::Candidate(Candidate {
             candidate: candidate.candidate,
@@ -198,7 +187,7 @@ impl Link {
 
     /// A number that changes when the peer is heard. Not the count of all packets: STUN servers answer too.
     fn signs_of_life(&self) -> u64 {
-        let stats = self.pc.get_stats();
+        let stats = self.pc.transport_stats();
         let checks = stats.pairs.iter().map(|pair| pair.responses_received.wrapping_add(pair.requests_received));
         checks.fold(stats.data.map_or(0, |data| data.packets_received), u64::wrapping_add)
     }
@@ -208,4 +197,18 @@ impl Link {
         let sdp = description.sdp;
         Some(if description.kind == SdpType::Offer { Plain::Offer { sdp } } else { Plain::Answer { sdp } })
     }
+}
+
+/// How the peers of a connection that stands are connected now. `met`: from when on they could have been.
+pub fn connected(pc: &PeerConnection, met: Instant) -> Option<Connected> {
+    let stats = pc.transport_stats();
+    let pair = stats.selected?;
+    let connect_ms = Instant::now().duration_since(met).as_millis();
+    Some(Connected {
+        local: pair.local.token(),
+        remote: pair.remote.token(),
+        protocol: pair.protocol.token(),
+        rtt_ms: stats.rtt.map(|rtt| (rtt.as_secs_f64() * 1e6).round() / 1e3),
+        connect_ms: u64::try_from(connect_ms).unwrap_or(u64::MAX),
+    })
 }

@@ -11,7 +11,7 @@ use peerage_signal::link::ServerAddress;
 use peerage_signal::plain::Role;
 use tokio::time::timeout;
 
-use crate::args::NatArgs;
+use crate::args::servers::ServersArgs;
 use crate::connect::refused;
 use crate::ending::{Ending, Kind, Outcome};
 use crate::meet::rng;
@@ -30,7 +30,7 @@ pub struct Visit {
 
 impl Visit {
     /// Enters a new room twice, since a server gives credentials for its relay only to two who have met.
-    pub async fn pay(server: ServerAddress, args: &NatArgs) -> Outcome<Self> {
+    pub async fn pay(server: ServerAddress, args: &ServersArgs) -> Outcome<Self> {
         let mut rng = rng()?;
         let code = Code::generate(&mut rng);
         let access_token = args.access.token().map_err(|message| Ending::new(Kind::Usage, message))?;

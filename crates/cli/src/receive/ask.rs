@@ -1,13 +1,18 @@
 //! Asking the person at the terminal.
 
-use std::io::{IsTerminal as _, Write as _, stderr, stdin, stdout};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _, stderr, stdin, stdout};
 
 use peerage_transfer::manifest::Manifest;
 
+use super::prompt;
 use crate::text::{count, plain, size};
 
 /// Names shown before the rest is only counted.
 const SHOWN: usize = 20;
+
+/// The terminal of this process.
+const TERMINAL: &str = "/dev/tty";
 
 /// Whether there is a person to ask.
 pub fn is_possible() -> bool {
@@ -23,6 +28,32 @@ pub async fn line(question: &str) -> Option<String> {
         stdin().read_line(&mut line).ok().filter(|&length| length > 0).map(|_| line.trim().to_owned())
     });
     read.await.ok().flatten()
+}
+
+/// Asks for a code, with completion of words at a terminal; one that is piped in is read without a question.
+pub async fn code() -> Option<String> {
+    if stdin().is_terminal() && stderr().is_terminal() {
+        return tokio::task::spawn_blocking(prompt::ask).await.ok().flatten();
+    }
+    line("").await.filter(|line| !line.is_empty())
+}
+
+/// Asks at the terminal itself, whatever standard input and output are; `None` where there is none.
+pub async fn terminal(question: &str) -> Option<String> {
+    let question = question.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut terminal = File::options().read(true).write(true).open(TERMINAL).ok()?;
+        terminal.write_all(question.as_bytes()).ok()?;
+        let mut line = String::new();
+        BufReader::new(terminal).read_line(&mut line).ok().filter(|&length| length > 0)?;
+        Some(line.trim().to_owned())
+    });
+    read.await.ok().flatten()
+}
+
+/// Whether there is a terminal to ask at, whatever standard input and output are.
+pub fn has_terminal() -> bool {
+    File::options().read(true).write(true).open(TERMINAL).is_ok()
 }
 
 /// What is offered, with names and sizes.

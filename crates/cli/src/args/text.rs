@@ -1,0 +1,70 @@
+//! Connecting by a text that people carry.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::servers::ServersArgs;
+use super::value::duration;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  peerage offer                            prints a text; paste the other side's answer here
+  tar c src | peerage offer --json         with the answer as the first line of standard input
+  peerage offer --server stun:stun.example.org    also from behind a NAT
+
+The text may go by any way that people type into: a chat, a mail, a QR code. It tells the addresses of this machine, and who \
+can change it on the way can listen: compare its last characters, or use a way that you trust. Status goes to standard error, \
+data to standard output.
+
+Exit codes: 0 done, 2 usage, 3 no usable answer, 4 peer gone, 5 no path to the peer, 7 local disk, 130 interrupted.")]
+pub struct OfferArgs {
+    /// How long to wait for the answer, and to stay answerable: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
+    pub wait: Duration,
+    #[command(flatten)]
+    pub text: TextArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  peerage answer QAAy…                     prints the text to send back, and waits for the connection
+  peerage answer < message.txt             the text anywhere in a pasted message
+
+The answer is good as long as this program runs.
+
+Exit codes: 0 done, 2 usage, 3 no usable offer, 4 peer gone, 5 no path to the peer, 7 local disk, 130 interrupted.")]
+pub struct AnswerArgs {
+    /// The text of the other side, or a message with it; read from standard input if not given
+    #[arg(value_name = "TEXT")]
+    pub offer: Option<String>,
+    /// How long to wait for the other side to take the answer: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
+    pub wait: Duration,
+    #[command(flatten)]
+    pub text: TextArgs,
+}
+
+/// What both sides take.
+#[derive(Debug, Args)]
+pub struct TextArgs {
+    /// Characters that the text may have; addresses that do not fit are left out
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(60..=1000))]
+    pub characters: Option<u16>,
+    /// Print the text in words too, to be read out
+    #[arg(long)]
+    pub words: bool,
+    /// Print the text as a QR code too
+    #[arg(long)]
+    pub qr: bool,
+    /// Connect through the relay of a server alone, so that the other side does not learn the addresses of this machine
+    #[arg(long)]
+    pub relay_only: bool,
+    /// Print one JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub servers: ServersArgs,
+}

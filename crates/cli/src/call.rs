@@ -1,0 +1,239 @@
+//! `peerage call`.
+
+pub mod args;
+mod ears;
+mod eyes;
+mod feed;
+mod figures;
+mod member;
+mod mesh;
+mod record;
+mod send;
+mod source;
+mod tell;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use peerage_signal::client::options::{Intent, RoomOptions};
+use peerage_signal::client::room::Room;
+use peerage_signal::code::Code;
+use peerage_signal::link::AnyCode;
+use peerage_signal::plain::Role;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use self::args::ArrivingArgs;
+use self::ears::Ears;
+use self::member::{News, Stage};
+use self::mesh::{Event, Mesh};
+use self::record::Recordings;
+use self::source::{Notes, Sources, Stopper, ending};
+use self::tell::Teller;
+use crate::args::CallArgs;
+use crate::connect::refused;
+use crate::ending::{Ending, Kind, Outcome};
+use crate::interrupt::Interrupt;
+use crate::meet::{Meeting, rng};
+use crate::receive::place;
+use crate::report::Report;
+
+/// How long whoever joins waits for somebody to be there, and for one that was lost to come back.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long recordings may take to be written to their end.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// Calls until it ends.
+pub async fn run(args: CallArgs, report: &mut Report) -> Outcome<()> {
+    let mut rng = rng()?;
+    let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
+    let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let joining = args.join.as_ref().map(|text| place(text, &args.client)).transpose()?;
+    let (notes, mut said) = mpsc::unbounded_channel();
+    // Devices and files come first: nobody is called in vain.
+    let stage = Arc::new(stage(&args, notes, report)?);
+    let stopper = Stopper::of(&stage.sources);
+    let (meeting, code, intent) = match joining {
+        Some((server, code)) => (Meeting::at(server), code, Intent::Join),
+        None => {
+            let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
+                Some(server) => Meeting::at(server),
+                None => Meeting::embedded(None, args.client.relay_only, report).await?,
+            };
+            (meeting, args.code.unwrap_or_else(|| Code::generate(&mut rng)), Intent::Open)
+        }
+    };
+    let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), intent, Role::Call, rng);
+    options.tls.fingerprint = args.client.server_fingerprint;
+    options.access_token = access_token;
+    let room = Room::connect(options).await.map_err(|error| refused(&error))?;
+    if intent == Intent::Open {
+        meeting.announce(&AnyCode::Room(code), "call", false, report);
+    }
+    let mesh = Mesh::new(room, stage.clone(), args.client.relay_only);
+    let call = Call {
+        mesh,
+        teller: Teller::default(),
+        stood: false,
+        ends: args.length.map(|length| Instant::now() + length),
+        gone: (intent == Intent::Join).then(|| Instant::now() + PATIENCE),
+        joined: intent == Intent::Join,
+        closed: None,
+    };
+    let result = call.go_on(report, interrupt, &mut said).await;
+    drop(stopper);
+    meeting.end().await;
+    let recorded = recorded(stage).await;
+    // What threads say at their end, such as how much was recorded.
+    let mut teller = Teller::default();
+    while let Ok(note) = said.try_recv() {
+        teller.note(&note, report);
+    }
+    teller.end(report);
+    result.and(recorded)
+}
+
+/// Opens what is sent and where what arrives goes.
+fn stage(args: &CallArgs, notes: Notes, report: &Report) -> Outcome<Stage> {
+    let recordings = args.arriving.record.as_ref().map(|path| Recordings::to(path, notes.clone()));
+    let recordings = recordings.transpose().map_err(|error| ending(&error))?;
+    let ears = ears(&args.arriving, notes.clone(), report)?;
+    let sources = Sources::open(&args.sent, &notes, report)?;
+    Ok(Stage { sources, ears, recordings, recognise: args.arriving.recognise, notes })
+}
+
+fn ears(args: &ArrivingArgs, notes: Notes, report: &Report) -> Outcome<Ears> {
+    let speaker = match args.speaker.as_deref() {
+        Some("none") => None,
+        Some(name) => Some(Some(name.to_owned())),
+        None => default_speaker(report),
+    };
+    Ears::open(speaker, args.recognise, notes).map_err(|error| ending(&error))
+}
+
+#[cfg(feature = "devices")]
+fn default_speaker(report: &Report) -> Option<Option<String>> {
+    use peerage_codecs::device::sound::{Direction, names};
+    let is_there = !names(Direction::Output).is_empty();
+    if !is_there {
+        report.note("No speaker here: nothing is heard");
+    }
+    is_there.then_some(None)
+}
+
+#[cfg(not(feature = "devices"))]
+fn default_speaker(report: &Report) -> Option<Option<String>> {
+    report.note("Built without speakers: nothing is heard");
+    None
+}
+
+/// Waits for the recordings to be written.
+async fn recorded(stage: Arc<Stage>) -> Outcome<()> {
+    let finish = tokio::task::spawn_blocking(move || stage.recordings.as_ref().is_none_or(Recordings::finish));
+    match timeout(LAST_WORDS, finish).await {
+        Ok(Ok(true)) => Ok(()),
+        _ => Err(Ending::new(Kind::Disk, "not everything could be recorded; the lines before this one say why")),
+    }
+}
+
+/// A call that goes on.
+struct Call {
+    mesh: Mesh,
+    teller: Teller,
+    /// There was a conversation.
+    stood: bool,
+    /// When it ends by itself.
+    ends: Option<Instant>,
+    /// When whoever joined stops waiting for somebody.
+    gone: Option<Instant>,
+    joined: bool,
+    /// The room is closed, and why.
+    closed: Option<Ending>,
+}
+
+impl Call {
+    async fn go_on(
+        mut self,
+        report: &mut Report,
+        mut interrupt: Interrupt,
+        said: &mut mpsc::UnboundedReceiver<String>,
+    ) -> Outcome<()> {
+        let result = loop {
+            let over = tokio::select! {
+                event = self.mesh.next() => self.event(event, report),
+                Some(note) = said.recv() => {
+                    self.teller.note(&note, report);
+                    None
+                }
+                () = until(self.ends) => Some(Ok(())),
+                () = until(self.gone) => Some(Err(Ending::new(Kind::Gone, "nobody is there to talk to"))),
+                () = interrupt.heard() => Some(if self.stood { Ok(()) } else { Err(Ending::interrupted(false)) }),
+            };
+            if let Some(over) = over {
+                break over;
+            }
+        };
+        report.end_status();
+        let reason = result.as_ref().err().map_or("the call ended", |ending: &Ending| ending.kind.as_str());
+        self.mesh.leave(reason).await;
+        result
+    }
+
+    /// Takes an event; gives the end of the call, if it is one.
+    fn event(&mut self, event: Event, report: &mut Report) -> Option<Outcome<()>> {
+        match event {
+            Event::Joined { number, agent } => self.teller.joined(number, &agent, report),
+            Event::Left { number, reason } => {
+                self.teller.left(number, &reason, report);
+                let is_over = self.mesh.count() == 0 && (self.joined || self.closed.is_some());
+                if is_over && self.stood {
+                    return Some(Ok(()));
+                }
+            }
+            Event::Note(text) => self.teller.note(&text, report),
+            Event::News(number, news) => return self.news(number, news, report),
+            Event::Closed(ending) => {
+                if self.mesh.count() == 0 {
+                    return Some(if self.stood { Ok(()) } else { Err(ending) });
+                }
+                self.closed = Some(ending);
+            }
+        }
+        None
+    }
+
+    fn news(&mut self, number: u32, news: News, report: &mut Report) -> Option<Outcome<()>> {
+        match news {
+            News::Connected(connected) => {
+                (self.stood, self.gone) = (true, None);
+                self.teller.connected(number, &connected, report);
+            }
+            News::Track { kind, mid } => self.teller.track(number, kind, &mid, report),
+            News::Second(second) => self.teller.second(number, &second, report),
+            News::Note(text) => self.teller.note(&text, report),
+            News::Over { reason, stood } => {
+                self.teller.lost(number, &reason, report);
+                if self.mesh.count() > 0 {
+                    return None;
+                }
+                if let Some(ending) = self.closed.take() {
+                    return Some(if self.stood { Ok(()) } else { Err(ending) });
+                }
+                if self.joined && !self.stood && !stood {
+                    return Some(Err(Ending::new(Kind::Path, reason)));
+                }
+                self.gone = self.joined.then(|| Instant::now() + PATIENCE);
+            }
+            News::Signal(_) => {}
+        }
+        None
+    }
+}
+
+/// At that time, or never.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
