@@ -1,8 +1,11 @@
 // Puts the parts together, and lets programs look on (`window.peeragePage`).
 
+import { Call, CALL_PROTOCOL } from './call.js';
 import * as codes from './code.js';
+import { Devices } from './devices.js';
 import { soon } from './dom.js';
 import { Files } from './files.js';
+import { Nameplate } from './nameplate.js';
 import { Session } from './session.js';
 import { Storage } from './storage.js';
 import { Chat, Pipe } from './talk.js';
@@ -12,11 +15,20 @@ import { Ui } from './ui.js';
 
 const OPENED = 'peerage-opened';
 const ACCESS = 'peerage-access';
+/** How long the room that two agreed on may take to be opened. */
+const ROOM_PATIENCE_MS = 20000;
 
 const FAILURES = {
   unavailable: ['No such room', 'The code may be mistyped, or the room is full or has expired. Check the code with the other side, and that their page is still open.'],
   wrong_code: ['Wrong code', 'The room exists, but the part of the code after the hyphen differs from the one the others have. Ask for the code again and copy all of it.'],
   forbidden: ['An access token is needed', 'This server starts rooms only for those who have its access token. Enter it under “Start a room”; ask whoever runs the server for one. Joining a room needs none.'],
+  spent: ['This code was used already', 'A code of words is good for one try. Ask the other side for a new one.'],
+  expired: ['This code has expired', 'Whoever made it has left, or nobody came in time. Ask the other side for a new one.'],
+  taken: ['Somebody else is using this number', 'Check the number at the beginning of the code with the other side, or ask for a new code.'],
+  wrong_words: ['Wrong code', 'The words are not those of the other side. Nobody got in, and the code is spent now: ask for a new one.'],
+  vanished: ['The other side did not prove the code', 'Somebody was there and left. Nobody got in, and the code is spent now: ask for a new one.'],
+  unknown_words: ['This server does not know codes of words', 'It is older than they are. Ask the other side for a code with letters and digits.'],
+  unloaded: ['The page is not complete', 'A part of it could not be loaded. Check the network, and try again.'],
   rate_limited: ['Too many tries', 'The server has had too many tries from your address. Wait a minute, then try again.'],
   bad_request: ['The server refused this page', 'It may have been updated: load the page again.'],
   too_large: ['The server refused a message', 'A message was too long for it. Load the page again.'],
@@ -24,6 +36,8 @@ const FAILURES = {
 
 class App {
   session = null;
+  /** A nameplate at which the other one is waited for. */
+  nameplate = null;
   pipes = [];
   error = null;
   #accessToken = kept(ACCESS) ?? '';
@@ -54,6 +68,17 @@ class App {
         peers: () => this.takers(),
       },
     });
+    this.devices = new Devices();
+    this.call = new Call({
+      devices: this.devices,
+      on: {
+        changed: this.render,
+        levels: () => this.ui.call.levels(),
+        measured: () => this.ui.call.measured(),
+        problem: (what, title, detail) => this.ui.notice(`device-${what}`, 'warn', title, detail),
+        solved: (what) => this.ui.clearNotice(`device-${what}`),
+      },
+    });
     this.ui = new Ui(this);
   }
 
@@ -75,10 +100,16 @@ class App {
   }
 
   join(code) {
+    if (code.nameplate !== undefined) {
+      this.#meet(code);
+      return;
+    }
     this.#enter(code, kept(OPENED) === code.room ? 'open' : 'join');
   }
 
   leave() {
+    this.nameplate?.leave();
+    this.nameplate = null;
     this.session?.leave();
     this.#left();
   }
@@ -92,10 +123,58 @@ class App {
     return this.chat.say(text);
   }
 
-  #enter(code, mode) {
+  /** Waits at the nameplate of a code of words for whoever made it. */
+  #meet(code) {
+    this.#clear();
+    // Spent or not, loading the page again must not try it again by itself.
+    history.replaceState(null, '', location.pathname + location.search);
+    const nameplate = new Nameplate({
+      url: webSocketUrl(),
+      code,
+      on: {
+        waiting: () => {
+          if (this.nameplate !== nameplate) return;
+          const cancel = () => this.leave();
+          this.ui.notice('meeting', 'info', 'Waiting for the other side', `Nobody else is at number ${code.nameplate} yet. It goes on as soon as whoever made the code is there.`, [['Cancel', cancel]]);
+        },
+        agreed: (long) => {
+          if (this.nameplate !== nameplate) return;
+          this.#enter(long, 'join', ROOM_PATIENCE_MS);
+        },
+        failed: (reason) => {
+          if (this.nameplate !== nameplate) return;
+          this.nameplate = null;
+          this.ui.clearNotice('meeting');
+          this.#tell(reason, reason.code === 'unloaded' ? [['Try again', () => this.#meet(code)]] : []);
+          document.getElementById('code').value = '';
+          this.render();
+        },
+      },
+    });
+    this.nameplate = nameplate;
+    nameplate.start();
+    this.render();
+  }
+
+  #tell({ code, message }, actions) {
+    const [title, detail] = FAILURES[code] ?? ['The server ended this', message || 'Try again.'];
+    this.error = { code, message: `${title}. ${detail}` };
+    this.ui.notice('failed', 'error', title, detail, actions);
+  }
+
+  #clear() {
+    // Whoever goes to another room does not take camera and microphone along unasked.
+    this.call.leave();
     this.session?.leave();
+    this.nameplate?.leave();
+    this.nameplate = null;
+    this.session = null;
     this.error = null;
-    for (const id of ['failed', 'server', 'unheard', 'space', 'wrong-code']) this.ui.clearNotice(id);
+    for (const id of ['failed', 'server', 'unheard', 'space', 'wrong-code', 'meeting']) this.ui.clearNotice(id);
+  }
+
+  #enter(code, mode, patience = 0) {
+    this.#clear();
     this.chat = this.#newChat();
     this.pipes = [];
     // A page that is loaded again finds its room by the address.
@@ -108,11 +187,13 @@ class App {
       agent: agentName(navigator.userAgent),
       accessToken: this.#accessToken,
       relayOnly: this.ui.relayOnly,
+      patience,
       on: {
         changed: () => this.#sessionChanged(session),
         connected: (peer) => this.#connected(peer),
         gone: (peer) => this.#gone(peer),
         channel: (peer, channel) => this.#channel(peer, channel),
+        connection: (peer, pc) => this.call.attach(peer, pc),
         notice: (code) => this.#notice(code),
         failed: (reason) => this.#failed(session, reason),
         busy: () => this.files.moving,
@@ -166,6 +247,7 @@ class App {
 
   #gone(peer) {
     this.files.gone(peer);
+    this.call.gone(peer);
     if (!peer.greetedPerson) return;
     this.chat.event(`${peerName(peer)} is gone: ${peer.reason}`);
     this.ui.announce(`${peerName(peer)} is gone`);
@@ -176,6 +258,9 @@ class App {
       case 'peerage.chat.1':
         this.chat.attach(peer, channel);
         channel.addEventListener('close', () => this.#chatClosed(peer));
+        return;
+      case CALL_PROTOCOL:
+        peer.media.attach(channel);
         return;
       case 'peerage.transfer.1':
         this.files.incoming(peer, channel);
@@ -199,14 +284,12 @@ class App {
 
   #failed(session, { code, message }) {
     if (this.session !== session) return;
-    const [title, detail] = FAILURES[code] ?? ['The server ended this', message || 'Try again.'];
-    this.error = { code, message: `${title}. ${detail}` };
     if (code === 'forbidden') {
       this.#accessToken = '';
       forget(ACCESS);
     }
     const again = code === 'wrong_code' || code === 'forbidden' ? [] : [['Try again', () => this.#enter(session.code, session.mode)]];
-    this.ui.notice('failed', 'error', title, detail, again);
+    this.#tell({ code, message }, again);
     // A code that nobody else has leads nowhere.
     if (code === 'forbidden') this.ui.askToken();
     else document.getElementById('code').value = session.code.text;
@@ -214,6 +297,7 @@ class App {
   }
 
   #left() {
+    this.call.leave();
     this.session = null;
     forget(OPENED);
     history.replaceState(null, '', location.pathname + location.search);
@@ -239,9 +323,10 @@ function status(app) {
     steps: one.steps.events,
     failures: one.steps.failures,
     why: one.why,
+    words: one.words,
   });
   return Object.freeze({
-    get state() { return app.session?.state ?? 'idle'; },
+    get state() { return app.session?.state ?? (app.nameplate === null ? 'idle' : 'meeting'); },
     get error() { return app.error; },
     get code() { return app.session?.code.text ?? null; },
     get link() { return app.session ? app.link : null; },
@@ -255,10 +340,32 @@ function status(app) {
         entries: one.entries.length, sha256: one.sha256, restarted: one.restarted, error: one.error,
       })));
     },
+    get call() { return copyOf(callStatus(app.call)); },
     get received() { return copyOf(app.files.received.map(({ path, name, size, sha256 }) => ({ path, name, size, sha256 }))); },
     get messages() { return copyOf(app.chat.messages.map(({ own, event, text }) => ({ own, event, text }))); },
     get pipes() { return copyOf(app.pipes.map((pipe) => ({ received: pipe.received, sent: pipe.sent, theirEnd: pipe.theirEnd, ourEnd: pipe.ourEnd, text: pipe.text(false) }))); },
   });
+}
+
+/** What is sent, and for each member the last reading of its statistics. */
+function callStatus(call) {
+  return {
+    state: call.state,
+    muted: call.muted,
+    camera: call.camera !== null,
+    screen: call.screen !== null,
+    speaking: call.speaking,
+    members: call.members.map(([peer, media]) => ({
+      id: peer.id,
+      role: peer.role,
+      says: media.state,
+      muted: media.muted,
+      speaking: media.speaking,
+      tracks: Object.fromEntries(Object.entries(media.tracks).map(([name, track]) => [name, track !== null])),
+      stats: media.history.latest,
+      rates: media.history.last,
+    })),
+  };
 }
 
 function copyOf(value) {
@@ -332,8 +439,8 @@ Object.defineProperty(window, 'peeragePage', { value: status(app) });
 app.render();
 fromAddress(app);
 window.addEventListener('hashchange', () => fromAddress(app));
-window.addEventListener('online', () => app.session?.networkChanged());
-window.addEventListener('pagehide', () => app.session?.leave('closed the page'));
+window.addEventListener('online', () => (app.nameplate ?? app.session)?.networkChanged());
+window.addEventListener('pagehide', () => (app.nameplate ?? app.session)?.leave('closed the page'));
 window.addEventListener('beforeunload', (event) => {
   if (app.files.moving) event.preventDefault();
 });

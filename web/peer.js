@@ -2,21 +2,24 @@
 
 import { explain } from './explain.js';
 import { clean } from './text.js';
+import { sparingSpeech, tooManySections } from './sdp.js';
 import { Steps } from './steps.js';
+import { fingerprint, Verification } from './verify.js';
 
 const NO_PATH_MS = 30000;
 const RESTART_AFTER_MS = 3000;
 const HELLO_MS = 15000;
 const MAX_INCOMING_CHANNELS = 32;
 const MAX_REMOTE_CANDIDATES = 256;
-const ROLES = new Set(['send', 'receive', 'pipe', 'page']);
+const MAX_EARLY_STEPS = 2;
+const ROLES = new Set(['send', 'receive', 'pipe', 'page', 'call']);
 
 /**
  * `state`: `greeting` (no hello yet), `connecting`, `connected`, `unstable` (no answer, being restarted), `no-path`,
  * `wrong-code`, `left`.
  *
  * Handlers: `say(message)` hands a message to the sealer, `changed(peer)`, `connected(peer)`, `channel(peer, channel)`
- * for every channel that opens here or there.
+ * for every channel that opens here or there, `connection(peer, pc)` gives the media of a connection that was just made.
  */
 export class Peer {
   state = 'greeting';
@@ -26,8 +29,11 @@ export class Peer {
   /** Why there is no connection, in one sentence; null while there is one or it is still looked for. */
   why = null;
   present = true;
+  /** What both sides show if nobody sits between them, three words; null before they were compared. */
+  words = null;
+  /** Audio and video, null before there is a connection. */
+  media = null;
   #on;
-  #first;
   #ice;
   #configured = null;
   #stood = false;
@@ -38,6 +44,8 @@ export class Peer {
   #greeted = false;
   #channels = new Set();
   #remoteCandidates = 0;
+  #verification = null;
+  #earlySteps = [];
   #timers = new Map();
   #ended = new Set();
 
@@ -47,7 +55,7 @@ export class Peer {
    */
   constructor({ id, first, ice, on }) {
     this.id = id;
-    this.#first = first;
+    this.first = first;
     this.#ice = ice;
     this.#on = on;
     this.steps = new Steps(() => on.changed(this));
@@ -78,6 +86,8 @@ export class Peer {
         return typeof message.sdp === 'string' ? this.#description({ type: message.kind, sdp: message.sdp }) : undefined;
       case 'candidate':
         return this.#candidate(message);
+      case 'verify':
+        return this.#verify(message);
       case 'bye':
         return this.close(clean(message.reason) || 'left');
       default:
@@ -91,6 +101,13 @@ export class Peer {
     this.#stopTimer('hello');
     this.steps.note('verified', 'What it says cannot be opened: it has a different code', 'failed');
     this.#set('wrong-code');
+  }
+
+  /** Has both sides show words that two people can compare. */
+  compare() {
+    if (!this.#stood || this.#verification?.begun) return;
+    this.#verification ??= new Verification(this.first);
+    this.#say(this.#verification.begin());
   }
 
   /** Looks for a path again. */
@@ -142,10 +159,28 @@ export class Peer {
     this.#connection();
     this.#set('connecting');
     this.#watch();
-    if (!this.#first) return;
+    if (!this.first) return;
     // The offer needs one channel; which one depends on what the other side is for.
     if (this.role === 'pipe') this.#announce(this.createChannel('pipe', 'peerage.pipe.1'));
     else this.#announce(this.createChannel('chat', 'peerage.chat.1'));
+    if (this.role === 'page') this.#announce(this.createChannel('call', 'peerage.call.1'));
+  }
+
+  #verify(message) {
+    // Until the connection stands, the certificates are not settled.
+    if (!this.#stood) {
+      if (this.#earlySteps.length < MAX_EARLY_STEPS) this.#earlySteps.push(message);
+      return;
+    }
+    this.#verification ??= new Verification(this.first);
+    const { say, done, failed } = this.#verification.handle(message);
+    if (failed) return this.close(failed);
+    if (say) this.#say(say);
+    if (!done) return;
+    const [ours, theirs] = [this.#pc.localDescription, this.#pc.remoteDescription].map((one) => fingerprint(one?.sdp ?? ''));
+    if (ours === null || theirs === null) return;
+    this.words = this.#verification.words(ours, theirs);
+    this.#on.changed(this);
   }
 
   #connection() {
@@ -174,10 +209,12 @@ export class Peer {
       this.#keep(channel);
       this.#announce(channel);
     };
+    this.media = this.#on.connection(this, pc);
   }
 
   #configuration() {
-    return { iceServers: this.#ice.servers, iceTransportPolicy: this.#ice.relayOnly ? 'relay' : 'all' };
+    // Everybody here bundles: addresses for each medium of a first offer would be asked for in vain.
+    return { iceServers: this.#ice.servers, iceTransportPolicy: this.#ice.relayOnly ? 'relay' : 'all', bundlePolicy: 'max-bundle' };
   }
 
   /** Has the next gathering use the newest credentials. Left alone otherwise: browsers take a change as a wish to restart. */
@@ -220,19 +257,24 @@ export class Peer {
 
   async #description(description) {
     if (!this.#greeted) return;
+    if (tooManySections(description.sdp)) {
+      this.steps.note('signalled', 'A description with too many parts was refused', 'failed');
+      return;
+    }
     const pc = this.#pc;
     const ready = !this.#makingOffer && (pc.signalingState === 'stable' || this.#settingAnswer);
     const collision = description.type === 'offer' && !ready;
-    this.#ignoreOffer = this.#first && collision;
+    this.#ignoreOffer = this.first && collision;
     if (this.#ignoreOffer) return;
     try {
       this.#settingAnswer = description.type === 'answer';
       // A new description may bring new candidates; those of the last one count no more.
       this.#remoteCandidates = 0;
       if (description.type === 'offer' && restarts(pc.remoteDescription, description)) this.#configure();
-      await pc.setRemoteDescription(description);
+      await pc.setRemoteDescription({ type: description.type, sdp: sparingSpeech(description.sdp) });
       this.#settingAnswer = false;
       if (description.type === 'offer') {
+        this.media.described();
         await pc.setLocalDescription();
         this.#say({ kind: pc.localDescription.type, sdp: pc.localDescription.sdp });
       }
@@ -284,17 +326,18 @@ export class Peer {
         this.why = null;
         this.#set('connected');
         this.#on.connected(this);
+        for (const step of this.#earlySteps.splice(0)) this.#verify(step);
         return;
       case 'disconnected':
         if (!this.present) return this.close('left the room');
         this.#set('unstable');
         // Both sides notice; one restarts, so that the offers do not meet.
-        if (this.#first) this.#after('restart', RESTART_AFTER_MS, () => this.retry());
+        if (this.first) this.#after('restart', RESTART_AFTER_MS, () => this.retry());
         this.#watch();
         return;
       case 'failed':
         if (!this.present) return this.close('left the room');
-        if (this.state === 'unstable' && this.#first) this.retry();
+        if (this.state === 'unstable' && this.first) this.retry();
         else if (this.state !== 'unstable') this.#noPath();
         return;
       case 'closed':

@@ -22,6 +22,7 @@ export class Room {
   #self;
   #mode;
   #accessToken;
+  #nameplate;
   #on;
   #WebSocket;
   #socket = null;
@@ -39,14 +40,16 @@ export class Room {
 
   /**
    * `mode`: `open` creates the room where it does not exist, `join` needs it to exist. `accessToken`: what a server that
-   * does not let everybody open rooms asks for, or the empty text.
+   * does not let everybody open rooms asks for, or the empty text. With `nameplate`, a number, it is what stands behind that
+   * nameplate, come to as a guest, and `room` and `mode` do not count.
    */
-  constructor({ url, room, self, mode, accessToken = '', on, WebSocket = globalThis.WebSocket }) {
+  constructor({ url, room, self, mode, accessToken = '', nameplate = null, on, WebSocket = globalThis.WebSocket }) {
     this.#url = url;
     this.#room = room;
     this.#self = self;
     this.#mode = mode;
     this.#accessToken = accessToken;
+    this.#nameplate = nameplate;
     this.#on = on;
     this.#WebSocket = WebSocket;
   }
@@ -106,7 +109,9 @@ export class Room {
 
   #enter(socket) {
     if (socket !== this.#socket) return;
-    if (this.#token === null) {
+    if (this.#token === null && this.#nameplate !== null) {
+      this.#write({ type: 'claim', nameplate: this.#nameplate, peer: this.#self, side: 'guest' });
+    } else if (this.#token === null) {
       const frame = { type: this.#mode, room: this.#room, peer: this.#self, accepts: ['ice_servers'] };
       if (this.#mode === 'open' && this.#accessToken !== '') frame.access_token = this.#accessToken;
       this.#write(frame);
@@ -127,6 +132,8 @@ export class Room {
     switch (frame.type) {
       case 'joined':
         return this.#joined(frame);
+      case 'claimed':
+        return this.#claimed(frame);
       case 'resumed':
         return this.#resumed(frame);
       case 'ice_servers':
@@ -145,11 +152,20 @@ export class Room {
   }
 
   #joined(frame) {
-    if (this.#token !== null || typeof frame.token !== 'string') return;
+    if (this.#token !== null || this.#nameplate !== null || typeof frame.token !== 'string') return;
     this.#token = frame.token;
     this.#mode = 'resume';
     this.#becomeReady();
     this.#on.joined(peerList(frame.peers, this.#self), iceServers(frame.ice_servers));
+  }
+
+  #claimed(frame) {
+    if (this.#token !== null || frame.nameplate !== this.#nameplate) return;
+    if (typeof frame.token !== 'string' || typeof frame.room !== 'string') return;
+    this.#token = frame.token;
+    this.#room = frame.room;
+    this.#becomeReady();
+    this.#on.joined([], []);
   }
 
   #resumed(frame) {

@@ -8,9 +8,12 @@ import { Sealer } from './seal.js';
 const FORGET_LEFT_MS = 8000;
 const MAX_PEERS = 32;
 const FORBIDDEN_WAIT_MS = 5000;
+const ROOM_PAUSE_MS = 100;
+const ROOM_PAUSE_MAX_MS = 1000;
 
 /**
  * Handlers: `changed()`; `connected(peer)`; `gone(peer)` when one cannot be reached any more; `channel(peer, channel)`;
+ * `connection(peer, pc)` gives the media of a connection that was just made;
  * `notice(code)` for what is no end: `wrong_code` of a newcomer,
  * `gone` and `taken` when it enters anew; `failed({ code, message })`, after which the session is over; `busy()` tells
  * whether files are moving, which puts off what would cut them.
@@ -30,9 +33,14 @@ export class Session {
   #waiting = null;
   #accessToken;
   #again = null;
+  #patientUntil;
+  #pause = ROOM_PAUSE_MS;
 
-  /** `relayOnly`: nothing but the relay is used, so that others do not learn the addresses of this device. */
-  constructor({ code, mode, url, agent, accessToken = '', relayOnly = false, on }) {
+  /**
+   * `relayOnly`: nothing but the relay is used, so that others do not learn the addresses of this device. `patience`: for how
+   * many milliseconds a room that is not there is tried again, as somebody else is about to open it.
+   */
+  constructor({ code, mode, url, agent, accessToken = '', relayOnly = false, patience = 0, on }) {
     this.code = code;
     this.mode = mode;
     this.#mode = mode;
@@ -40,6 +48,7 @@ export class Session {
     this.#agent = agent;
     this.#accessToken = accessToken;
     this.ice = { servers: [], relayOnly };
+    this.#patientUntil = Date.now() + patience;
     this.#on = on;
   }
 
@@ -129,9 +138,9 @@ export class Session {
         changed: (who) => this.#changed(who),
         connected: (who) => this.#on.connected(who),
         channel: (who, channel) => this.#on.channel(who, channel),
+        connection: (who, pc) => this.#on.connection(who, pc),
       },
     });
-    peer.first = first;
     this.peers.set(id, peer);
     this.#say(peer, { kind: 'hello', agent: this.#agent, role: 'page' });
     this.#on.changed();
@@ -199,6 +208,11 @@ export class Session {
       this.#on.notice(code);
       if (this.#entered && this.#on.busy()) this.#waiting = code;
       else this.#enter();
+      return;
+    }
+    if (code === 'unavailable' && !this.#entered && Date.now() < this.#patientUntil) {
+      this.#again = setTimeout(() => this.#enter(), this.#pause);
+      this.#pause = Math.min(2 * this.#pause, ROOM_PAUSE_MAX_MS);
       return;
     }
     if (code === 'forbidden' && this.#entered) {

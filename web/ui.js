@@ -5,6 +5,7 @@ import * as codes from './code.js';
 import { carriesFiles, fromField, fromTransfer } from './drop.js';
 import * as qr from './qr.js';
 import { plural } from './text.js';
+import { CallView } from './view-call.js';
 import { peerCard, peerMark, peerName } from './view-peers.js';
 import { OfferDialog, transferRow } from './view-files.js';
 import { addMessage, pipeConsole } from './view-talk.js';
@@ -32,6 +33,7 @@ export class Ui {
 
   constructor(app) {
     this.#app = app;
+    this.call = new CallView(app);
     this.#offers = new OfferDialog(app.files);
     this.#bindStart();
     this.#bindRoom();
@@ -50,6 +52,7 @@ export class Ui {
     $('status').dataset.state = state;
     text($('status-text'), STATUS[state] ?? state);
     if (inRoom) this.#renderRoom(session);
+    this.call.render();
     this.#renderFiles();
     this.#badges();
   }

@@ -127,6 +127,8 @@ function reason({ error, state }) {
 }
 
 function summary(entries) {
+  // They come after the offer, and the page may be drawn in between.
+  if (entries.length === 0) return 'Files';
   const files = entries.filter((entry) => !entry.dir).length;
   if (entries.length === 1) return clean(entries[0].path, 120);
   const folders = entries.length - files;

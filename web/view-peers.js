@@ -24,7 +24,7 @@ const STATES = {
   left: 'Gone',
 };
 const TYPES = { host: 'own address', srflx: 'public address (srflx)', prflx: 'found while checking (prflx)', relay: 'relay' };
-const ROLES = { send: 'sends files', receive: 'receives files', pipe: 'pipe' };
+const ROLES = { send: 'sends files', receive: 'receives files', pipe: 'pipe', call: 'audio and video' };
 
 /** What a peer is called. */
 export function peerName(peer) {
@@ -46,6 +46,10 @@ export function peerCard(peer) {
   const path = h('span', { className: 'tag', hidden: true, data: { testid: 'peer-path' } });
   const rtt = h('span', { hidden: true, data: { testid: 'peer-rtt' } });
   const role = h('span', { hidden: true });
+  const words = h('p', { className: 'peer-words', hidden: true, data: { testid: 'peer-words' } });
+  const compare = h('button', { type: 'button', className: 'small', hidden: true, textContent: 'Compare words', data: { testid: 'compare' } });
+  compare.title = 'Shows three words here and there; they are the same if nobody sits between you';
+  compare.addEventListener('click', () => peer.compare());
   const problem = h('div', { className: 'problem', hidden: true, data: { testid: 'peer-problem' } });
   const stages = stageList();
   const facts = h('dl', { className: 'facts' });
@@ -80,6 +84,8 @@ export function peerCard(peer) {
         h('p', { className: 'peer-state' }, h('span', { className: 'dot', aria: { hidden: 'true' } }), state, path, rtt, role),
       ),
     ),
+    words,
+    compare,
     problem,
     details,
   );
@@ -99,6 +105,9 @@ export function peerCard(peer) {
     }
     rtt.hidden = !(peer.state === 'connected' && steps.rtt !== null);
     if (!rtt.hidden) text(rtt, steps.rtt === 0 ? 'under 1 ms round trip' : `${milliseconds(steps.rtt)} round trip`);
+    words.hidden = peer.words === null;
+    if (peer.words !== null) text(words, `Words to compare: ${peer.words}. Nobody sits between you if the other side shows the same.`);
+    compare.hidden = peer.state !== 'connected' || peer.words !== null;
     role.hidden = !ROLES[peer.role];
     if (!role.hidden) text(role, ROLES[peer.role]);
     stages.update(steps);
@@ -195,7 +204,8 @@ function candidateText({ type, protocol, address }) {
   return `${type} ${protocol} ${address}`;
 }
 
-function hue(id) {
+/** The colour of a peer, the same wherever it is shown. */
+export function hue(id) {
   let sum = 0;
   for (const character of id) sum = (sum * 31 + character.charCodeAt(0)) % 360;
   return sum;

@@ -64,3 +64,27 @@ test('a weak secret is refused and the weakest allowed one is not', () => {
   assert.equal(kind('room-0000000001234567'.replace('7', '0')), 'weak');
   assert.equal(kind('room-0000000001234567'), null);
 });
+
+test('a code of words is read as people say it, and told apart from any other', () => {
+  for (const typed of ['7-guitar-sunset', ' 7 Guitar Sunset\n', '7. guitar, sunset.', '07 GUITAR—SUNSET', '7guitar sunset', '7-guit-suns', '7%20guitar%20sunset']) {
+    const code = parse(typed);
+    assert.deepEqual([code.nameplate, code.words, code.text, code.server], [7, 'guitar-sunset', '7-guitar-sunset', null], typed);
+  }
+  assert.equal(parse('https://example.org/#7-guitar-sunset').server.host, 'example.org');
+  for (const typed of ['k7m2xq-0123456789abcdefghjk', '1234-abcdefghjkmnpqrstvwx', '1234-abcde-fghjk-mnpqr-stvwx']) {
+    assert.equal(parse(typed).nameplate, undefined, typed);
+  }
+});
+
+test('a mistyped code of words is refused with what was meant', () => {
+  for (const [typed, kind, meant] of [
+    ['7-giutar-sunset', 'word', /“guitar”/],
+    ['7 guitar', 'count', /two to eight/],
+    ['7', 'count', /two to eight/],
+    ['guitar sunset', 'number', /number/],
+    ['0-guitar-sunset', 'number', /999999/],
+    ['7-gui-sunset', 'word', /“gui”/],
+  ]) {
+    assert.throws(() => parse(typed), (error) => error.kind === kind && meant.test(error.message), typed);
+  }
+});

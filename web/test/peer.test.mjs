@@ -47,7 +47,8 @@ function setUp(t, { first, relayOnly = false } = {}) {
   globalThis.RTCPeerConnection = Connection;
   const ice = { servers: [STUN], relayOnly };
   const said = [];
-  const on = { say: (peer, message) => said.push(message), changed() {}, connected() {}, channel() {} };
+  const media = { described() { said.push('described'); } };
+  const on = { say: (peer, message) => said.push(message), changed() {}, connected() {}, channel() {}, connection: () => media };
   const peer = new Peer({ id: 'BBBBBBBBBBBBBBBBBBBBBA', first, ice, on });
   t.after(() => peer.close('the test is over'));
   return { peer, ice, said, pc: () => Connection.made.at(-1), hello: () => peer.receive({ kind: 'hello', agent: 'x', role: 'page' }) };
@@ -57,7 +58,7 @@ test('a connection begins with the newest credentials, not with those of the mom
   const { ice, pc, hello } = setUp(t, { first: true });
   ice.servers = [STUN, relay('u1')];
   hello();
-  assert.deepEqual(pc().log, [['new', { iceServers: [STUN, relay('u1')], iceTransportPolicy: 'all' }]]);
+  assert.deepEqual(pc().log, [['new', { iceServers: [STUN, relay('u1')], iceTransportPolicy: 'all', bundlePolicy: 'max-bundle' }]]);
 });
 
 test('a restart takes renewed credentials, and leaves a connection alone that has the newest', (t) => {
@@ -68,7 +69,7 @@ test('a restart takes renewed credentials, and leaves a connection alone that ha
   ice.servers = [relay('u2')];
   assert.equal(pc().log.filter(([what]) => what === 'set').length, 0, 'nothing changes while nothing is gathered');
   peer.retry();
-  assert.deepEqual(pc().log.slice(1), [['restart'], ['set', { iceServers: [relay('u2')], iceTransportPolicy: 'relay' }], ['restart']]);
+  assert.deepEqual(pc().log.slice(1), [['restart'], ['set', { iceServers: [relay('u2')], iceTransportPolicy: 'relay', bundlePolicy: 'max-bundle' }], ['restart']]);
 });
 
 test('who answers a restart takes renewed credentials, too', async (t) => {
@@ -80,7 +81,7 @@ test('who answers a restart takes renewed credentials, too', async (t) => {
   await peer.receive({ kind: 'offer', sdp: sdp('one') });
   assert.equal(pc().log.filter(([what]) => what === 'set').length, 0, 'an offer that restarts nothing');
   await peer.receive({ kind: 'offer', sdp: sdp('two') });
-  assert.deepEqual(pc().log.slice(-2), [['set', { iceServers: [relay('u2')], iceTransportPolicy: 'all' }], ['remote', 'offer']]);
+  assert.deepEqual(pc().log.slice(-2), [['set', { iceServers: [relay('u2')], iceTransportPolicy: 'all', bundlePolicy: 'max-bundle' }], ['remote', 'offer']]);
 });
 
 test('a browser that takes no new configuration goes on with the old one', (t) => {
@@ -104,4 +105,30 @@ test('a connection that fails says why, and forgets it once it stands', async (t
   assert.deepEqual([peer.state, peer.why], ['connected', null]);
   pc().become('disconnected');
   await until(() => peer.state === 'unstable');
+});
+
+test('an offer that nobody means is refused before the browser makes anything of it', async (t) => {
+  const { peer, pc, said, hello } = setUp(t, { first: false });
+  hello();
+  await peer.receive({ kind: 'offer', sdp: `${sdp('one')}${'m=video 9 UDP/TLS/RTP/SAVPF 96\r\n'.repeat(1000)}` });
+  assert.equal(pc().log.some(([what]) => what === 'remote'), false);
+  await peer.receive({ kind: 'offer', sdp: sdp('one') });
+  assert.deepEqual(pc().log.at(-1), ['remote', 'offer']);
+  assert.deepEqual(said.map((one) => one.kind ?? one), ['described', 'answer'], 'media hears of an offer before it is answered');
+});
+
+test('the one who was there first opens the channels, those of a call only to a page', (t) => {
+  const channels = (role) => {
+    const { peer, pc } = setUp(t, { first: true });
+    const labels = [];
+    Connection.prototype.createDataChannel = (label) => {
+      labels.push(label);
+      return Object.assign(new EventTarget(), { label });
+    };
+    peer.receive({ kind: 'hello', agent: 'x', role });
+    assert.equal(pc().log[0][0], 'new');
+    assert.equal(peer.role, role);
+    return labels;
+  };
+  assert.deepEqual([channels('page'), channels('call'), channels('pipe')], [['chat', 'call'], ['chat'], ['pipe']]);
 });
