@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn six_digits_are_enough() {
-        assert_eq!(number(1234.567_89).to_string(), "1234.57");
+        assert_eq!(number(1_234.567_89).to_string(), "1234.57");
         assert_eq!(number(0.000_123_456_78).to_string(), "0.000123457");
         assert_eq!(number(-0.333_333_33).to_string(), "-0.333333");
         assert_eq!(number(f64::NAN), Value::Null);
