@@ -1,0 +1,4 @@
+//! `peerage_codecs::fuzz::matroska`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| peerage_codecs::fuzz::matroska(data));

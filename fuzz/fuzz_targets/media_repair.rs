@@ -1,0 +1,4 @@
+//! `peerage_media::receive::fuzz::repair`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| peerage_media::receive::fuzz::repair(data));

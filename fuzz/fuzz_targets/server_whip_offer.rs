@@ -1,0 +1,4 @@
+//! `peerage_server::whip::fuzz::offer`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| peerage_server::whip::fuzz::offer(data));
