@@ -18,6 +18,23 @@ pub const INSECURE_HOST: &str = "peerage.test";
 /// How long a browser may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// What gives Chromium a camera and a microphone without asking anybody, and lets sound play in a page nobody touched. A
+/// screen is chosen without asking, too.
+const FAKE_MEDIA_OF_CHROMIUM: [&str; 4] = [
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    "--auto-select-desktop-capture-source=Entire screen",
+];
+
+/// The same for Firefox.
+const FAKE_MEDIA_OF_FIREFOX: [(&str, &str); 4] = [
+    ("media.navigator.streams.fake", "true"),
+    ("media.navigator.permission.disabled", "true"),
+    ("media.autoplay.default", "0"),
+    ("media.autoplay.blocking_policy", "0"),
+];
+
 /// The browsers that are driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -32,6 +49,8 @@ pub enum Kind {
 pub struct Options {
     /// Host addresses are hidden behind `.local` names and loopback is not used, as people have it.
     pub hide_addresses: bool,
+    /// Camera and microphone are there and permitted: a moving test picture and a tone, as each browser makes them.
+    pub fake_media: bool,
     /// An authority (PEM) that is believed, also for relays.
     pub authority: Option<PathBuf>,
     /// Field trials that Chromium takes part in, as `Name/Group/` one after the other.
@@ -85,12 +104,22 @@ impl Browser {
 
     /// Runs an expression (a promise is awaited) and returns its value, which must survive `JSON.stringify`.
     pub async fn run(&mut self, expression: &str) -> Result<Value> {
+        self.evaluate(expression, false).await
+    }
+
+    /// The same as if somebody had just pressed something, which browsers ask for before they show a screen.
+    pub async fn run_pressed(&mut self, expression: &str) -> Result<Value> {
+        self.evaluate(expression, true).await
+    }
+
+    async fn evaluate(&mut self, expression: &str, pressed: bool) -> Result<Value> {
         let wrapped = format!("(async () => JSON.stringify((await ({expression})) ?? null))()");
         let params = json!({
             "expression": wrapped,
             "target": {"context": self.context},
             "awaitPromise": true,
             "resultOwnership": "none",
+            "userActivation": pressed,
         });
         let reply = self.bidi.command("script.evaluate", params).await?;
         if reply["type"] == "exception" {
@@ -195,6 +224,9 @@ async fn chromium(options: Options) -> Result<(Group, TempDir, Bidi)> {
         args.push("--disable-features=WebRtcHideLocalIpsWithMdns".into());
         args.push("--allow-loopback-in-peer-connection".into());
     }
+    if options.fake_media {
+        args.extend(FAKE_MEDIA_OF_CHROMIUM.map(str::to_owned));
+    }
     if !options.trials.is_empty() {
         args.push(format!("--force-fieldtrials={}", options.trials));
     }
@@ -231,8 +263,9 @@ async fn firefox(options: Options) -> Result<(Group, TempDir, Bidi)> {
         ("services.settings.server", "\"data:,#remote-settings-dummy/v1\""),
         ("browser.safebrowsing.update.enabled", "false"),
     ];
-    let text: String =
-        prefs.iter().chain(options.preferences).map(|(k, v)| format!("user_pref(\"{k}\", {v});\n")).collect();
+    let fake: &[_] = if options.fake_media { &FAKE_MEDIA_OF_FIREFOX } else { &[] };
+    let all = prefs.iter().chain(fake).chain(options.preferences);
+    let text: String = all.map(|(k, v)| format!("user_pref(\"{k}\", {v});\n")).collect();
     std::fs::write(profile.path().join("user.js"), text).map_err(|e| e.to_string())?;
     if let Some(authority) = &options.authority {
         believe(authority, profile.path()).await?;

@@ -4,6 +4,7 @@
 
 pub mod bidi;
 pub mod browser;
+pub mod call;
 pub mod coturn;
 pub mod delay;
 pub mod expect;

@@ -29,7 +29,8 @@ fn wrong(code: &str) -> Result<String> {
 async fn sending(server: &str, home: &TempDir) -> Result<(Run, String)> {
     let path = home.path().join("small.txt");
     std::fs::write(&path, b"small").map_err(|e| e.to_string())?;
-    let mut send = Run::start(&["send", &path.to_string_lossy(), "--server", server], home.path()).await?;
+    let args = ["send", "--long-code", &path.to_string_lossy(), "--server", server];
+    let mut send = Run::start(&args, home.path()).await?;
     let code = send.event("code", LIMIT).await?;
     let code = code["code"].as_str().ok_or("no code")?.to_owned();
     Ok((send, code))

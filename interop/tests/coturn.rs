@@ -51,7 +51,7 @@ fn relayed(server: &Coturn, ice_server: IceServer) -> Result<PeerConnection> {
 
 /// The pair in use, which must leave here through the relay, over this transport.
 fn through_the_relay(pc: &PeerConnection, transport: Transport) -> Result<SelectedPair> {
-    let pair = pc.get_stats().selected.ok_or("no pair")?;
+    let pair = pc.transport_stats().selected.ok_or("no pair")?;
     let protocol = match transport {
         Transport::Udp => PairProtocol::Udp,
         Transport::Tcp => PairProtocol::Tcp,
@@ -194,11 +194,11 @@ async fn a_direct_path_takes_over_when_the_server_dies_in_mid_transfer() -> Resu
         // Direct candidates wait until the relay is gone.
         let pair = Natives::connect(a?, b?, |candidate| candidate.contains(" typ relay ")).await?;
         let uses_relay = |pc: &PeerConnection| {
-            let pair = pc.get_stats().selected;
+            let pair = pc.transport_stats().selected;
             pair.is_some_and(|pair| pair.local.token() == "relay" || pair.remote.token() == "relay")
         };
         if !uses_relay(&pair.a) {
-            return Err(format!("{transport:?}: not relayed at first: {:?}", pair.a.get_stats().selected));
+            return Err(format!("{transport:?}: not relayed at first: {:?}", pair.a.transport_stats().selected));
         }
         let moved = transfer_with(&pair.at_a, &pair.at_b, SIZE, async || {
             server.kill().await?;
@@ -207,7 +207,7 @@ async fn a_direct_path_takes_over_when_the_server_dies_in_mid_transfer() -> Resu
         });
         moved.await.map_err(|e| format!("{transport:?}: {e}; {}", pair.a.explain()))?;
         if uses_relay(&pair.a) || uses_relay(&pair.b) {
-            return Err(format!("{transport:?}: still {:?}", pair.a.get_stats().selected));
+            return Err(format!("{transport:?}: still {:?}", pair.a.transport_stats().selected));
         }
     }
     Ok(())

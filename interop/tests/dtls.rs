@@ -29,7 +29,7 @@ const DTLS_1_2: Wanted = Wanted { version: "DTLS 1.2", suite: None, group: None 
 async fn connect(setup: Setup, wanted: Wanted) -> Result<()> {
     let mut pair = Pair::connect_with(setup).await?;
     pair.exchange(SIZE).await?;
-    let security = pair.pc.get_stats().security.ok_or("no security in the statistics")?;
+    let security = pair.pc.transport_stats().security.ok_or("no security in the statistics")?;
     let suite = wanted.suite.is_none_or(|suite| security.cipher_suite == suite.name());
     let group = wanted.group.is_none_or(|group| security.group.as_deref() == Some(group.name()));
     if security.version != wanted.version || !suite || !group {

@@ -64,7 +64,7 @@ async fn echo(stack: &Installed, offers: bool) -> Result<()> {
             return Err(format!("{:?} came back", back.map(|m| format!("{m:?}").chars().take(80).collect::<String>())));
         }
     }
-    eprintln!("{}: {:?}", if offers { "it offers" } else { "it answers" }, pc.get_stats().security);
+    eprintln!("{}: {:?}", if offers { "it offers" } else { "it answers" }, pc.transport_stats().security);
     Ok(())
 }
 

@@ -41,7 +41,7 @@ fn is_tcp(candidate: &str) -> bool {
 
 /// The pair in use, which must be a TCP connection to the peer.
 fn over_tcp(pc: &PeerConnection) -> Result<SelectedPair> {
-    let stats = pc.get_stats();
+    let stats = pc.transport_stats();
     let pair = stats.selected.ok_or("no pair")?;
     let all_tcp = stats.pairs.iter().filter(|pair| pair.nominated).all(|pair| pair.tcp);
     if pair.protocol == PairProtocol::Tcp && all_tcp { Ok(pair) } else { Err(format!("uses {pair:?}")) }

@@ -21,7 +21,7 @@ async fn both_ways(kind: Kind, offerer: Offerer, interleaved: bool) -> Result<()
     pair.browser.until("opened('small')", LIMIT).await?;
     pair.browser.run("(channels.data.mode = 'sink', channels.small.mode = 'echo', true)").await?;
     small.opened().await.map_err(words)?;
-    let agreed = pair.pc.get_stats().data.is_some_and(|data| data.interleaving);
+    let agreed = pair.pc.transport_stats().data.is_some_and(|data| data.interleaving);
     if agreed != interleaved {
         return Err(format!("interleaving: {agreed}"));
     }

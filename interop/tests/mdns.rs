@@ -79,7 +79,7 @@ async fn hidden(kind: Kind, offerer: Offerer, carry: Carry) -> Result<()> {
     if !told.contains(".local") || told.contains(ADDRESS) {
         return Err(format!("the address is not hidden: {told}"));
     }
-    let stats = attempt.pc.get_stats();
+    let stats = attempt.pc.transport_stats();
     eprintln!("{kind:?}, {offerer:?} offers, {carry:?}: {:?}", stats.selected);
     let mut pair = attempt.pair().await?;
     pair.browser.run("(channels.data.mode = 'echo', true)").await?;

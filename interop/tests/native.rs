@@ -15,7 +15,7 @@ const SIZE: usize = 64 << 20;
 async fn case(kind: Kind, offerer: Offerer) {
     let run = async {
         let mut pair = Pair::connect(kind, offerer).await?;
-        let stats = pair.pc.get_stats();
+        let stats = pair.pc.transport_stats();
         eprintln!("{kind:?}, {offerer:?} offers: {:?}, rtt {:?}", stats.security, stats.rtt);
         pair.exchange(SIZE).await?;
         pair.pc.close().await;

@@ -77,7 +77,7 @@ async fn bulk(kind: Kind, there: usize, back: usize) -> Result<()> {
     way.set(lossy(0.01));
     pair.send(there).await?;
     pair.receive(back).await?;
-    let (stats, tally) = (pair.pc.get_stats(), way.tally(0));
+    let (stats, tally) = (pair.pc.transport_stats(), way.tally(0));
     let data = stats.data.ok_or("there is no association")?;
     ensure(tally.lost > 50 && data.retransmissions > 50, || format!("next to nothing was lost: {tally:?} {data:?}"))?;
     // Neither browser tells of marks, so nobody is to be asked for any.
@@ -115,7 +115,7 @@ async fn partial(kind: Kind) -> Result<()> {
     ensure(found[1] == 0, || format!("{} messages were changed", found[1]))?;
     judge(&numbers, COUNT / 2..COUNT)?;
     ensure(numbers.is_sorted(), || "the order was not kept".to_owned())?;
-    let abandoned = pair.pc.get_stats().data.map_or(0, |data| data.messages_abandoned);
+    let abandoned = pair.pc.transport_stats().data.map_or(0, |data| data.messages_abandoned);
     ensure(abandoned as usize >= COUNT as usize - numbers.len(), || format!("{abandoned} were given up"))?;
 
     pair.receive(MIB).await?;
@@ -196,7 +196,7 @@ async fn shrinking(kind: Kind) -> Result<()> {
     let pc = pair.pc.clone();
     let grown = async || {
         let wait = async {
-            while pc.get_stats().max_datagram <= TUNNEL {
+            while pc.transport_stats().max_datagram <= TUNNEL {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -206,7 +206,7 @@ async fn shrinking(kind: Kind) -> Result<()> {
         Ok(())
     };
     pair.send_with(20 * MIB, grown).await?;
-    let (stats, tally) = (pair.pc.get_stats(), way.tally(0));
+    let (stats, tally) = (pair.pc.transport_stats(), way.tally(0));
     ensure(tally.largest > TUNNEL && tally.too_large > 0, || format!("no large datagrams: {tally:?}"))?;
     ensure(stats.max_datagram <= TUNNEL, || format!("{} bytes are said to pass", stats.max_datagram))?;
     pair.exchange(2 * MIB).await?;
