@@ -11,7 +11,8 @@ mod tests;
 mod tree;
 
 const USAGE: &str = "\
-usage: cargo xtask test [--all]        every test; --all includes the long ones
+usage: cargo xtask setup               installs through apt what builds and tests need, or says what is missing
+       cargo xtask test [--all]        every test; --all includes the long ones
        cargo xtask ci                  format, clippy, layers, documentation, then every test
        cargo xtask check-layers        the rules of ARCHITECTURE.md
        cargo xtask bench NAME [--json] [OPTIONS]
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args.as_slice() {
+        ["setup"] => packages::setup(),
         ["test"] => tests::run(false),
         ["test", "--all"] => tests::run(true),
         ["ci"] => ci::run(),

@@ -5,10 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::Failure;
+
 /// A program, and the Debian package that has it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// Any one of these will do.
+    /// Any one of these will do: programs, or `pkg-config:` and a library, `gstreamer:` and an element, `python:` and what the
+    /// system's Python is to run.
     pub programs: &'static [&'static str],
     pub package: &'static str,
 }
@@ -24,6 +27,21 @@ pub const BUILD: &[Tool] = &[
     Tool { programs: &["turnserver"], package: "coturn" },
     // Counts copies.
     Tool { programs: &["valgrind"], package: "valgrind" },
+    // The codecs: Opus is built from source, libvpx is the system's, and its declarations are made with libclang.
+    Tool { programs: &["pkg-config"], package: "pkg-config" },
+    Tool { programs: &["cmake"], package: "cmake" },
+    Tool { programs: &["make"], package: "make" },
+    Tool { programs: &["g++", "c++"], package: "g++" },
+    Tool { programs: &["clang"], package: "clang" },
+    Tool { programs: &["pkg-config:vpx"], package: "libvpx-dev" },
+    // Microphones and speakers.
+    Tool { programs: &["pkg-config:alsa"], package: "libasound2-dev" },
+    // Others that read the files of sound and video written here, and write such.
+    Tool { programs: &["vpxdec"], package: "vpx-tools" },
+    Tool { programs: &["opusinfo"], package: "opus-tools" },
+    Tool { programs: &["gst-launch-1.0"], package: "gstreamer1.0-tools" },
+    Tool { programs: &["gstreamer:opusdec"], package: "gstreamer1.0-plugins-base" },
+    Tool { programs: &["gstreamer:vp8dec"], package: "gstreamer1.0-plugins-good" },
 ];
 
 /// What the other stacks of DTLS are built with, and those that are programs.
@@ -43,10 +61,29 @@ pub const BROWSERS: &[Tool] = &[
     Tool { programs: &["firefox-esr", "firefox"], package: "firefox-esr" },
     // Has Firefox believe the certificate of a relay.
     Tool { programs: &["certutil"], package: "libnss3-tools" },
+    // A publisher and a viewer of another make.
+    Tool { programs: &["gstreamer:webrtcbin"], package: "gstreamer1.0-plugins-bad" },
+    Tool { programs: &["gstreamer:nicesrc"], package: "gstreamer1.0-nice" },
+    Tool {
+        programs: &[
+            "python:import importlib.util, sys; sys.exit(importlib.util.find_spec('gi.overrides.Gst') is None)",
+        ],
+        package: "python3-gst-1.0",
+    },
+    Tool {
+        programs: &["python:import gi; gi.require_version('GstWebRTC', '1.0')"],
+        package: "gir1.2-gst-plugins-bad-1.0",
+    },
 ];
 
 /// Node runs the page's tests that need no browser.
 pub const NODE: &[Tool] = &[Tool { programs: &["node"], package: "nodejs" }];
+
+/// Installs what is built with, where that is possible without asking.
+pub fn setup() -> Result<(), Failure> {
+    let missing = provide(BUILD);
+    if missing.is_empty() { Ok(()) } else { Err(advice(&missing).into()) }
+}
 
 /// Installs what is missing, where that is possible without asking. The answer lists what is still missing.
 pub fn provide(tools: &'static [Tool]) -> Vec<&'static Tool> {
@@ -80,7 +117,19 @@ fn apt(args: &[&str]) {
 }
 
 fn absent(tools: &'static [Tool]) -> Vec<&'static Tool> {
-    tools.iter().filter(|tool| !tool.programs.iter().any(|program| on_path(program))).collect()
+    tools.iter().filter(|tool| !tool.programs.iter().any(|program| is_there(program))).collect()
+}
+
+fn is_there(program: &str) -> bool {
+    let (asked, args) = match program.split_once(':') {
+        None => return on_path(program),
+        Some(("pkg-config", library)) => ("pkg-config", ["--exists", library]),
+        Some(("python", code)) => ("/usr/bin/python3", ["-c", code]),
+        // With `--exists` it would ask for GStreamer's own version of plugins that have another.
+        Some((_, element)) => ("gst-inspect-1.0", ["--no-colors", element]),
+    };
+    let status = Command::new(asked).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn on_path(program: &str) -> bool {
@@ -108,6 +157,7 @@ mod tests {
         let missing = absent(NONE);
         assert_eq!(missing.len(), 1);
         assert!(advice(&missing).ends_with("sudo apt-get install nothing"));
-        assert!(on_path("sh"));
+        assert!(is_there("sh"));
+        assert!(!is_there("pkg-config:no-such-library-anywhere"));
     }
 }

@@ -3,16 +3,13 @@
 use std::process::Command;
 
 use crate::Failure;
-use crate::packages::{self, BROWSERS, BUILD, DTLS, NODE, Tool};
+use crate::packages::{self, BROWSERS, DTLS, NODE, Tool};
 use crate::process::{self, Counts, cargo};
 use crate::tree;
 
 /// Runs everything; `all` includes the tests that are ignored for their length.
 pub fn run(all: bool) -> Result<(), Failure> {
-    let missing = packages::provide(BUILD);
-    if !missing.is_empty() {
-        return Err(packages::advice(&missing).into());
-    }
+    packages::setup()?;
     let mut counts = workspace(all)?;
     counts += page()?;
     counts += interop(all)?;
@@ -33,13 +30,13 @@ fn workspace(all: bool) -> Result<Counts, String> {
 /// The page that the server embeds, as far as it runs without a browser.
 fn page() -> Result<Counts, String> {
     let web = tree::root().join("web");
-    if tree::files(&web.join("test"), "js").is_empty() {
+    if tree::files(&web.join("test"), "mjs").is_empty() {
         return Ok(Counts::default());
     }
     if let Some(skipped) = unless(NODE, "the tests of the page")? {
         return Ok(skipped);
     }
-    let files = tree::files(&web.join("test"), "js");
+    let files = tree::files(&web.join("test"), "mjs");
     let files = files.iter().filter(|path| path.to_string_lossy().contains(".test."));
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=tap"]).args(files).current_dir(web);

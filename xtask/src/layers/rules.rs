@@ -15,18 +15,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dtls", &["crypto"]),
     ("rtp", &[]),
     ("srtp", &["rtp", "crypto"]),
+    ("sframe", &["crypto"]),
     ("sctp", &["crypto"]),
     ("media", &["rtp"]),
     ("sdp", &[]),
     ("jsep", &["sdp"]),
     ("session", &["jsep", "sdp", "media", "rtp", "ice", "turn", "stun", "dtls", "srtp", "sctp", "crypto"]),
     ("net", &[]),
-    ("peerage", &["session", "net"]),
+    ("peerage", &["session", "net", "sframe"]),
     ("signal", &["sdp", "crypto"]),
     // Every chunk is hashed, and a second SHA-256 would be worse than this edge.
     ("transfer", &["crypto"]),
     // It seeds its generators and hashes its certificate.
-    ("server", &["net", "turn", "stun", "signal", "peerage", "crypto"]),
+    ("server", &["net", "turn", "stun", "signal", "peerage", "sdp", "crypto"]),
     ("codecs", &[]),
     ("sim", &[]),
     // It reads STUN messages to tell what a packet is.
@@ -38,8 +39,9 @@ const LAYERS: &[(&str, &[&str])] = &[
 const ANYTHING: &[&str] = &["*"];
 
 /// Crates that carry no std of their own.
-const NO_STD: &[&str] =
-    &["base", "crypto", "stun", "ice", "turn", "dtls", "rtp", "srtp", "sctp", "media", "sdp", "jsep", "session"];
+const NO_STD: &[&str] = &[
+    "base", "crypto", "stun", "ice", "turn", "dtls", "rtp", "srtp", "sframe", "sctp", "media", "sdp", "jsep", "session",
+];
 
 /// Libraries of cryptographic primitives, by crate name. TLS for HTTPS (`rustls`) is not one of them.
 const CRYPTO_LIBRARIES: &[&str] = &[
