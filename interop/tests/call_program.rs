@@ -1,5 +1,6 @@
 //! `peerage call` with the page on the other side, in its call with the camera and microphone that browsers have for tests.
 
+use std::path::Path;
 use std::time::Duration;
 
 use peerage_interop::bidi::Result;
@@ -20,7 +21,30 @@ enum First {
     Page,
 }
 
-async fn meet(kind: Kind, first: First, server: &Server, home: &std::path::Path) -> Result<(Run, Browser)> {
+/// When the page enters its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Enters {
+    /// With nobody there.
+    Before,
+    /// Together with the program's first offer of sound and pictures, which is ignored or answered without the page's own.
+    Amid,
+    /// When the connection stands.
+    After,
+}
+
+/// Keeps the page's devices back until the program's offer of media is there.
+const HOLD_DEVICES: &str = "(() => { \
+    let open; const opened = new Promise((resolve) => { open = resolve; }); \
+    const media = navigator.mediaDevices; const get = media.getUserMedia.bind(media); \
+    media.getUserMedia = async (wanted) => { const stream = await get(wanted); await opened; return stream; }; \
+    const { prototype } = RTCPeerConnection; const set = prototype.setRemoteDescription; \
+    prototype.setRemoteDescription = function (description) { \
+        const done = set.call(this, description); \
+        if (description.type === 'offer' && description.sdp.includes('m=audio')) open(); \
+        return done; }; \
+    })()";
+
+async fn meet(kind: Kind, (first, enters): (First, Enters), server: &Server, home: &Path) -> Result<(Run, Browser)> {
     let options = Options { fake_media: true, ..Options::default() };
     let mut browser = visit::open_with(kind, options, &server.url).await?;
     let test = ["call", "--test", "--recognise", "--speaker", "none", "--server", server.url.as_str()];
@@ -33,6 +57,12 @@ async fn meet(kind: Kind, first: First, server: &Server, home: &std::path::Path)
         }
         First::Page => {
             let code = visit::create(&mut browser, Offers::Accept).await?;
+            if enters == Enters::Amid {
+                browser.run(HOLD_DEVICES).await?;
+            }
+            if enters != Enters::After {
+                visit::click(&mut browser, "join-camera").await?;
+            }
             Run::start(&[&test[..], &[&code]].concat(), home).await?
         }
     };
@@ -49,12 +79,20 @@ async fn came(browser: &mut Browser) -> Result<(u64, f64)> {
     Ok((value[0].as_u64().unwrap_or(0), value[1].as_f64().unwrap_or(0.0)))
 }
 
+/// What the page knows of its call and of the connection, for who reads why a test failed.
+async fn page(browser: &mut Browser) -> Result<String> {
+    let script = "({ call: peeragePage.call, peers: peeragePage.peers, text: document.body.innerText.slice(0, 2000) })";
+    browser.run(script).await.map(|value| value.to_string())
+}
+
 /// The page sees the program's test picture and hears its tone, and the program decodes what the page's camera shows.
-async fn call(kind: Kind, first: First) -> Result<()> {
+async fn call(kind: Kind, first: First, enters: Enters) -> Result<()> {
     let (server, home) = (Server::start().await?, tempfile::tempdir().map_err(|e| e.to_string())?);
-    let (mut program, mut browser) = meet(kind, first, &server, home.path()).await?;
-    browser.until("!document.querySelector('[data-testid=join-camera]').disabled", SOON).await?;
-    visit::click(&mut browser, "join-camera").await?;
+    let (mut program, mut browser) = meet(kind, (first, enters), &server, home.path()).await?;
+    if enters == Enters::After {
+        browser.until("!document.querySelector('[data-testid=join-camera]').disabled", SOON).await?;
+        visit::click(&mut browser, "join-camera").await?;
+    }
     let end = tokio::time::Instant::now() + SOON;
     loop {
         let (pictures, energy) = came(&mut browser).await?;
@@ -62,7 +100,7 @@ async fn call(kind: Kind, first: First) -> Result<()> {
             break;
         }
         if tokio::time::Instant::now() > end {
-            let call = browser.run("peeragePage.call").await?;
+            let call = page(&mut browser).await?;
             return Err(format!("{pictures} pictures and {energy} of sound came to the page: {call}"));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -76,7 +114,7 @@ async fn call(kind: Kind, first: First) -> Result<()> {
             break;
         }
         if tokio::time::Instant::now() > end + SOON {
-            return Err(format!("too little came from the page: {event}"));
+            return Err(format!("too little came from the page: {event}; {}", page(&mut browser).await?));
         }
     }
     // The program says goodbye, and the page sees it go.
@@ -90,26 +128,30 @@ async fn call(kind: Kind, first: First) -> Result<()> {
     }
 }
 
-async fn case(kind: Kind, first: First) {
-    expect::judge(&format!("call-program/{kind:?}/{first:?}"), call(kind, first).await);
+async fn case(kind: Kind, first: First, enters: Enters) {
+    expect::judge(&format!("call-program/{kind:?}/{first:?}/{enters:?}"), call(kind, first, enters).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chromium_joins_the_call_of_a_program() {
-    case(Kind::Chromium, First::Program).await;
+    case(Kind::Chromium, First::Program, Enters::After).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_joins_the_call_of_chromium() {
-    case(Kind::Chromium, First::Page).await;
+    for enters in [Enters::Before, Enters::Amid, Enters::After] {
+        case(Kind::Chromium, First::Page, enters).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn firefox_joins_the_call_of_a_program() {
-    case(Kind::Firefox, First::Program).await;
+    case(Kind::Firefox, First::Program, Enters::After).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_joins_the_call_of_firefox() {
-    case(Kind::Firefox, First::Page).await;
+    for enters in [Enters::Before, Enters::Amid, Enters::After] {
+        case(Kind::Firefox, First::Page, enters).await;
+    }
 }

@@ -148,3 +148,39 @@ async fn a_lost_decoder_gets_a_key_frame() {
     })
     .await;
 }
+
+/// Offers that cross (W3C WebRTC §10.7): the one of `b`, with its tracks, gives way to that of `a`.
+#[tokio::test]
+async fn tracks_of_an_offer_that_gave_way_are_carried_both_ways() {
+    within(async {
+        let mut call = Call::new();
+        let channel = call.a.create_data_channel("data", DataChannelInit::default()).unwrap();
+        call.negotiate().await;
+        channel.opened().await.unwrap();
+        let kinds = [MediaKind::Audio, MediaKind::Video];
+        let theirs = kinds.map(|kind| call.b.add_track(kind, vec!["b".into()]).unwrap());
+        call.b.set_local_description(None).await.unwrap();
+        let ours = kinds.map(|kind| call.a.add_track(kind, vec!["a".into()]).unwrap());
+        call.a.set_local_description(None).await.unwrap();
+        // The offer of `b` is on its way and will be ignored.
+        call.b.set_remote_description(call.a.local_description().unwrap()).await.unwrap();
+        call.b.set_local_description(None).await.unwrap();
+        call.a.set_remote_description(call.b.local_description().unwrap()).await.unwrap();
+        assert_eq!((call.a.transceivers().len(), call.b.transceivers().len()), (2, 2));
+        for (senders, from) in [(&ours, &mut call.from_b), (&theirs, &mut call.from_a)] {
+            let receivers = [track(from).await, track(from).await];
+            for (sender, receiver) in senders.iter().zip(receivers) {
+                sender.ready().await.unwrap();
+                let is_sound = sender.codec().unwrap() == Codec::Opus;
+                for n in 0..5 {
+                    let frame = if is_sound { sound(n) } else { picture(n, n == 0) };
+                    assert_eq!(sender.send_frame(frame).await.unwrap(), Handed::Taken);
+                }
+                for n in 0..5 {
+                    assert_eq!(number(&receiver.recv_frame().await.unwrap()), n);
+                }
+            }
+        }
+    })
+    .await;
+}

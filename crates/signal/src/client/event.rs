@@ -125,3 +125,15 @@ pub enum CloseReason {
     #[error("the server stayed out of reach")]
     Unreachable,
 }
+
+impl CloseReason {
+    /// The longest reason for people that is taken from a server, characters.
+    const MESSAGE_MAX: usize = 200;
+
+    /// A refusal in the words of the server, which may be any.
+    pub(super) fn refused(code: ErrorCode, message: &str) -> Self {
+        tracing::debug!(?code, message, "the server refused");
+        let message = message.chars().filter(|c| !c.is_control()).take(Self::MESSAGE_MAX).collect();
+        Self::Refused { code, message }
+    }
+}

@@ -239,9 +239,7 @@ impl Machine {
     }
 
     fn refused(&mut self, code: ErrorCode, message: &str) -> Next {
-        tracing::debug!(?code, message, "the server refused");
-        let message = message.chars().filter(|c| !c.is_control()).take(200).collect();
-        let reason = CloseReason::Refused { code, message };
+        let reason = CloseReason::refused(code, message);
         match (&self.stay, code) {
             (Stay::In { .. } | Stay::Away { .. }, ErrorCode::Gone) => {
                 self.begin_anew();
@@ -315,19 +313,13 @@ impl Protocol for Machine {
         if matches!(self.stay, Stay::Over) { Next::Close } else { Next::Continue }
     }
 
-    fn acknowledge(&mut self) {
-        if matches!(self.stay, Stay::In { .. }) {
-            self.ledger.acknowledge();
-        }
-    }
-
     fn give_up(&mut self) {
         let reason = self.turned_away.take().unwrap_or(CloseReason::Unreachable);
         self.close(reason);
     }
 
-    fn poll_frame(&mut self) -> Option<String> {
-        self.ledger.poll_frame()
+    fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
     }
 
     fn is_in(&self) -> bool {

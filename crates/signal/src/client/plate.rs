@@ -203,9 +203,7 @@ impl Plate {
     }
 
     fn refused(&mut self, code: ErrorCode, message: &str) -> Next {
-        tracing::debug!(?code, message, "the server refused");
-        let message = message.chars().filter(|c| !c.is_control()).take(200).collect();
-        let reason = CloseReason::Refused { code, message };
+        let reason = CloseReason::refused(code, message);
         match (&self.stay, code) {
             (Stay::In { .. } | Stay::Away { .. }, ErrorCode::Gone) => {
                 if !matches!(self.exchange, Exchange::None) {
@@ -267,19 +265,13 @@ impl Protocol for Plate {
         if self.is_over() { Next::Close } else { Next::Continue }
     }
 
-    fn acknowledge(&mut self) {
-        if self.is_in() {
-            self.ledger.acknowledge();
-        }
-    }
-
     fn give_up(&mut self) {
         let reason = self.turned_away.take().unwrap_or(CloseReason::Unreachable);
         self.close(reason);
     }
 
-    fn poll_frame(&mut self) -> Option<String> {
-        self.ledger.poll_frame()
+    fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
     }
 
     fn is_in(&self) -> bool {

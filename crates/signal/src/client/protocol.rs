@@ -1,6 +1,7 @@
 //! What the driver asks of a machine, whichever it is.
 
 use super::event::CloseReason;
+use super::ledger::Ledger;
 
 /// What the driver must do after a frame.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,15 +23,24 @@ pub(super) trait Protocol: Send + 'static {
     fn handle_lost(&mut self);
     /// A frame of the server.
     fn handle_frame(&mut self, text: &str) -> Next;
-    /// Acknowledges what has not been yet: for quiet moments.
-    fn acknowledge(&mut self);
     /// Ends because the server stayed out of reach, or kept us out.
     fn give_up(&mut self);
-    fn poll_frame(&mut self) -> Option<String>;
+    fn ledger(&mut self) -> &mut Ledger;
     fn is_in(&self) -> bool;
     fn is_over(&self) -> bool;
     /// Whether the owner keeps up with events.
     fn wants_frames(&self) -> bool;
     /// Why it ended before it was in.
     fn refusal(&mut self) -> Option<CloseReason>;
+
+    /// Acknowledges what has not been yet: for quiet moments.
+    fn acknowledge(&mut self) {
+        if self.is_in() {
+            self.ledger().acknowledge();
+        }
+    }
+
+    fn poll_frame(&mut self) -> Option<String> {
+        self.ledger().poll_frame()
+    }
 }
