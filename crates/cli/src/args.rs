@@ -19,7 +19,7 @@ use self::client::{AccessArgs, ClientArgs, CodeArgs};
 use self::forward::{ConnectArgs, ForwardArgs};
 use self::serve::ServeArgs;
 use self::servers::ServersArgs;
-use self::text::{AnswerArgs, OfferArgs};
+use self::text::{AnswerArgs, OfferArgs, ViaArgs};
 use self::value::{code, duration};
 use crate::call::args::{ArrivingArgs, SentArgs};
 use crate::lab::LabArgs;
@@ -87,6 +87,7 @@ Examples:
   peerage send --server https://example.org report.pdf
   peerage send --json report.pdf | jq .
   peerage send --receivers 3 photos/       three codes, one for each
+  peerage send --via text report.pdf       no server: prints a text, and asks for the one that answers it
 
 Interrupted on either side, the transfer goes on when both run the same commands again within seven days.")]
 pub struct SendArgs {
@@ -108,6 +109,8 @@ pub struct SendArgs {
     pub access: AccessArgs,
     #[command(flatten)]
     pub client: ClientArgs,
+    #[command(flatten, next_help_heading = "Without a room")]
+    pub via: ViaArgs,
 }
 
 #[derive(Debug, Args)]
@@ -115,10 +118,12 @@ pub struct SendArgs {
 Examples:
   peerage receive \"http://192.0.2.7:40123/#7-guitar-sunset\"
   peerage receive --server https://example.org 7-guitar-sunset
-  peerage receive --out ~/Downloads --yes 7 guit suns")]
+  peerage receive --out ~/Downloads --yes 7 guit suns
+  peerage receive QAAy…                    a text of the other side; prints the one to send back
+  peerage receive --scan photo.jpg --qr    a picture of a QR code, of a text or of a link")]
 pub struct ReceiveArgs {
-    /// The code or link of the sender; asked for if not given, or read from standard input
-    #[arg(value_name = "CODE|LINK", add = ArgValueCompleter::new(candidates))]
+    /// The code or link of the sender, or its text; asked for if not given, or read from standard input
+    #[arg(value_name = "CODE|LINK|TEXT", conflicts_with = "scan", add = ArgValueCompleter::new(candidates))]
     pub code: Vec<String>,
     /// Where to put what arrives; nothing there is overwritten
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
@@ -131,6 +136,8 @@ pub struct ReceiveArgs {
     pub verify: bool,
     #[command(flatten)]
     pub client: ClientArgs,
+    #[command(flatten, next_help_heading = "Without a room")]
+    pub via: ViaArgs,
 }
 
 #[derive(Debug, Args)]
@@ -140,11 +147,11 @@ Examples:
   peerage pipe 7-guitar-sunset | tar x
   peerage pipe --json 2>status.jsonl       status goes to standard error, data to standard output")]
 pub struct PipeArgs {
-    /// The code or link of the other side; without one, a new one is made
+    /// The code or link of the other side, or its text; without one, a new one is made
     #[arg(
-        value_name = "CODE|LINK",
+        value_name = "CODE|LINK|TEXT",
         add = ArgValueCompleter::new(candidates),
-        conflicts_with_all = ["code", "code_words", "long_code"]
+        conflicts_with_all = ["code", "code_words", "long_code", "scan"]
     )]
     pub join: Vec<String>,
     #[command(flatten)]
@@ -156,6 +163,8 @@ pub struct PipeArgs {
     pub access: AccessArgs,
     #[command(flatten)]
     pub client: ClientArgs,
+    #[command(flatten, next_help_heading = "Without a room")]
+    pub via: ViaArgs,
 }
 
 #[derive(Debug, Args)]
@@ -177,8 +186,8 @@ With several participants (up to seven others) each is connected directly, and w
 Exit codes: 0 ended by Ctrl-C, by --for, or because the last one left; 2 usage, 3 wrong or expired code, 4 peer gone, 5 no path \
 to the peer or the server, 6 refused, 7 local disk or device, 130 interrupted before anybody came.")]
 pub struct CallArgs {
-    /// The code or link of the other side; without one, a new one is made
-    #[arg(value_name = "CODE|LINK")]
+    /// The code or link of the other side, or its text; without one, a new one is made
+    #[arg(value_name = "CODE|LINK|TEXT", conflicts_with = "scan")]
     pub join: Option<String>,
     /// A code of your own instead of a random one: ROOM-SECRET
     #[arg(long, value_parser = code, conflicts_with = "join")]
@@ -194,6 +203,8 @@ pub struct CallArgs {
     pub access: AccessArgs,
     #[command(flatten)]
     pub client: ClientArgs,
+    #[command(flatten, next_help_heading = "Without a room")]
+    pub via: ViaArgs,
 }
 
 #[derive(Debug, Args)]

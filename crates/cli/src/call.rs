@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peerage_signal::client::options::{Intent, RoomOptions};
+use peerage_signal::client::pair::Carrier;
 use peerage_signal::client::room::Room;
 use peerage_signal::code::Code;
 use peerage_signal::link::AnyCode;
@@ -31,11 +32,13 @@ use self::record::Recordings;
 use self::source::{Notes, Sources, Stopper, ending};
 use self::tell::Teller;
 use crate::args::CallArgs;
+use crate::by_text::{Handed, Invitation, NO_CODES, Terms, invitation, refuse_in_text};
 use crate::connect::refused;
+use crate::connect::way::Way;
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
 use crate::meet::{Meeting, rng};
-use crate::receive::place;
+use crate::receive::place as place_of;
 use crate::report::Report;
 
 /// How long whoever joins waits for somebody to be there, and for one that was lost to come back.
@@ -45,22 +48,90 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Calls until it ends.
 pub async fn run(args: CallArgs, report: &mut Report) -> Outcome<()> {
-    let mut rng = rng()?;
-    let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
-    let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
-    let joining = args.join.as_ref().map(|text| place(text, &args.client)).transpose()?;
+    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let mut input = None;
+    let words = args.join.as_deref().unwrap_or_default();
+    let handed = Handed { words, via: args.via.via, text: &args.via.spelling, must: false };
+    let handed = invitation(Role::Call, handed, &mut input, report, &mut interrupt).await?;
     let (notes, mut said) = mpsc::unbounded_channel();
     // Devices and files come first: nobody is called in vain.
     let stage = Arc::new(stage(&args, notes, report)?);
     let stopper = Stopper::of(&stage.sources);
-    let (meeting, code, intent) = match joining {
-        Some((server, code)) => (Meeting::at(server), code, Intent::Join),
+    let found = match handed {
+        Some(Invitation::Room(place)) => enter(&args, Some(&place), report).await?,
+        None if !args.via.is_text() => enter(&args, None, report).await?,
+        by_text => {
+            refuse_in_text(&[(args.code.is_some(), NO_CODES)])?;
+            let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
+            let offer = by_text.and_then(Invitation::offer);
+            let (way, carrier) = terms.open(Role::Call, offer.as_ref()).await?;
+            Found { way, texts: Some((terms, carrier)), meeting: None, joined: offer.is_some() }
+        }
+    };
+    let Found { way, texts, meeting, joined } = found;
+    let mut call = Call {
+        mesh: Mesh::new(way, stage.clone(), args.client.relay_only),
+        teller: Teller::default(),
+        stood: false,
+        ends: None,
+        gone: (joined && texts.is_none()).then(|| Instant::now() + PATIENCE),
+        joined,
+        closed: None,
+    };
+    let carried = match texts {
+        Some((terms, mut carrier)) => {
+            let carry = terms.carry(&mut carrier, &mut input, report, &mut interrupt);
+            call.mesh.meanwhile(carry).await
+        }
+        None => Ok(()),
+    };
+    call.ends = args.length.map(|length| Instant::now() + length);
+    let result = match carried {
+        Ok(()) => call.go_on(report, interrupt, &mut said).await,
+        Err(ending) => {
+            call.mesh.leave(ending.kind.as_str()).await;
+            Err(ending)
+        }
+    };
+    drop(stopper);
+    if let Some(meeting) = meeting {
+        meeting.end().await;
+    }
+    let recorded = recorded(stage).await;
+    // What threads say at their end, such as how much was recorded.
+    let mut teller = Teller::default();
+    while let Ok(note) = said.try_recv() {
+        teller.note(&note, report);
+    }
+    teller.end(report);
+    result.and(recorded)
+}
+
+/// Where a call takes place.
+struct Found {
+    way: Way,
+    /// What people carry.
+    texts: Option<(Terms, Carrier)>,
+    meeting: Option<Meeting>,
+    /// Somebody else has begun it.
+    joined: bool,
+}
+
+/// Enters the room that a code or a link leads to, or makes one.
+async fn enter(args: &CallArgs, place: Option<&str>, report: &mut Report) -> Outcome<Found> {
+    let mut rng = rng()?;
+    let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
+    let (meeting, code, intent) = match place {
+        Some(place) => {
+            let (server, code) = place_of(place, &args.client)?;
+            (Meeting::at(server), code, Intent::Join)
+        }
         None => {
             let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
                 Some(server) => Meeting::at(server),
                 None => Meeting::embedded(None, args.client.relay_only, report).await?,
             };
-            (meeting, args.code.unwrap_or_else(|| Code::generate(&mut rng)), Intent::Open)
+            (meeting, args.code.clone().unwrap_or_else(|| Code::generate(&mut rng)), Intent::Open)
         }
     };
     let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), intent, Role::Call, rng);
@@ -70,27 +141,7 @@ pub async fn run(args: CallArgs, report: &mut Report) -> Outcome<()> {
     if intent == Intent::Open {
         meeting.announce(&AnyCode::Room(code), "call", false, report);
     }
-    let mesh = Mesh::new(room, stage.clone(), args.client.relay_only);
-    let call = Call {
-        mesh,
-        teller: Teller::default(),
-        stood: false,
-        ends: args.length.map(|length| Instant::now() + length),
-        gone: (intent == Intent::Join).then(|| Instant::now() + PATIENCE),
-        joined: intent == Intent::Join,
-        closed: None,
-    };
-    let result = call.go_on(report, interrupt, &mut said).await;
-    drop(stopper);
-    meeting.end().await;
-    let recorded = recorded(stage).await;
-    // What threads say at their end, such as how much was recorded.
-    let mut teller = Teller::default();
-    while let Ok(note) = said.try_recv() {
-        teller.note(&note, report);
-    }
-    teller.end(report);
-    result.and(recorded)
+    Ok(Found { way: Way::Room(room), texts: None, meeting: Some(meeting), joined: intent == Intent::Join })
 }
 
 /// Opens what is sent and where what arrives goes.
@@ -215,6 +266,9 @@ impl Call {
                 self.teller.lost(number, &reason, report);
                 if self.mesh.count() > 0 {
                     return None;
+                }
+                if !self.mesh.may_return() {
+                    return Some(if stood { Ok(()) } else { Err(Ending::new(Kind::Path, reason)) });
                 }
                 if let Some(ending) = self.closed.take() {
                     return Some(if self.stood { Ok(()) } else { Err(ending) });

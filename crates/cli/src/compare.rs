@@ -36,7 +36,7 @@ pub async fn confirm(words: &str, asking: Asking, report: &Report, interrupt: &m
     let answer = tokio::select! {
         answer = async {
             match asking {
-                Asking::Input => ask::line(question).await,
+                Asking::Input => ask::line(question, None).await,
                 Asking::Terminal => ask::terminal(question).await,
             }
         } => answer,

@@ -1,13 +1,16 @@
-//! From a room to a connection: who is there, who is talked to, and when to give up on a peer.
+//! From a way to signal to a connection: who is there, who is talked to, and when to give up on a peer.
 
 mod comparing;
 pub mod driver;
 pub mod link;
+pub mod visit;
+pub mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use peerage::DataChannel;
+use peerage_base::rng::Rng;
 use peerage_signal::client::ConnectError;
 use peerage_signal::client::options::RoomOptions;
 use peerage_signal::client::room::Room;
@@ -19,10 +22,11 @@ use tokio::task::JoinHandle;
 
 use self::comparing::Comparing;
 use self::driver::Driver;
+use self::way::Way;
 use crate::ending::{Ending, Kind, Outcome};
 use crate::report::Connected;
 
-/// What comes of a room.
+/// What comes of a way to signal.
 #[derive(Debug)]
 pub enum Event {
     /// A connection stands, or takes another path.
@@ -45,7 +49,7 @@ pub enum Event {
     },
     /// Something for a person to read; may hold text of a peer.
     Note(String),
-    /// The room is closed, and there is no connection.
+    /// The room is closed, or the texts are spent, and there is no connection.
     Closed(Ending),
 }
 
@@ -69,11 +73,12 @@ pub struct Manner {
     pub verify: bool,
 }
 
-/// A place in a room, with at most one connection at a time.
+/// A place in a room or among two, with at most one connection at a time.
 pub struct Connector {
     events: mpsc::Receiver<Event>,
     commands: mpsc::Sender<Command>,
     busy: Arc<AtomicBool>,
+    may_return: bool,
     task: JoinHandle<()>,
 }
 
@@ -82,11 +87,17 @@ impl Connector {
     pub async fn enter(options: RoomOptions, manner: Manner) -> Result<Self, ConnectError> {
         let (role, rng) = (options.role, options.rng.split("verify"));
         let room = Room::connect(options).await?;
+        Ok(Self::over(Way::Room(room), role, rng, manner))
+    }
+
+    /// Connects over a way that is open.
+    pub fn over(way: Way, role: Role, rng: Rng, manner: Manner) -> Self {
+        let may_return = !way.carries().is_once();
         let (to_owner, events) = mpsc::channel(64);
         let (commands, from_owner) = mpsc::channel(4);
         let busy = Arc::new(AtomicBool::new(false));
         let driver = Driver::new(
-            room,
+            way,
             role,
             to_owner,
             from_owner,
@@ -94,7 +105,12 @@ impl Connector {
             Comparing::new(manner.verify, rng),
             manner.relay_only,
         );
-        Ok(Self { events, commands, busy, task: tokio::spawn(driver.run()) })
+        Self { events, commands, busy, may_return, task: tokio::spawn(driver.run()) }
+    }
+
+    /// Whether a peer that is lost may come back by the same way.
+    pub fn may_return(&self) -> bool {
+        self.may_return
     }
 
     /// What happens next. Nothing is lost if the future is dropped.
@@ -161,6 +177,16 @@ fn channel_of(role: Role) -> (&'static str, &'static str) {
 /// Label and protocol of the further channels of a role.
 fn further(role: Role) -> Option<(&'static str, &'static str)> {
     matches!(role, Role::Forward | Role::Connect).then_some((forward::STREAM, forward::PROTOCOL))
+}
+
+/// The command whose channel has this label.
+fn command_of(label: &str) -> Option<&'static str> {
+    match label {
+        "pipe" => Some("pipe"),
+        "transfer" => Some("send"),
+        forward::CONTROL => Some("forward"),
+        _ => None,
+    }
 }
 
 /// Whether two roles have anything to do with each other.

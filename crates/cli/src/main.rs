@@ -1,19 +1,20 @@
 //! The `peerage` command line.
 
-mod answer;
 mod args;
+mod by_text;
 mod call;
 mod clock;
 mod compare;
 mod connect;
 mod ending;
 mod forward;
+mod input;
 mod interrupt;
 mod lab;
 mod lane;
 mod meet;
 mod nat;
-mod offer;
+mod picture;
 mod pipe;
 mod receive;
 mod report;
@@ -21,7 +22,6 @@ mod send;
 mod serve;
 mod spoken;
 mod text;
-mod text_line;
 mod words;
 mod worker;
 
@@ -87,8 +87,8 @@ fn run(command: Command, report: &mut Report) -> Outcome<()> {
             Command::Pipe(args) => pipe::run(args, report).await,
             Command::Forward(args) => forward::forward(args, report).await,
             Command::Connect(args) => forward::connect(args, report).await,
-            Command::Offer(args) => offer::run(args, report).await,
-            Command::Answer(args) => answer::run(args, report).await,
+            Command::Offer(args) => pipe::offer(args, report).await,
+            Command::Answer(args) => pipe::answer(args, report).await,
             Command::Call(args) => call::run(*args, report).await,
             Command::Nat(args) => nat::run(args).await,
             Command::Lab(_) | Command::Completions { .. } => Ok(()),

@@ -117,6 +117,11 @@ impl<T: Record + Clone> Memory<T> {
         }
     }
 
+    /// Nothing, and nothing is to be remembered.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
     /// What an earlier run left.
     pub fn record(&self) -> Option<&T> {
         self.0.as_ref().and_then(Claim::record)

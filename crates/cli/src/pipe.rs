@@ -1,6 +1,6 @@
-//! `peerage pipe`.
+//! `peerage pipe`, and `offer` and `answer`, which are the same by text.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use peerage_base::rng::Rng;
 use peerage_signal::access::AccessToken;
 use peerage_signal::client::options::{Intent, RoomOptions};
 use peerage_signal::code::Code;
+use peerage_signal::compact::description::Description;
 use peerage_signal::id::Side;
 use peerage_signal::link::AnyCode;
 use peerage_signal::plain::Role;
@@ -18,9 +19,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::args::PipeArgs;
+use crate::args::text::{AnswerArgs, OfferArgs, Via};
+use crate::by_text::{Handed, Invitation, NO_CODES, NO_WORDS, Terms, invitation, refuse_in_text};
 use crate::compare::{self, Asking};
 use crate::connect::{Connector, Event, Manner, enter_patiently};
 use crate::ending::{Ending, Kind, Outcome};
+use crate::input::Input;
 use crate::interrupt::Interrupt;
 use crate::meet::{Meeting, rng};
 use crate::receive::{any_place, ask};
@@ -51,17 +55,30 @@ struct Met {
 
 /// Joins the streams until both sides have said everything.
 pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
+    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let mut input = None;
+    // As it is said: several arguments are the parts of one code.
+    let handed = Handed { words: &args.join.join(" "), via: args.via.via, text: &args.via.spelling, must: false };
+    let joined = invitation(Role::Pipe, handed, &mut input, report, &mut interrupt).await?;
+    let place = match joined {
+        Some(Invitation::Room(place)) => Some(place),
+        None if !args.via.is_text() => None,
+        by_text => {
+            let asked = [(args.verify, NO_WORDS), (args.code.is_given(), NO_CODES)];
+            refuse_in_text(&asked)?;
+            let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
+            return terms.pipe(by_text.and_then(Invitation::offer), input, report, interrupt).await;
+        }
+    };
     let rng = rng()?;
     let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
     if args.verify && !ask::has_terminal() {
         return Err(Ending::new(Kind::Usage, "--verify of a pipe asks at the terminal, and there is none"));
     }
-    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let manner = Manner { relay_only: args.client.relay_only, verify: args.verify };
-    let met = if args.join.is_empty() {
-        host(&args, &rng, access_token.clone(), report, &mut interrupt).await?
-    } else {
-        join(&args, &rng, report, &mut interrupt).await?
+    let met = match place {
+        None => host(&args, &rng, access_token.clone(), report, &mut interrupt).await?,
+        Some(place) => join(&args, &place, &rng, report, &mut interrupt).await?,
     };
     let Met { meeting, code, intent, patience, wait, untold } = met;
     let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), intent, Role::Pipe, rng);
@@ -71,9 +88,39 @@ pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
     if untold {
         meeting.announce(&AnyCode::Room(code), "pipe", false, report);
     }
-    let result = converse(connector, report, interrupt, wait.map(|wait| Instant::now() + wait)).await;
+    let deadline = wait.map(|wait| Instant::now() + wait);
+    let result = converse(connector, Input::read(), report, interrupt, deadline).await;
     meeting.end().await;
     result
+}
+
+/// Prints an offer, takes the answer to it, and joins the streams.
+pub async fn offer(args: OfferArgs, report: &mut Report) -> Outcome<()> {
+    let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    Terms::new(args.text, args.wait).pipe(None, None, report, interrupt).await
+}
+
+/// Takes an offer, prints the answer to it, and joins the streams once the other side has that.
+pub async fn answer(args: AnswerArgs, report: &mut Report) -> Outcome<()> {
+    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let mut input = None;
+    let words = args.offer.as_deref().unwrap_or_default();
+    let handed = Handed { words, via: Via::Text, text: &args.text.spelling, must: true };
+    let offer = invitation(Role::Pipe, handed, &mut input, report, &mut interrupt).await?;
+    Terms::new(args.text, args.wait).pipe(offer.and_then(Invitation::offer), input, report, interrupt).await
+}
+
+impl Terms {
+    async fn pipe(
+        &self,
+        offer: Option<Description>,
+        mut input: Option<Input>,
+        report: &mut Report,
+        mut interrupt: Interrupt,
+    ) -> Outcome<()> {
+        let connector = self.connect(Role::Pipe, offer.as_ref(), &mut input, report, &mut interrupt).await?;
+        converse(connector, input.unwrap_or_else(Input::read), report, interrupt, None).await
+    }
 }
 
 /// Makes a code, and waits for whoever has it where it is for two.
@@ -101,9 +148,8 @@ async fn host(
 }
 
 /// Goes where a code leads that was made on the other side.
-async fn join(args: &PipeArgs, rng: &Rng, report: &Report, interrupt: &mut Interrupt) -> Outcome<Met> {
-    // As it is said: several arguments are the parts of one code.
-    let (server, code) = any_place(&args.join.join(" "), &args.client)?;
+async fn join(args: &PipeArgs, place: &str, rng: &Rng, report: &Report, interrupt: &mut Interrupt) -> Outcome<Met> {
+    let (server, code) = any_place(place, &args.client)?;
     let place = Place { server: &server, fingerprint: args.client.server_fingerprint, rng };
     let (code, patience) = match code {
         AnyCode::Room(code) => (code, Duration::ZERO),
@@ -116,6 +162,7 @@ async fn join(args: &PipeArgs, rng: &Rng, report: &Report, interrupt: &mut Inter
 
 async fn converse(
     mut connector: Connector,
+    input: Input,
     report: &mut Report,
     mut interrupt: Interrupt,
     deadline: Option<Instant>,
@@ -123,9 +170,11 @@ async fn converse(
     let result = async {
         let channel = first_channel(&mut connector, report, &mut interrupt, deadline).await?;
         let began = Instant::now();
-        let (bytes, sha256) =
-            stream(&channel, Input::read(), async || connector.next().await, report, &mut interrupt).await?;
-        finish(&channel, (bytes, sha256), began, report).await;
+        let (bytes, sha256) = stream(&channel, input, &mut connector, report, &mut interrupt).await?;
+        // The last of it still has to arrive.
+        report.done(bytes, began.elapsed(), &sha256.to_string());
+        channel.close();
+        let _ = timeout(LAST_WORDS, channel.closed()).await;
         Ok(())
     }
     .await;
@@ -134,25 +183,23 @@ async fn converse(
     result
 }
 
-/// Tells what passed, and lets the last of it arrive.
-pub async fn finish(channel: &DataChannel, (bytes, sha256): (u64, Digest), began: Instant, report: &mut Report) {
-    report.done(bytes, began.elapsed(), &sha256.to_string());
-    channel.close();
-    let _ = timeout(LAST_WORDS, channel.closed()).await;
-}
-
+/// Waits for a channel on a connection that stands.
 async fn first_channel(
     connector: &mut Connector,
     report: &mut Report,
     interrupt: &mut Interrupt,
     mut deadline: Option<Instant>,
 ) -> Outcome<DataChannel> {
+    let (mut first, mut stands) = (None, false);
     loop {
+        if let Some(channel) = first.take_if(|_| stands) {
+            return Ok(channel);
+        }
         tokio::select! {
             event = connector.next() => match event {
-                Event::Channel(channel) => return Ok(channel),
+                Event::Channel(channel) => first = Some(channel),
                 Event::Connected(connected) => {
-                    deadline = None;
+                    (deadline, stands) = (None, true);
                     report.connected(&connected);
                 }
                 Event::Lost { reason, never_stood: true } => return Err(Ending::new(Kind::Path, reason)),
@@ -187,12 +234,11 @@ impl Flow {
     }
 }
 
-/// Moves bytes both ways. Gives what was received, or, if that was nothing, what was sent. `next`: what happens to the
-/// connection, of which nothing is lost when it is asked anew.
-pub async fn stream(
+/// Moves bytes both ways. Gives what was received, or, if that was nothing, what was sent.
+async fn stream(
     channel: &DataChannel,
     input: Input,
-    mut next: impl AsyncFnMut() -> Event,
+    connector: &mut Connector,
     report: &mut Report,
     interrupt: &mut Interrupt,
 ) -> Outcome<(u64, Digest)> {
@@ -218,7 +264,7 @@ pub async fn stream(
                 }
             }
             () = interrupt.heard() => return Err(Ending::interrupted(false)),
-            event = next(), if lost.is_none() => match event {
+            event = connector.next(), if lost.is_none() => match event {
                 Event::Connected(connected) => report.connected(&connected),
                 Event::Lost { reason, .. } => lost = Some(reason),
                 Event::Closed(ending) => lost = Some(ending.message),
@@ -267,54 +313,6 @@ async fn receive_all(channel: &DataChannel) -> Outcome<Flow> {
 
 fn gone() -> Ending {
     Ending::new(Kind::Gone, "the other side went away before the end")
-}
-
-/// Standard input.
-pub struct Input {
-    /// What was read, and is to be read again.
-    first: Option<Bytes>,
-    rest: mpsc::Receiver<std::io::Result<Bytes>>,
-}
-
-impl Input {
-    /// Reads on a thread of its own, which may outlive the run: nothing can interrupt a read.
-    pub fn read() -> Self {
-        Self { first: None, rest: read_stdin() }
-    }
-
-    /// The next bytes, `None` at the end. Nothing is lost if the future is dropped.
-    pub async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
-        match self.first.take() {
-            Some(content) => Some(Ok(content)),
-            None => self.rest.recv().await,
-        }
-    }
-
-    /// Gives back what is not wanted now.
-    pub fn put_back(&mut self, content: Bytes) {
-        self.first = Some(content).filter(|content| !content.is_empty());
-    }
-}
-
-fn read_stdin() -> mpsc::Receiver<std::io::Result<Bytes>> {
-    let (to_owner, input) = mpsc::channel(QUEUE);
-    std::thread::spawn(move || {
-        let mut stdin = std::io::stdin().lock();
-        let mut buffer = vec![0; MAX_MESSAGE];
-        loop {
-            let content = match stdin.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(length) => Ok(Bytes::copy_from_slice(&buffer[..length])),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
-            let failed = content.is_err();
-            if to_owner.blocking_send(content).is_err() || failed {
-                return;
-            }
-        }
-    });
-    input
 }
 
 /// Writes standard output on a thread of its own; says when and how that ended.

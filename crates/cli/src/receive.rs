@@ -5,7 +5,7 @@ mod prepare;
 mod prompt;
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,10 +26,13 @@ use peerage_transfer::store::StoreError;
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::ReceiveArgs;
-use crate::args::client::ClientArgs;
+use crate::args::client::{AccessArgs, ClientArgs};
+use crate::args::text::Via;
+use crate::by_text::{Handed, Invitation, NO_WORDS, Terms, gone_for_good, invitation, read_message, refuse_in_text};
 use crate::compare::{self, Asking};
 use crate::connect::{Connector, Event, Manner, enter_patiently};
 use crate::ending::{Ending, Kind, Outcome};
+use crate::input::Input;
 use crate::interrupt::Interrupt;
 use crate::lane::{Happened, Lane};
 use crate::meet::{Memory, rng};
@@ -43,22 +46,76 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Stored = Result<disk::Outcome, StoreError>;
 type ReceiveLane = Lane<Task, Stored>;
 
+/// A sender that was found, and what is remembered of earlier runs with it.
+struct Met {
+    connector: Connector,
+    memory: Memory<Receiving>,
+    agreed: Option<Memory<Agreed>>,
+    /// When the sender is not waited for any longer.
+    deadline: Option<Instant>,
+}
+
 /// Receives until everything is stored.
 pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
-    let text = match &args.code[..] {
-        [] => tokio::select! {
-            line = ask::code() => line.ok_or_else(|| Ending::new(Kind::Usage, "no code was given"))?,
+    let mut input = None;
+    // As it is said: several arguments are the parts of one code.
+    let handed = Handed { words: &args.code.join(" "), via: args.via.via, text: &args.via.spelling, must: true };
+    let handed = match invitation(Role::Receive, handed, &mut input, report, &mut interrupt).await? {
+        Some(handed) => handed,
+        None => tokio::select! {
+            line = ask::code() => {
+                let line = line.ok_or_else(|| Ending::new(Kind::Usage, "no code was given"))?;
+                read_message(Role::Receive, &line, Via::Room)?
+            }
             () = interrupt.heard() => return Err(Ending::interrupted(false)),
         },
-        // As it is said: several arguments are the parts of one code.
-        parts => parts.join(" "),
     };
-    let (server, code) = any_place(&text, &args.client)?;
     let disk = |error| Ending::new(Kind::Disk, format!("{}: {error}", args.out.display()));
     std::fs::create_dir_all(&args.out).map_err(disk)?;
     let out = args.out.canonicalize().map_err(disk)?;
     let rng = rng()?;
+    let met = match handed {
+        Invitation::Room(place) => enter(&args, &place, &out, &rng, report, &mut interrupt).await?,
+        Invitation::Offer(offer) => {
+            refuse_in_text(&[(args.verify, NO_WORDS)])?;
+            let terms = Terms::beside_a_room(&args.via, &args.client, &AccessArgs::default());
+            let connector = terms.connect(Role::Receive, Some(&offer), &mut input, report, &mut interrupt).await?;
+            Met { connector, memory: Memory::none(), agreed: None, deadline: None }
+        }
+    };
+    let Met { connector, memory, agreed, deadline } = met;
+    let has_stood = memory.record().is_some();
+    let run = Run {
+        out,
+        ask: !args.yes && ask::is_possible(),
+        input,
+        rng,
+        memory,
+        report,
+        interrupt,
+        transfer: None,
+        deadline,
+        has_stood,
+        may_return: connector.may_return(),
+    };
+    let result = run.until_done(connector).await;
+    if let (Ok(()), Some(agreed)) = (&result, agreed) {
+        agreed.forget();
+    }
+    result
+}
+
+/// Enters the room that a code or a link leads to.
+async fn enter(
+    args: &ReceiveArgs,
+    place: &str,
+    out: &Path,
+    rng: &Rng,
+    report: &Report,
+    interrupt: &mut Interrupt,
+) -> Outcome<Met> {
+    let (server, code) = any_place(place, &args.client)?;
     let (code, agreed) = match code {
         AnyCode::Room(code) => (code, None),
         AnyCode::Words(words) => {
@@ -69,8 +126,8 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
             let code = match earlier {
                 Some(code) => code,
                 None => {
-                    let place = Place { server: &server, fingerprint: args.client.server_fingerprint, rng: &rng };
-                    match place.take(words, report, &mut interrupt).await {
+                    let place = Place { server: &server, fingerprint: args.client.server_fingerprint, rng };
+                    match place.take(words, report, interrupt).await {
                         Ok(code) => code,
                         Err(ending) => {
                             agreed.forget();
@@ -83,7 +140,7 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
             (code, Some(agreed))
         }
     };
-    let memory = Memory::take(&[code.to_string().as_bytes(), out.as_os_str().as_bytes()], report)?;
+    let memory = Memory::<Receiving>::take(&[code.to_string().as_bytes(), out.as_os_str().as_bytes()], report)?;
     let mut options = RoomOptions::new(server, code, Intent::Join, Role::Receive, rng.split("room"));
     options.tls.fingerprint = args.client.server_fingerprint;
     // A sender that was killed takes its server with it; both may be about to come back. One that was met at a nameplate
@@ -102,24 +159,7 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
         }
         entered => entered?,
     };
-    let deadline = Some(Instant::now() + PATIENCE);
-    let has_stood = memory.record().is_some();
-    let run = Run {
-        out,
-        ask: !args.yes && ask::is_possible(),
-        rng,
-        memory,
-        report,
-        interrupt,
-        transfer: None,
-        deadline,
-        has_stood,
-    };
-    let result = run.until_done(connector).await;
-    if let (Ok(()), Some(agreed)) = (&result, agreed) {
-        agreed.forget();
-    }
-    result
+    Ok(Met { connector, memory, agreed, deadline: Some(Instant::now() + PATIENCE) })
 }
 
 /// The server and the code that a text and the options stand for, where only a room can be entered.
@@ -145,6 +185,8 @@ pub fn any_place(text: &str, client: &ClientArgs) -> Outcome<(ServerAddress, Any
 struct Run<'a> {
     out: PathBuf,
     ask: bool,
+    /// Standard input, if a text was read from it.
+    input: Option<Input>,
     rng: Rng,
     memory: Memory<Receiving>,
     report: &'a mut Report,
@@ -154,6 +196,8 @@ struct Run<'a> {
     deadline: Option<Instant>,
     /// A connection stood, in this run or an earlier one: without a path now, another try may find one.
     has_stood: bool,
+    /// A sender that is lost may come back to the same place.
+    may_return: bool,
 }
 
 struct Transfer {
@@ -216,7 +260,7 @@ impl Run<'_> {
         match wake {
             Wake::Interrupted => return Err(Ending::interrupted(self.memory.record().is_some())),
             Wake::Connector(event) => self.event(event, connector).await?,
-            Wake::Lane(happened) => self.happened(happened).await,
+            Wake::Lane(happened) => self.happened(happened).await?,
             Wake::Deadline if self.memory.record().is_some() => {
                 let message = "the sender did not come back; run the same command again to go on";
                 return Err(Ending::new(Kind::Gone, message));
@@ -240,7 +284,7 @@ impl Run<'_> {
                 if never_stood && !self.has_stood {
                     return Err(Ending::new(Kind::Path, reason));
                 }
-                self.vanished(&reason);
+                self.vanished(&reason)?;
             }
             Event::Words { words, ask: false } => compare::show(&words, self.report),
             Event::Words { words, ask: true } => {
@@ -248,6 +292,7 @@ impl Run<'_> {
                 connector.verified().await;
             }
             Event::Note(text) => self.report.note(&plain(&text)),
+            Event::Closed(ending) if ending.kind == Kind::Gone => return Err(gone_for_good(&ending.message)),
             Event::Closed(ending) => return Err(ending),
         }
         Ok(())
@@ -275,15 +320,19 @@ impl Run<'_> {
         }
     }
 
-    fn vanished(&mut self, reason: &str) {
+    fn vanished(&mut self, reason: &str) -> Outcome<()> {
+        if !self.may_return {
+            return Err(gone_for_good(reason));
+        }
         if self.deadline.is_none() {
             self.report.waiting(PATIENCE, reason);
             self.deadline = Some(Instant::now() + PATIENCE);
         }
+        Ok(())
     }
 
-    async fn happened(&mut self, happened: Happened<Stored>) {
-        let Some(transfer) = &mut self.transfer else { return };
+    async fn happened(&mut self, happened: Happened<Stored>) -> Outcome<()> {
+        let Some(transfer) = &mut self.transfer else { return Ok(()) };
         match happened {
             Happened::Arrived(Message::Text(text)) => transfer.machine.handle_text(&text),
             Happened::Arrived(Message::Binary(content)) => transfer.machine.handle_binary(&content),
@@ -296,9 +345,10 @@ impl Run<'_> {
             Happened::Writable => {}
             Happened::Closed => {
                 self.abandon().await;
-                self.vanished("the sender closed the transfer");
+                self.vanished("the sender closed the transfer")?;
             }
         }
+        Ok(())
     }
 
     /// Moves what can move; true when everything is stored.
@@ -368,8 +418,7 @@ impl Run<'_> {
             Failure::Local { kind: ErrorKind::Disk, .. } => Kind::Disk,
             Failure::Remote { kind: ErrorKind::Source | ErrorKind::Cancelled, .. } => {
                 connector.drop_peer().await;
-                self.vanished(&failure.to_string());
-                return Ok(());
+                return self.vanished(&failure.to_string());
             }
             Failure::Local { .. } | Failure::Remote { .. } => Kind::Gone,
         };

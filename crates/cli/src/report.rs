@@ -10,7 +10,7 @@ use peerage_signal::compact::error::DoesNotFit;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::args::text::TextArgs;
+use crate::args::text::SpellingArgs;
 use crate::ending::Ending;
 use crate::text::{plain, size};
 
@@ -106,7 +106,7 @@ impl Report {
     }
 
     /// The session text to hand to the other side. `name`: `offer` or `answer`.
-    pub fn text(&mut self, name: &str, description: &Description, args: &TextArgs) -> Result<(), DoesNotFit> {
+    pub fn text(&self, name: &str, description: &Description, args: &SpellingArgs) -> Result<(), DoesNotFit> {
         let (text, qr) = (description.to_text()?, description.to_qr()?);
         let words = if args.words { Some(description.to_words()?) } else { None };
         if self.json {

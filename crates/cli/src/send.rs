@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::SendArgs;
+use crate::by_text::{NO_CODES, NO_WORDS, Terms, gone_for_good, refuse_in_text};
 use crate::compare::{self, Asking};
 use crate::connect::{Connector, Event, Manner, refused};
 use crate::ending::{Ending, Kind, Outcome};
@@ -47,6 +48,9 @@ struct Order {
 
 /// Sends until each receiver has everything.
 pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
+    if args.via.is_text() {
+        return send_by_text(args, report).await;
+    }
     let server = args.client.server().map_err(Ending::from(Kind::Usage))?;
     let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
     if args.receivers > 1 && args.code.code.is_some() {
@@ -55,13 +59,7 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
     if args.receivers > 1 && args.verify {
         return Err(Ending::new(Kind::Usage, "--verify asks about one receiver; run the command once for each"));
     }
-    let scan = find(args.paths.clone()).await?;
-    for skipped in &scan.skipped {
-        report.skipped(&skipped.path.display().to_string(), &skipped.reason.to_string());
-    }
-    if scan.manifest.entries().is_empty() {
-        return Err(Ending::new(Kind::Usage, "there is nothing to send"));
-    }
+    look_at(&args.paths, report).await?;
     let named = server.as_ref().map(ToString::to_string).unwrap_or_default();
     let manner = Manner { relay_only: args.client.relay_only, verify: args.verify };
     let memories = (0..args.receivers).map(|index| remember(&args.paths, &named, index, report));
@@ -84,6 +82,43 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
         meeting.end().await;
     }
     result
+}
+
+/// Sends to whoever answers our text.
+async fn send_by_text(args: SendArgs, report: &mut Report) -> Outcome<()> {
+    let several = "a text is for one receiver; run the command once for each";
+    refuse_in_text(&[(args.verify, NO_WORDS), (args.code.is_given(), NO_CODES), (args.receivers > 1, several)])?;
+    look_at(&args.paths, report).await?;
+    let mut memory = remember(&args.paths, "text", 0, report)?;
+    let mut rng = rng()?;
+    let earlier = memory.record().cloned();
+    let has_stood = earlier.is_some();
+    let (id, resume) = (TransferId::random(&mut rng), ResumeSecret::random(&mut rng));
+    // No code leads here; what is remembered is which transfer it is.
+    let record = earlier.unwrap_or_else(|| Sending { code: String::new(), id, resume, port: None });
+    memory.save(record.clone(), report);
+    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
+    let connector = terms.connect(Role::Send, None, &mut None, report, &mut interrupt).await?;
+    let (paths, wait, transfer, deadline) = (args.paths, args.wait, None, None);
+    let result =
+        Run { paths, wait, record, report, interrupt, transfer, deadline, has_stood }.until_done(connector).await;
+    if result.is_ok() {
+        memory.forget();
+    }
+    result
+}
+
+/// Tells what is left out; an error if there is nothing else.
+async fn look_at(paths: &[PathBuf], report: &mut Report) -> Outcome<()> {
+    let scan = find(paths.to_vec()).await?;
+    for skipped in &scan.skipped {
+        report.skipped(&skipped.path.display().to_string(), &skipped.reason.to_string());
+    }
+    if scan.manifest.entries().is_empty() {
+        return Err(Ending::new(Kind::Usage, "there is nothing to send"));
+    }
+    Ok(())
 }
 
 impl Order {
@@ -262,7 +297,7 @@ impl Run<'_> {
         match wake {
             Wake::Interrupted => return Err(Ending::interrupted(true)),
             Wake::Connector(event) => self.event(event, connector).await?,
-            Wake::Lane(happened) => self.happened(happened).await,
+            Wake::Lane(happened) => self.happened(happened, connector).await?,
             Wake::Deadline => {
                 let message = "the receiver did not come back; run the same command again to go on";
                 return Err(Ending::new(Kind::Gone, message));
@@ -285,7 +320,7 @@ impl Run<'_> {
                 if never_stood && !self.has_stood {
                     return Err(Ending::new(Kind::Path, reason));
                 }
-                self.vanished(&reason);
+                self.vanished(&reason, connector)?;
             }
             Event::Words { words, ask: false } => compare::show(&words, self.report),
             Event::Words { words, ask: true } => {
@@ -293,6 +328,7 @@ impl Run<'_> {
                 connector.verified().await;
             }
             Event::Note(text) => self.report.note(&crate::text::plain(&text)),
+            Event::Closed(ending) if ending.kind == Kind::Gone => return Err(gone_for_good(&ending.message)),
             Event::Closed(ending) => return Err(ending),
         }
         Ok(())
@@ -310,15 +346,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn vanished(&mut self, reason: &str) {
+    fn vanished(&mut self, reason: &str, connector: &Connector) -> Outcome<()> {
+        if !connector.may_return() {
+            return Err(gone_for_good(reason));
+        }
         if self.deadline.is_none() {
             self.report.waiting(self.wait, reason);
             self.deadline = Some(Instant::now() + self.wait);
         }
+        Ok(())
     }
 
-    async fn happened(&mut self, happened: Happened<Result<Bytes, SourceError>>) {
-        let Some(transfer) = &mut self.transfer else { return };
+    async fn happened(&mut self, happened: Happened<Result<Bytes, SourceError>>, connector: &Connector) -> Outcome<()> {
+        let Some(transfer) = &mut self.transfer else { return Ok(()) };
         match happened {
             Happened::Arrived(Message::Text(text)) => transfer.machine.handle_text(&text),
             Happened::Arrived(Message::Binary(_)) => transfer.machine.handle_binary(),
@@ -328,9 +368,10 @@ impl Run<'_> {
                 if let Some(transfer) = self.transfer.take() {
                     transfer.lane.abandon().await;
                 }
-                self.vanished("the receiver closed the transfer");
+                self.vanished("the receiver closed the transfer", connector)?;
             }
         }
+        Ok(())
     }
 
     /// Moves what can move; true when the receiver has everything.
@@ -380,8 +421,7 @@ impl Run<'_> {
             Failure::Local { kind: ErrorKind::Source, .. } => Kind::Disk,
             Failure::Remote { kind: ErrorKind::Disk | ErrorKind::Cancelled, .. } => {
                 connector.drop_peer().await;
-                self.vanished(&failure.to_string());
-                return Ok(());
+                return self.vanished(&failure.to_string(), connector);
             }
             Failure::Local { .. } | Failure::Remote { .. } => Kind::Gone,
         };

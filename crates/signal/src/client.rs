@@ -6,6 +6,8 @@
 //!
 //! Who has a code of words goes to its nameplate first: [`Claim::connect`](nameplate::Claim::connect), and
 //! [`agreed`](nameplate::Claim::agreed) gives the code of a room.
+//!
+//! Without any server, a [`Pair`](pair::Pair) is a room of two whose descriptions go as session texts.
 
 mod connect;
 mod dial;
@@ -15,6 +17,7 @@ mod ledger;
 mod machine;
 pub mod nameplate;
 pub mod options;
+pub mod pair;
 mod plate;
 mod protocol;
 mod remote;

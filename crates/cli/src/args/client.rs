@@ -15,7 +15,7 @@ use crate::words::candidates;
 pub struct ClientArgs {
     /// The server to meet at, such as https://example.org
     #[arg(long, value_name = "URL", env = "PEERAGE_SERVER", value_hint = ValueHint::Url)]
-    server: Option<String>,
+    pub(super) server: Option<String>,
     /// The SHA-256 of the server's certificate, for a server with a self-signed one
     #[arg(long, value_name = "SHA256", value_parser = fingerprint)]
     pub server_fingerprint: Option<[u8; 32]>,
@@ -37,7 +37,7 @@ impl ClientArgs {
 }
 
 /// What those take who open rooms. Who only joins has no use for it, and the server of a link must not learn it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct AccessArgs {
     /// A file with the access token of a server that asks for one; or the token itself in PEERAGE_ACCESS_TOKEN
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -76,6 +76,13 @@ pub struct CodeArgs {
     /// A random code of the form ROOM-SECRET, which can be used more than once
     #[arg(long, conflicts_with_all = ["code", "code_words"])]
     pub long_code: bool,
+}
+
+impl CodeArgs {
+    /// Whether anything was said of the code.
+    pub fn is_given(&self) -> bool {
+        self.code.is_some() || self.long_code
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use clap::Args;
 use peerage_signal::code::Code;
 
 use super::client::{AccessArgs, ClientArgs};
+use super::text::ViaArgs;
 use super::value::{code, duration};
 
 #[derive(Debug, Args)]
@@ -16,6 +17,7 @@ Examples:
   peerage forward 8080                     port 8080 of this machine; prints a code and the command for the other side
   peerage forward 22 --server https://example.org
   peerage forward nas.local:445            another machine of this network
+  peerage forward 22 --via text            no server: prints a text, and asks for the one that answers it
 
 Only this side chooses where connections lead. It serves whoever has the code until it is stopped, one machine at a time, up \
 to 256 connections.")]
@@ -30,6 +32,8 @@ pub struct ForwardArgs {
     pub access: AccessArgs,
     #[command(flatten)]
     pub client: ClientArgs,
+    #[command(flatten, next_help_heading = "Without a room")]
+    pub via: ViaArgs,
 }
 
 #[derive(Debug, Args)]
@@ -39,9 +43,9 @@ Examples:
   peerage connect 7k3m9x-… --listen 9000   then: curl http://127.0.0.1:9000/
   peerage connect 7k3m9x-… --listen 2222   then: ssh -p 2222 127.0.0.1")]
 pub struct ConnectArgs {
-    /// The code or link of the side that forwards
-    #[arg(value_name = "CODE|LINK")]
-    pub code: String,
+    /// The code or link of the side that forwards, or its text
+    #[arg(value_name = "CODE|LINK|TEXT", conflicts_with = "scan", required_unless_present_any = ["via", "scan"])]
+    pub code: Option<String>,
     /// The port, or address and port, to listen at; port 0 is any free one. Beyond 127.0.0.1 whoever reaches it gets through
     #[arg(long, value_name = "[ADDR:]PORT", default_value = "127.0.0.1:0", value_parser = listen)]
     pub listen: SocketAddr,
@@ -50,6 +54,8 @@ pub struct ConnectArgs {
     pub wait: Duration,
     #[command(flatten)]
     pub client: ClientArgs,
+    #[command(flatten, next_help_heading = "Without a room")]
+    pub via: ViaArgs,
 }
 
 /// Where connections lead.

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueHint};
 
-use super::client::AccessArgs;
+use super::client::{AccessArgs, ClientArgs};
 use super::value::fingerprint;
 
 /// Which servers to ask.
@@ -28,4 +28,12 @@ pub struct ServersArgs {
     pub turn_password: Option<String>,
     #[command(flatten)]
     pub access: AccessArgs,
+}
+
+impl ServersArgs {
+    /// The server that a client names to meet at, to be asked for no more than addresses and a relay.
+    pub fn named(client: &ClientArgs, access: &AccessArgs) -> Self {
+        let (server, server_fingerprint) = (client.server.iter().cloned().collect(), client.server_fingerprint);
+        Self { server, server_fingerprint, turn_user: None, turn_password: None, access: access.clone() }
+    }
 }

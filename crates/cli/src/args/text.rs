@@ -1,8 +1,9 @@
 //! Connecting by a text that people carry.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::servers::ServersArgs;
 use super::value::duration;
@@ -13,10 +14,11 @@ Examples:
   peerage offer                            prints a text; paste the other side's answer here
   tar c src | peerage offer --json         with the answer as the first line of standard input
   peerage offer --server stun:stun.example.org    also from behind a NAT
+  peerage offer --qr --scan answer.png     shows a QR code; waits for a picture of the answer's
 
-The text may go by any way that people type into: a chat, a mail, a QR code. It tells the addresses of this machine, and who \
-can change it on the way can listen: compare its last characters, or use a way that you trust. Status goes to standard error, \
-data to standard output.
+It is `peerage pipe --via text`. The text may go by any way that people type into: a chat, a mail, a QR code. It tells the \
+addresses of this machine, and who can change it on the way can listen: compare its last characters, or use a way that you \
+trust. Status goes to standard error, data to standard output.
 
 Exit codes: 0 done, 2 usage, 3 no usable answer, 4 peer gone, 5 no path to the peer, 7 local disk, 130 interrupted.")]
 pub struct OfferArgs {
@@ -32,13 +34,14 @@ pub struct OfferArgs {
 Examples:
   peerage answer QAAy…                     prints the text to send back, and waits for the connection
   peerage answer < message.txt             the text anywhere in a pasted message
+  peerage answer --scan photo.jpg --qr     the text in a picture of its QR code; shows that of the answer
 
 The answer is good as long as this program runs.
 
 Exit codes: 0 done, 2 usage, 3 no usable offer, 4 peer gone, 5 no path to the peer, 7 local disk, 130 interrupted.")]
 pub struct AnswerArgs {
     /// The text of the other side, or a message with it; read from standard input if not given
-    #[arg(value_name = "TEXT")]
+    #[arg(value_name = "TEXT", conflicts_with = "scan")]
     pub offer: Option<String>,
     /// How long to wait for the other side to take the answer: 90s, 10m, 2h
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
@@ -50,15 +53,8 @@ pub struct AnswerArgs {
 /// What both sides take.
 #[derive(Debug, Args)]
 pub struct TextArgs {
-    /// Characters that the text may have; addresses that do not fit are left out
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(60..=1000))]
-    pub characters: Option<u16>,
-    /// Print the text in words too, to be read out
-    #[arg(long)]
-    pub words: bool,
-    /// Print the text as a QR code too
-    #[arg(long)]
-    pub qr: bool,
+    #[command(flatten)]
+    pub spelling: SpellingArgs,
     /// Connect through the relay of a server alone, so that the other side does not learn the addresses of this machine
     #[arg(long)]
     pub relay_only: bool,
@@ -67,4 +63,49 @@ pub struct TextArgs {
     pub json: bool,
     #[command(flatten)]
     pub servers: ServersArgs,
+}
+
+/// How our text is made and shown, and where the other side's is read.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SpellingArgs {
+    /// Read the other side's text from a picture (PNG, JPEG) of its QR code; - is standard input. An answer is waited for
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub scan: Option<PathBuf>,
+    /// Print the text as a QR code too
+    #[arg(long)]
+    pub qr: bool,
+    /// Print the text in words too, to be read out
+    #[arg(long)]
+    pub words: bool,
+    /// Characters that the text may have; addresses that do not fit are left out
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(60..=1000))]
+    pub characters: Option<u16>,
+}
+
+/// How the two sides find each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Via {
+    /// In a room on a server, by a code or a link
+    Room,
+    /// By a text that people carry there, and one that they carry back; no server
+    Text,
+    /// The same, with QR codes shown
+    Qr,
+}
+
+/// What those take who can do without a room.
+#[derive(Clone, Debug, Args)]
+pub struct ViaArgs {
+    /// How the two sides find each other. With text and qr, --server may also be stun:HOST; a text given to join needs no --via
+    #[arg(long, value_enum, value_name = "WAY", default_value_t = Via::Room)]
+    pub via: Via,
+    #[command(flatten)]
+    pub spelling: SpellingArgs,
+}
+
+impl ViaArgs {
+    /// Whether texts are asked for.
+    pub fn is_text(&self) -> bool {
+        self.via != Via::Room || self.spelling.scan.is_some()
+    }
 }

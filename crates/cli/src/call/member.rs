@@ -21,6 +21,7 @@ use super::send::{Sent, send_audio, send_video};
 use super::source::{Audio, Notes, Sources, Video};
 use crate::connect::driver::CHAT;
 use crate::connect::link::Link;
+use crate::connect::way::Carries;
 use crate::report::Connected;
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -123,11 +124,11 @@ impl Member {
     pub fn new(
         (id, role, first): (PeerId, Role, bool),
         met: Instant,
-        configuration: Configuration,
+        (configuration, carries): (Configuration, Carries),
         stage: Arc<Stage>,
         news: mpsc::Sender<(PeerId, News)>,
     ) -> peerage::error::Result<Self> {
-        let link = Link::new(id, first, met, configuration)?;
+        let link = Link::new(id, first, met, configuration, carries)?;
         let (sent, tape, tracks, seen, heard) = (None, None, Vec::new(), Vec::new(), Vec::new());
         let (meter, route, has_lines) = (Meter::default(), "", false);
         let mut this = Self { link, stage, news, has_lines, sent, tape, tracks, seen, heard, meter, route };
@@ -155,7 +156,13 @@ impl Member {
                     Some(told) => self.told(told).await,
                 },
                 event = self.link.pc.next_event() => self.event(event).await,
-                _ = check.tick() => self.link.check(false, false),
+                _ = check.tick() => match self.link.check(false, false) {
+                    None => {
+                        let plain = self.link.gathered();
+                        self.answer(Ok(plain)).await
+                    }
+                    over => over,
+                },
                 _ = second.tick() => {
                     self.second().await;
                     None
@@ -205,7 +212,7 @@ impl Member {
                 return self.answer(offer).await;
             }
             Some(Event::IceCandidate(candidate)) => {
-                let plain = Link::candidate(candidate);
+                let plain = self.link.found(candidate);
                 return self.answer(Ok(plain)).await;
             }
             Some(Event::ConnectionStateChange(state)) => {

@@ -1,13 +1,11 @@
-//! The room of a call: who is there, and a connection to each of them.
+//! Who is in a call, and a connection to each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use peerage::configuration::IceTransportPolicy;
 use peerage::{Configuration, IceServer};
 use peerage_signal::client::event::{CloseReason, DescriptionKind, RoomEvent};
-use peerage_signal::client::room::Room;
 use peerage_signal::id::PeerId;
 use peerage_signal::message::ErrorCode;
 use peerage_signal::plain::{Candidate, Plain, Role};
@@ -16,8 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::member::{Member, News, Stage, Told};
-use crate::connect::driver::server;
 use crate::connect::fits;
+use crate::connect::visit::ice_server;
+use crate::connect::way::{Carries, Way};
 use crate::ending::{Ending, Kind};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -70,9 +69,10 @@ struct Peer {
     early: Vec<Candidate>,
 }
 
-/// A place in a room, with a connection to everybody else in it.
+/// A place in a room or among two, with a connection to everybody else there.
 pub struct Mesh {
-    room: Room,
+    way: Way,
+    carries: Carries,
     stage: Arc<Stage>,
     configuration: Configuration,
     peers: BTreeMap<PeerId, Peer>,
@@ -82,27 +82,31 @@ pub struct Mesh {
     news: mpsc::Receiver<(PeerId, News)>,
     check: tokio::time::Interval,
     is_closed: bool,
+    /// What happened and was not yet told.
+    early: VecDeque<Event>,
 }
 
 impl Mesh {
-    /// In a room that was entered.
-    pub fn new(room: Room, stage: Arc<Stage>, relay_only: bool) -> Self {
+    /// Over a way that is open.
+    pub fn new(way: Way, stage: Arc<Stage>, relay_only: bool) -> Self {
         let (to_members, news) = mpsc::channel(64);
-        let mut configuration = Configuration::default();
-        if relay_only {
-            configuration.ice_transport_policy = IceTransportPolicy::Relay;
-        }
+        let carries = way.carries();
+        let configuration = carries.configuration(relay_only);
         let mut check = interval(CHECK_INTERVAL);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (peers, count, joined, is_closed) = (BTreeMap::new(), 0, Instant::now(), false);
-        Self { room, stage, configuration, peers, count, joined, to_members, news, check, is_closed }
+        let early = VecDeque::new();
+        Self { way, carries, stage, configuration, peers, count, joined, to_members, news, check, is_closed, early }
     }
 
     /// What happens next. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Event {
+        if let Some(event) = self.early.pop_front() {
+            return event;
+        }
         loop {
             let event = tokio::select! {
-                event = self.room.next_event(), if !self.is_closed => self.room_event(event),
+                event = self.way.next_event(), if !self.is_closed => self.room_event(event),
                 Some((id, news)) = self.news.recv() => self.member_news(id, news),
                 _ = self.check.tick() => {
                     self.begin_due();
@@ -115,9 +119,28 @@ impl Mesh {
         }
     }
 
+    /// Goes on while something else is done; what happens then is told later.
+    pub async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut other = std::pin::pin!(other);
+        let mut early = VecDeque::new();
+        let done = loop {
+            tokio::select! {
+                done = &mut other => break done,
+                event = self.next(), if early.len() < INBOX => early.push_back(event),
+            }
+        };
+        self.early.append(&mut early);
+        done
+    }
+
     /// How many connections there are or are being made, those left out that were said goodbye to.
     pub fn count(&self) -> usize {
         self.peers.values().filter(|peer| peer.running.is_some() && !peer.said_bye).count()
+    }
+
+    /// Whether somebody who is lost may come back, and others may come.
+    pub fn may_return(&self) -> bool {
+        !self.carries.is_once()
     }
 
     /// Says goodbye to everybody and leaves.
@@ -125,7 +148,7 @@ impl Mesh {
         let mut tasks = Vec::new();
         for (id, peer) in &mut self.peers {
             if let Some((inbox, task)) = peer.running.take() {
-                let _ = self.room.send(*id, &Plain::Bye { reason: reason.to_owned() });
+                let _ = self.way.send(*id, &Plain::Bye { reason: reason.to_owned() });
                 let _ = inbox.try_send(Told::End);
                 tasks.push(task);
             }
@@ -138,7 +161,7 @@ impl Mesh {
             }
         };
         let _ = timeout(CLOSE_TIMEOUT, all).await;
-        self.room.leave().await;
+        self.way.leave().await;
     }
 
     fn room_event(&mut self, event: Option<RoomEvent>) -> Option<Event> {
@@ -172,7 +195,7 @@ impl Mesh {
 
     fn member_news(&mut self, id: PeerId, news: News) -> Option<Event> {
         if let News::Signal(plain) = news {
-            if let Err(error) = self.room.send(id, &plain) {
+            if let Err(error) = self.way.send(id, &plain) {
                 tracing::debug!(%error, "not signalled");
             }
             return None;
@@ -181,6 +204,7 @@ impl Mesh {
         let number = peer.number;
         if let News::Over { .. } = news {
             peer.running = None;
+            self.is_closed |= self.carries.is_once();
             let now = Instant::now();
             (peer.met, peer.not_before) = (now, now + PAUSE);
             let (said_bye, left_room) = (peer.said_bye, peer.left_room);
@@ -197,7 +221,7 @@ impl Mesh {
 
     /// Servers for the next connections, and for restarts of those that stand.
     fn ice_servers(&mut self, servers: Vec<peerage_signal::message::IceServer>) {
-        self.configuration.ice_servers = servers.into_iter().map(server).collect::<Vec<IceServer>>();
+        self.configuration.ice_servers = servers.into_iter().map(ice_server).collect::<Vec<IceServer>>();
         let ids: Vec<_> = self.peers.keys().copied().collect();
         for id in ids {
             self.tell(id, Told::IceServers(self.configuration.ice_servers.clone()));
@@ -219,7 +243,8 @@ impl Mesh {
         let peer = Peer { number, role, first, met, not_before: now, running, said_bye, left_room, early };
         self.peers.insert(id, peer);
         self.begin_due();
-        Some(Event::Joined { number, agent })
+        // A text says nothing of who will come with it.
+        self.may_return().then_some(Event::Joined { number, agent })
     }
 
     /// Makes offers to those who are to get one from us.
@@ -238,8 +263,8 @@ impl Mesh {
     fn begin(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let whom = (id, peer.role, peer.first);
-        let member =
-            Member::new(whom, peer.met, self.configuration.clone(), self.stage.clone(), self.to_members.clone());
+        let terms = (self.configuration.clone(), self.carries.clone());
+        let member = Member::new(whom, peer.met, terms, self.stage.clone(), self.to_members.clone());
         match member {
             Ok(member) => {
                 let (inbox, told) = mpsc::channel(INBOX);

@@ -1,13 +1,11 @@
-//! The task that owns a room and the connection to one of its peers.
+//! The task that owns a way to signal and the connection to one peer on it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use peerage::configuration::IceTransportPolicy;
-use peerage::{Configuration, DataChannel, Event as PcEvent, IceServer, Message};
+use peerage::{Configuration, DataChannel, Event as PcEvent, Message};
 use peerage_signal::client::event::{CloseReason, DescriptionKind, RoomEvent};
-use peerage_signal::client::room::Room;
 use peerage_signal::id::PeerId;
 use peerage_signal::message::ErrorCode;
 use peerage_signal::plain::{Candidate, Plain, Role};
@@ -16,7 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::comparing::{Comparing, Outcome};
 use super::link::Link;
-use super::{Command, Event, channel_of, fits, further};
+use super::visit::ice_server;
+use super::way::{Carries, Way};
+use super::{Command, Event, channel_of, command_of, fits, further};
 use crate::ending::{Ending, Kind};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -42,7 +42,8 @@ struct Peer {
 }
 
 pub(super) struct Driver {
-    room: Room,
+    way: Way,
+    carries: Carries,
     role: Role,
     events: mpsc::Sender<Event>,
     commands: mpsc::Receiver<Command>,
@@ -68,7 +69,7 @@ enum Wake {
 
 impl Driver {
     pub(super) fn new(
-        room: Room,
+        way: Way,
         role: Role,
         events: mpsc::Sender<Event>,
         commands: mpsc::Receiver<Command>,
@@ -76,13 +77,24 @@ impl Driver {
         comparing: Comparing,
         relay_only: bool,
     ) -> Self {
-        let joined = Instant::now();
-        let mut configuration = Configuration::default();
-        if relay_only {
-            configuration.ice_transport_policy = IceTransportPolicy::Relay;
-        }
+        let (joined, carries) = (Instant::now(), way.carries());
+        let configuration = carries.configuration(relay_only);
         let (peers, link, cut_off, closed) = (Vec::new(), None, false, None);
-        Self { room, role, events, commands, busy, configuration, comparing, joined, peers, link, cut_off, closed }
+        Self {
+            way,
+            carries,
+            role,
+            events,
+            commands,
+            busy,
+            configuration,
+            comparing,
+            joined,
+            peers,
+            link,
+            cut_off,
+            closed,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -90,12 +102,12 @@ impl Driver {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let wake = {
-                let Self { room, link, commands, closed, .. } = &mut self;
+                let Self { way, link, commands, closed, .. } = &mut self;
                 let pc = link.as_ref().map(|link| &link.pc);
                 tokio::select! {
                     biased;
                     command = commands.recv() => Wake::Command(command),
-                    event = room.next_event(), if closed.is_none() => Wake::Room(event),
+                    event = way.next_event(), if closed.is_none() => Wake::Room(event),
                     event = async { pc.expect("guarded").next_event().await }, if pc.is_some() => Wake::Link(event),
                     _ = check.tick() => Wake::Check,
                 }
@@ -103,7 +115,7 @@ impl Driver {
             match wake {
                 Wake::Room(event) => self.room_event(event).await,
                 Wake::Link(event) => self.link_event(event).await,
-                Wake::Command(Some(Command::Drop)) => self.give_up().await,
+                Wake::Command(Some(Command::Drop)) => self.dropped().await,
                 Wake::Command(Some(Command::Open(reply))) => self.open(reply),
                 Wake::Command(Some(Command::Verified)) => self.verified().await,
                 Wake::Command(Some(Command::Leave(reason))) => return self.leave(reason).await,
@@ -144,7 +156,7 @@ impl Driver {
 
     /// Servers for the next connection, and for a restart of the one that stands.
     fn ice_servers(&mut self, servers: Vec<peerage_signal::message::IceServer>) {
-        self.configuration.ice_servers = servers.into_iter().map(server).collect();
+        self.configuration.ice_servers = servers.into_iter().map(ice_server).collect();
         if let Some(link) = &self.link
             && let Err(error) = link.pc.set_ice_servers(&self.configuration.ice_servers)
         {
@@ -160,7 +172,7 @@ impl Driver {
                 self.answer(offer).await;
             }
             Some(PcEvent::IceCandidate(candidate)) => {
-                let plain = Link::candidate(candidate);
+                let plain = link.found(candidate);
                 self.answer(Ok(plain)).await;
             }
             Some(PcEvent::ConnectionStateChange(state)) => {
@@ -232,7 +244,7 @@ impl Driver {
     }
 
     async fn begin(&mut self, id: PeerId, first: bool, met: Instant) -> bool {
-        match Link::new(id, first, met, self.configuration.clone()) {
+        match Link::new(id, first, met, self.configuration.clone(), self.carries.clone()) {
             Ok(link) => {
                 self.link = Some(link);
                 self.comparing.begin(first);
@@ -285,7 +297,7 @@ impl Driver {
         match plain {
             Ok(None) => {}
             Ok(Some(plain)) => {
-                if let Err(error) = self.room.send(link.peer, &plain) {
+                if let Err(error) = self.way.send(link.peer, &plain) {
                     tracing::debug!(%error, "not signalled");
                 }
             }
@@ -314,8 +326,10 @@ impl Driver {
     /// A channel, opened here or there: ours to use, one to read aloud, or none of our business.
     async fn channel(&mut self, channel: DataChannel) {
         let label = channel.label();
-        let is_ours = [Some(channel_of(self.role)), further(self.role)].iter().flatten().any(|(own, _)| *own == label);
-        if is_ours {
+        let named = [Some(channel_of(self.role)), further(self.role)].iter().flatten().any(|(own, _)| *own == label);
+        // Whoever was handed a text by another program than this may call its channel anything.
+        let any = self.role == Role::Pipe && self.carries.is_once() && command_of(&label).is_none();
+        if named || any {
             if let Some(channel) = self.comparing.hold(channel) {
                 self.tell(Event::Channel(channel)).await;
             }
@@ -330,6 +344,11 @@ impl Driver {
             });
         } else {
             channel.close();
+            // In a room the roles tell.
+            if let Some(command) = command_of(&label).filter(|_| self.carries.is_once()) {
+                self.left(format!("the other side runs `peerage {command}`, which does not go with this command"))
+                    .await;
+            }
         }
     }
 
@@ -413,6 +432,8 @@ impl Driver {
                     self.lost(reason).await;
                 } else if let Some(why) = self.comparing.overdue() {
                     self.distrusted(why).await;
+                } else if let Some(plain) = link.gathered() {
+                    self.answer(Ok(Some(plain))).await;
                 }
             }
             None => self.next_peer().await,
@@ -435,8 +456,28 @@ impl Driver {
             return;
         }
         self.give_up().await;
+        if self.carries.is_once() {
+            return self.spent(never_stood, reason).await;
+        }
         self.tell(Event::Lost { reason, never_stood }).await;
         if let Some(ending) = self.closed.clone() {
+            self.tell(Event::Closed(ending)).await;
+        }
+    }
+
+    /// Whoever owns us wants another try with the peer.
+    async fn dropped(&mut self) {
+        self.give_up().await;
+        if self.carries.is_once() {
+            self.spent(false, "the connection was given up".into()).await;
+        }
+    }
+
+    /// There is no second connection by this way.
+    async fn spent(&mut self, never_stood: bool, reason: String) {
+        if self.closed.is_none() {
+            let ending = Ending::new(if never_stood { Kind::Path } else { Kind::Gone }, reason);
+            self.closed = Some(ending.clone());
             self.tell(Event::Closed(ending)).await;
         }
     }
@@ -444,7 +485,7 @@ impl Driver {
     /// Ends the connection. Its peer hears of it, so that both begin anew at the same time.
     async fn give_up(&mut self) {
         let Some(link) = self.link.take() else { return };
-        let _ = self.room.send(link.peer, &Plain::Bye { reason: "the connection was given up".into() });
+        let _ = self.way.send(link.peer, &Plain::Bye { reason: "the connection was given up".into() });
         let _ = timeout(CLOSE_TIMEOUT, link.pc.close()).await;
         for peer in self.peers.iter_mut().filter(|peer| peer.id == link.peer) {
             peer.not_before = Instant::now() + PAUSE;
@@ -457,24 +498,16 @@ impl Driver {
 
     async fn leave(mut self, reason: String) {
         if let Some(link) = self.link.take() {
-            let _ = self.room.send(link.peer, &Plain::Bye { reason });
+            let _ = self.way.send(link.peer, &Plain::Bye { reason });
             // The closing of the channel and the last acknowledgements are still on their way.
             sleep(Duration::from_millis(20)).await;
             let _ = timeout(CLOSE_TIMEOUT, link.pc.close()).await;
         }
         drop(self.events);
-        self.room.leave().await;
+        self.way.leave().await;
     }
 
     async fn tell(&self, event: Event) {
         let _ = self.events.send(event).await;
-    }
-}
-
-pub fn server(server: peerage_signal::message::IceServer) -> IceServer {
-    IceServer {
-        urls: server.urls,
-        username: server.username.unwrap_or_default(),
-        credential: server.credential.unwrap_or_default(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peerage::event::{ConnectionState, IceCandidate};
+use peerage::event::{ConnectionState, IceCandidate, IceGatheringState};
 use peerage::peer_connection::SdpType;
 use peerage::{Configuration, DataChannel, DataChannelInit, PeerConnection, SessionDescription};
 use peerage_signal::client::event::DescriptionKind;
@@ -11,12 +11,15 @@ use peerage_signal::plain::{Candidate, Plain};
 use peerage_signal::verify::fingerprint;
 use tokio::time::Instant;
 
+use super::way::Carries;
 use crate::report::Connected;
 
 /// Candidates that may arrive before the description they belong to.
 const MAX_EARLY: usize = 64;
 /// How long setting up a connection may take.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long gathering may take where a description has to be whole: a server that does not answer must not keep it back.
+const GATHER: Duration = Duration::from_secs(10);
 /// How long an interrupted path is given before another one is looked for.
 const RESTART_AFTER: Duration = Duration::from_secs(3);
 /// How long a peer may be silent; consent is asked for every five seconds (RFC 7675 §5.1), so it has missed several.
@@ -29,6 +32,9 @@ pub struct Link {
     /// The peer left the room; it may have crashed.
     pub left: bool,
     pub stood: bool,
+    carries: Carries,
+    /// Since when a description is kept back until it is whole.
+    gathering: Option<Instant>,
     /// Was here first: makes the first offer and is the impolite one.
     first: bool,
     /// An offer or answer of the peer came: from then on either side may offer.
@@ -45,13 +51,21 @@ pub struct Link {
 
 impl Link {
     /// `met`: when both were in the room.
-    pub fn new(peer: PeerId, first: bool, met: Instant, configuration: Configuration) -> peerage::error::Result<Self> {
+    pub fn new(
+        peer: PeerId,
+        first: bool,
+        met: Instant,
+        configuration: Configuration,
+        carries: Carries,
+    ) -> peerage::error::Result<Self> {
         let now = Instant::now();
         Ok(Self {
             peer,
-            pc: PeerConnection::new(configuration)?,
+            pc: carries.connection(configuration)?,
             left: false,
             stood: false,
+            carries,
+            gathering: None,
             first,
             described: false,
             making_offer: false,
@@ -73,13 +87,13 @@ impl Link {
 
     /// Something changed that needs an offer. The newcomer leaves the first one to the other side.
     pub async fn negotiate(&mut self) -> peerage::error::Result<Option<Plain>> {
-        if !self.first && !self.described {
+        if (!self.first && !self.described) || (self.carries.is_once() && self.pc.local_description().is_some()) {
             return Ok(None);
         }
         self.making_offer = true;
         let result = self.pc.set_local_description(None).await;
         self.making_offer = false;
-        result.map(|()| self.local())
+        result.map(|()| self.say())
     }
 
     /// A description of the peer; gives the answer to an offer.
@@ -94,6 +108,10 @@ impl Link {
         let kind = if is_offer { SdpType::Offer } else { SdpType::Answer };
         self.pc.set_remote_description(SessionDescription::new(kind, sdp)).await?;
         self.described = true;
+        if !is_offer && self.carries.is_once() {
+            // People took their time; from now on it can only be a matter of seconds.
+            (self.met, self.began) = (Instant::now(), Instant::now());
+        }
         for candidate in std::mem::take(&mut self.early) {
             self.add(candidate).await;
         }
@@ -101,7 +119,7 @@ impl Link {
             return Ok(None);
         }
         self.pc.set_local_description(None).await?;
-        Ok(self.local())
+        Ok(self.say())
     }
 
     /// A candidate of the peer.
@@ -145,12 +163,13 @@ impl Link {
         if signs != self.signs {
             (self.signs, self.heard) = (signs, now);
         }
-        if !self.stood && now.duration_since(self.began) > SETUP_TIMEOUT {
+        if !self.stood && self.setup_limit().is_some_and(|limit| now.duration_since(self.began) > limit) {
             return Some(format!("not in time: {}", self.pc.explain()));
         }
         if self.disconnected.is_some_and(|since| now.duration_since(since) > RESTART_AFTER) {
             self.disconnected = None;
-            if self.first {
+            // Where nobody can be told of another path, this one comes back or the connection ends.
+            if self.first && !self.carries.is_once() {
                 self.pc.restart_ice();
             }
         }
@@ -175,14 +194,46 @@ impl Link {
         Some((ours, fingerprint(&self.pc.remote_description()?.sdp)?))
     }
 
-    /// What to signal of a candidate found here.
-    pub fn candidate(candidate: Option<IceCandidate>) -> Option<Plain> {
+    /// What to signal of a candidate that was found here; `None`: there are no more.
+    pub fn found(&mut self, candidate: Option<IceCandidate>) -> Option<Plain> {
+        if self.carries.is_once() {
+            return self.gathered();
+        }
         let candidate = candidate?;
         Some(Plain::Candidate(Candidate {
             candidate: candidate.candidate,
             mid: candidate.sdp_mid,
             ufrag: candidate.username_fragment,
         }))
+    }
+
+    /// The description that was kept back, once it is whole, or its time is over.
+    pub fn gathered(&mut self) -> Option<Plain> {
+        let since = self.gathering?;
+        let is_whole = self.pc.ice_gathering_state() == IceGatheringState::Complete;
+        if !is_whole && Instant::now().duration_since(since) < GATHER {
+            return None;
+        }
+        self.gathering = None;
+        self.local()
+    }
+
+    /// How long setting up may take; `None`: as long as people take to carry the answer, who are waited for elsewhere.
+    fn setup_limit(&self) -> Option<Duration> {
+        match self.carries {
+            Carries::All => Some(SETUP_TIMEOUT),
+            Carries::Once { .. } if self.first => self.described.then_some(SETUP_TIMEOUT),
+            Carries::Once { wait, .. } => Some(wait),
+        }
+    }
+
+    /// Our description, now or when it is whole.
+    fn say(&mut self) -> Option<Plain> {
+        if !self.carries.is_once() {
+            return self.local();
+        }
+        self.gathering = Some(Instant::now());
+        self.gathered()
     }
 
     /// A number that changes when the peer is heard. Not the count of all packets: STUN servers answer too.
@@ -199,8 +250,7 @@ impl Link {
     }
 }
 
-/// How the peers of a connection that stands are connected now. `met`: from when on they could have been.
-pub fn connected(pc: &PeerConnection, met: Instant) -> Option<Connected> {
+fn connected(pc: &PeerConnection, met: Instant) -> Option<Connected> {
     let stats = pc.transport_stats();
     let pair = stats.selected?;
     let connect_ms = Instant::now().duration_since(met).as_millis();

@@ -11,12 +11,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::carry::carry;
 use super::{Event as Told, Streams, tell};
+use crate::args::client::AccessArgs;
 use crate::args::forward::ConnectArgs;
+use crate::by_text::{Handed, Invitation, Terms, invitation};
 use crate::compare;
 use crate::connect::{Connector, Event, Manner, refused};
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
-use crate::meet::{Meeting, rng};
+use crate::meet::rng;
 use crate::receive::place;
 use crate::report::Report;
 use crate::text::plain;
@@ -26,25 +28,38 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Listens until the other side is gone for good.
 pub async fn connect(args: ConnectArgs, report: &mut Report) -> Outcome<()> {
-    let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     // Before anybody is asked: a port that is taken is known at once.
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         let hint = "choose another one with --listen, or port 0 for any";
         Ending::new(Kind::Usage, format!("{} cannot be listened at: {error}; {hint}", args.listen))
     })?;
-    let (server, code) = place(&args.code, &args.client)?;
-    let meeting = Meeting::at(server);
-    let mut options = RoomOptions::new(meeting.server.clone(), code, Intent::Join, Role::Connect, rng()?);
-    options.tls.fingerprint = args.client.server_fingerprint;
-    let manner = Manner { relay_only: args.client.relay_only, verify: false };
-    let connector = Connector::enter(options, manner).await.map_err(|error| refused(&error))?;
-    let mut listening = Listening { listener, connector, streams: Streams::default(), control: None, deadline: None };
-    listening.deadline = Some(Instant::now() + PATIENCE);
+    let mut input = None;
+    let words = args.code.as_deref().unwrap_or_default();
+    let handed = Handed { words, via: args.via.via, text: &args.via.spelling, must: true };
+    let (connector, deadline) = match invitation(Role::Connect, handed, &mut input, report, &mut interrupt).await? {
+        Some(Invitation::Offer(offer)) => {
+            let terms = Terms::beside_a_room(&args.via, &args.client, &AccessArgs::default());
+            let connector = terms.connect(Role::Connect, Some(&offer), &mut input, report, &mut interrupt).await?;
+            (connector, None)
+        }
+        Some(Invitation::Room(text)) => (enter(&text, &args).await?, Some(Instant::now() + PATIENCE)),
+        None => return Err(Ending::new(Kind::Usage, "give the code or link of the side that forwards, or its text")),
+    };
+    let mut listening = Listening { listener, connector, streams: Streams::default(), control: None, deadline };
     let result = listening.run(report, interrupt, args.wait).await;
     let reason = result.as_ref().err().map_or("done", |ending: &Ending| ending.kind.as_str());
     listening.connector.leave(reason).await;
-    meeting.end().await;
     result
+}
+
+/// Enters the room that a code or a link names.
+async fn enter(text: &str, args: &ConnectArgs) -> Outcome<Connector> {
+    let (server, code) = place(text, &args.client)?;
+    let mut options = RoomOptions::new(server, code, Intent::Join, Role::Connect, rng()?);
+    options.tls.fingerprint = args.client.server_fingerprint;
+    let manner = Manner { relay_only: args.client.relay_only, verify: false };
+    Connector::enter(options, manner).await.map_err(|error| refused(&error))
 }
 
 struct Listening {

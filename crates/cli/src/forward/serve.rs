@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::carry::{Carried, carry, refuse};
 use super::{Streams, tell};
 use crate::args::forward::{ForwardArgs, Target};
+use crate::by_text::{NO_CODES, Terms, refuse_in_text};
 use crate::compare;
 use crate::connect::{Connector, Event, Manner, refused};
 use crate::ending::{Ending, Kind, Outcome};
@@ -27,6 +28,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until it is interrupted: whoever has the code may come, go, and come back.
 pub async fn forward(args: ForwardArgs, report: &mut Report) -> Outcome<()> {
+    if args.via.is_text() {
+        return forward_by_text(args, report).await;
+    }
     let mut rng = rng()?;
     let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
     let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
@@ -44,6 +48,15 @@ pub async fn forward(args: ForwardArgs, report: &mut Report) -> Outcome<()> {
     let result = serve(connector, report, interrupt, &args.target).await;
     meeting.end().await;
     result
+}
+
+/// Serves whoever answers our text.
+async fn forward_by_text(args: ForwardArgs, report: &mut Report) -> Outcome<()> {
+    refuse_in_text(&[(args.code.is_some(), NO_CODES)])?;
+    let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
+    let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
+    let connector = terms.connect(Role::Forward, None, &mut None, report, &mut interrupt).await?;
+    serve(connector, report, interrupt, &args.target).await
 }
 
 async fn serve(

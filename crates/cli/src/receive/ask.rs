@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _, stderr, stdi
 use peerage_transfer::manifest::Manifest;
 
 use super::prompt;
+use crate::input::Input;
 use crate::text::{count, plain, size};
 
 /// Names shown before the rest is only counted.
@@ -19,10 +20,13 @@ pub fn is_possible() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-/// Asks for a line; `None` at the end of input.
-pub async fn line(question: &str) -> Option<String> {
+/// Asks for a line; `None` at the end of input. `input`: who reads standard input already.
+pub async fn line(question: &str, input: Option<&mut Input>) -> Option<String> {
     let _ = write!(stderr(), "{question}");
     let _ = stderr().flush();
+    if let Some(input) = input {
+        return input.line().await;
+    }
     let read = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         stdin().read_line(&mut line).ok().filter(|&length| length > 0).map(|_| line.trim().to_owned())
@@ -35,7 +39,7 @@ pub async fn code() -> Option<String> {
     if stdin().is_terminal() && stderr().is_terminal() {
         return tokio::task::spawn_blocking(prompt::ask).await.ok().flatten();
     }
-    line("").await.filter(|line| !line.is_empty())
+    line("", None).await.filter(|line| !line.is_empty())
 }
 
 /// Asks at the terminal itself, whatever standard input and output are; `None` where there is none.

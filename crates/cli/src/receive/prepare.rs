@@ -1,5 +1,6 @@
 //! From an offer to the decision on it.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
 use peerage_transfer::manifest::Manifest;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Run, ask};
 use crate::ending::{Ending, Kind, Outcome};
-use crate::meet::discard;
+use crate::meet::{Memory, discard};
 use crate::text::size;
 use crate::worker::Worker;
 
@@ -26,6 +27,13 @@ impl Run<'_> {
         resume: ResumeSecret,
         manifest: Arc<Manifest>,
     ) -> Outcome<()> {
+        if !self.may_return {
+            // By text every run has its own; what stays the same is the transfer.
+            self.memory =
+                Memory::take(&[b"text", &id.0, self.out.as_os_str().as_bytes()], self.report).inspect_err(|_| {
+                    self.machine(|machine| machine.reject(RejectKind::Busy, "this transfer is already under way"));
+                })?;
+        }
         let earlier = self.memory.record().cloned();
         let same = earlier.clone().filter(|record| record.id == id && record.resume == resume);
         if same.is_none() {
@@ -67,7 +75,7 @@ impl Run<'_> {
     async fn confirm(&mut self, manifest: &Manifest) -> Outcome<()> {
         self.report.note(&ask::describe(manifest));
         let answer = tokio::select! {
-            answer = ask::line("Receive? [Y/n] ") => answer,
+            answer = ask::line("Receive? [Y/n] ", self.input.as_mut()) => answer,
             () = self.interrupt.heard() => return Err(Ending::interrupted(self.memory.record().is_some())),
         };
         if answer.is_some_and(|answer| ask::is_yes(&answer)) {

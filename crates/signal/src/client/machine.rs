@@ -38,6 +38,9 @@ pub enum SendError {
     /// The room is closed.
     #[error("the room is closed")]
     Closed,
+    /// A session text says one description, and nothing after it.
+    #[error("a session text carries one whole description, and nothing else")]
+    NotCarried,
 }
 
 /// Where the stay in the room stands.

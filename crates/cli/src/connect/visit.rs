@@ -1,4 +1,4 @@
-//! A Peerage server, asked for the STUN and TURN servers that it names.
+//! Servers that tell addresses and relay, and Peerage servers that are asked which ones.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use peerage_signal::link::ServerAddress;
 use peerage_signal::plain::Role;
 use tokio::time::timeout;
 
+use super::refused;
 use crate::args::servers::ServersArgs;
-use crate::connect::refused;
 use crate::ending::{Ending, Kind, Outcome};
 use crate::meet::rng;
 
@@ -20,6 +20,32 @@ use crate::meet::rng;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long entering a room may take.
 const ENTER: Duration = Duration::from_secs(5);
+
+/// What was named: ICE servers as they are, and those that Peerage servers name.
+pub async fn servers(args: &ServersArgs) -> Outcome<(Vec<IceServer>, Vec<Visit>)> {
+    let (mut servers, mut visits) = (Vec::new(), Vec::new());
+    for url in args.server.iter().map(|url| url.trim()).filter(|url| !url.is_empty()) {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        match scheme.to_ascii_lowercase().as_str() {
+            "stun" | "stuns" => servers.push(IceServer::new(url)),
+            "turn" | "turns" => servers.push(IceServer {
+                urls: vec![url.to_owned()],
+                username: args.turn_user.clone().unwrap_or_default(),
+                credential: args.turn_password.clone().unwrap_or_default(),
+            }),
+            _ => {
+                let address = ServerAddress::parse(url).map_err(|error| {
+                    let what = "name a server as stun:HOST, turn:HOST, turns:HOST or https://HOST";
+                    Ending::new(Kind::Usage, format!("--server {url}: {error}; {what}"))
+                })?;
+                let visit = Visit::pay(address, args).await?;
+                servers.extend_from_slice(&visit.ice_servers);
+                visits.push(visit);
+            }
+        }
+    }
+    Ok((servers, visits))
+}
 
 /// Two seats in a room of our own, as long as the credentials are needed: they end with the meeting.
 pub struct Visit {
@@ -63,14 +89,15 @@ async fn listen(room: &mut Room, named: &mut Vec<IceServer>) {
             RoomEvent::IceServers { ice_servers, .. } => (ice_servers, true),
             _ => continue,
         };
-        *named = ice_servers.into_iter().map(server).collect();
+        *named = ice_servers.into_iter().map(ice_server).collect();
         if all {
             return;
         }
     }
 }
 
-fn server(server: peerage_signal::message::IceServer) -> IceServer {
+/// A server as signalling names it.
+pub fn ice_server(server: peerage_signal::message::IceServer) -> IceServer {
     IceServer {
         urls: server.urls,
         username: server.username.unwrap_or_default(),
