@@ -1,9 +1,10 @@
 //! Messages in pictures of QR codes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Cursor;
 
-use image::imageops::{FilterType, resize};
+use image::imageops::{FilterType, blur, resize};
 use image::{DynamicImage, GrayImage, ImageDecoder as _, ImageError, ImageReader, Limits};
 use rqrr::PreparedImage;
 
@@ -18,6 +19,8 @@ const MEMORY_MAX: u64 = 512 << 20;
 /// Pixels along the longer side in which codes are looked for, one size after the other: a smaller one has less noise, a
 /// larger one shows finer codes.
 const SIDES: [u32; 3] = [1000, 500, 2400];
+/// Standard deviations, in pixels, of what is smoothed in further rounds against noise.
+const SMOOTH: [Option<f32>; 3] = [None, Some(1.0), Some(2.0)];
 /// A picture this small is looked at in twice its size too, as its modules may be two pixels.
 const SMALL: u32 = 400;
 /// Codes of one picture that are read.
@@ -85,12 +88,15 @@ pub fn read(file: &[u8]) -> Result<String, Unreadable> {
         sides.push(2 * longer);
     }
     let mut damaged = false;
-    for side in sides {
-        let (found, broken) = codes(&picture, side);
-        if !found.is_empty() {
-            return Ok(found.join("\n"));
+    for smooth in SMOOTH {
+        // Smoothing a large picture takes long, and a smaller one of it is smooth.
+        for side in sides.iter().filter(|side| smooth.is_none() || **side <= SIDES[0]) {
+            let (found, broken) = codes(&picture, *side, smooth);
+            if !found.is_empty() {
+                return Ok(found.join("\n"));
+            }
+            damaged |= broken;
         }
-        damaged |= broken;
     }
     Err(if damaged { Unreadable::Damaged } else { Unreadable::NoCode })
 }
@@ -143,17 +149,17 @@ fn on_white(picture: DynamicImage) -> GrayImage {
 }
 
 /// The codes that are found with the longer side of this length, and whether there are some that cannot be read.
-fn codes(picture: &GrayImage, side: u32) -> (Vec<String>, bool) {
+fn codes(picture: &GrayImage, side: u32, smooth: Option<f32>) -> (Vec<String>, bool) {
     let (width, height) = picture.dimensions();
     let longer = u64::from(width.max(height));
     let scaled = |length: u32| (u64::from(length) * u64::from(side) / longer).max(1) as u32;
-    let sized;
-    let picture = if u64::from(side) == longer {
-        picture
-    } else {
-        sized = resize(picture, scaled(width), scaled(height), FilterType::Triangle);
-        &sized
-    };
+    let mut picture = Cow::Borrowed(picture);
+    if u64::from(side) != longer {
+        picture = Cow::Owned(resize(&*picture, scaled(width), scaled(height), FilterType::Triangle));
+    }
+    if let Some(smooth) = smooth {
+        picture = Cow::Owned(blur(&*picture, smooth));
+    }
     let mut prepared =
         PreparedImage::prepare_from_greyscale(picture.width() as usize, picture.height() as usize, |x, y| {
             picture.get_pixel(x as u32, y as u32).0[0]
@@ -167,3 +173,6 @@ fn codes(picture: &GrayImage, side: u32) -> (Vec<String>, bool) {
     }
     (found, broken)
 }
+
+#[cfg(test)]
+mod tests;
