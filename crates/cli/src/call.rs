@@ -19,7 +19,7 @@ use peerage_signal::client::options::{Intent, RoomOptions};
 use peerage_signal::client::pair::Carrier;
 use peerage_signal::client::room::Room;
 use peerage_signal::code::Code;
-use peerage_signal::link::AnyCode;
+use peerage_signal::link::{AnyCode, ServerAddress};
 use peerage_signal::plain::Role;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -38,7 +38,7 @@ use crate::connect::way::Way;
 use crate::ending::{Ending, Kind, Outcome};
 use crate::interrupt::Interrupt;
 use crate::meet::{Meeting, rng};
-use crate::receive::place as place_of;
+use crate::receive::place;
 use crate::report::Report;
 
 /// How long whoever joins waits for somebody to be there, and for one that was lost to come back.
@@ -52,21 +52,23 @@ pub async fn run(args: CallArgs, report: &mut Report) -> Outcome<()> {
     let mut input = None;
     let words = args.join.as_deref().unwrap_or_default();
     let handed = Handed { words, via: args.via.via, text: &args.via.spelling, must: false };
-    let handed = invitation(Role::Call, handed, &mut input, report, &mut interrupt).await?;
+    let (place, offer) = match invitation(Role::Call, handed, &mut input, report, &mut interrupt).await? {
+        Some(Invitation::Room(text)) => (Some(place(&text, &args.client)?), None),
+        Some(Invitation::Offer(offer)) => (None, Some(offer)),
+        None => (None, None),
+    };
+    let by_text = offer.is_some() || (place.is_none() && args.via.is_text());
+    refuse_in_text(&[(by_text && args.code.is_some(), NO_CODES)])?;
     let (notes, mut said) = mpsc::unbounded_channel();
     // Devices and files come first: nobody is called in vain.
     let stage = Arc::new(stage(&args, notes, report)?);
     let stopper = Stopper::of(&stage.sources);
-    let found = match handed {
-        Some(Invitation::Room(place)) => enter(&args, Some(&place), report).await?,
-        None if !args.via.is_text() => enter(&args, None, report).await?,
-        by_text => {
-            refuse_in_text(&[(args.code.is_some(), NO_CODES)])?;
-            let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
-            let offer = by_text.and_then(Invitation::offer);
-            let (way, carrier) = terms.open(Role::Call, offer.as_ref()).await?;
-            Found { way, texts: Some((terms, carrier)), meeting: None, joined: offer.is_some() }
-        }
+    let found = if by_text {
+        let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
+        let (way, carrier) = terms.open(Role::Call, offer.as_ref()).await?;
+        Found { way, texts: Some((terms, carrier)), meeting: None, joined: offer.is_some() }
+    } else {
+        enter(&args, place, report).await?
     };
     let Found { way, texts, meeting, joined } = found;
     let mut call = Call {
@@ -117,15 +119,12 @@ struct Found {
     joined: bool,
 }
 
-/// Enters the room that a code or a link leads to, or makes one.
-async fn enter(args: &CallArgs, place: Option<&str>, report: &mut Report) -> Outcome<Found> {
+/// Enters the room that was named, or makes one.
+async fn enter(args: &CallArgs, place: Option<(ServerAddress, Code)>, report: &mut Report) -> Outcome<Found> {
     let mut rng = rng()?;
     let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
     let (meeting, code, intent) = match place {
-        Some(place) => {
-            let (server, code) = place_of(place, &args.client)?;
-            (Meeting::at(server), code, Intent::Join)
-        }
+        Some((server, code)) => (Meeting::at(server), code, Intent::Join),
         None => {
             let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
                 Some(server) => Meeting::at(server),

@@ -269,7 +269,7 @@ fn a_text_for_something_else_is_told() {
     let called = call.text("offer", 280);
     let mut send = Side::start(&world, "b", &["send", "--via", "text", text(&source)]);
     let sent = send.text("offer", 140);
-    let link = "http://127.0.0.1:9/#7k3m9x-7k3m9x7k3m9x7k3m9x7k";
+    let link = "http://127.0.0.1:9/#7-guitar-sunset";
     let out = world.path("out");
     let (out, missing) = (text(&out), world.path("missing.png"));
     for (args, code, told) in [
