@@ -3,7 +3,8 @@
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::time::Duration;
 
-use fast_qr::qr::QRBuilder;
+use fast_qr::ECL;
+use fast_qr::qr::{QRBuilder, QRCode};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use peerage_signal::compact::description::Description;
 use peerage_signal::compact::error::DoesNotFit;
@@ -16,6 +17,9 @@ use crate::text::{plain, size};
 
 /// How often progress is told in JSON.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Modules along a side of a QR code of version 6.
+const SIDE_MAX: usize = 41;
 
 /// Where this run reports to.
 pub struct Report {
@@ -118,7 +122,7 @@ impl Report {
             self.line(&words);
         }
         if args.qr
-            && let Ok(code) = QRBuilder::new(qr).build()
+            && let Some(code) = text_code(&qr)
         {
             self.line(&code.to_str());
         }
@@ -316,9 +320,25 @@ impl Report {
     }
 }
 
+/// The QR code of a session text: of version 6 at most where that can be, for telephones read larger modules from farther
+/// away, and texts have a checksum of their own.
+fn text_code(text: &str) -> Option<QRCode> {
+    let code = |level| QRBuilder::new(text).ecl(level).build().ok();
+    code(ECL::M).filter(|code| code.size <= SIDE_MAX).or_else(|| code(ECL::L))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_call_fits_a_code_of_version_6() {
+        // Of 60, 140 and 150 characters in base64url, and of a call.
+        for (length, side) in [(66, 33), (154, 41), (165, 41), (308, 57)] {
+            let code = text_code(&"A:7".repeat(length)[..length]).unwrap();
+            assert!(code.size <= side, "{length} characters: {}", code.size);
+        }
+    }
 
     #[test]
     fn what_is_said_of_one_of_several_names_it() {
