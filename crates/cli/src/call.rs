@@ -57,7 +57,10 @@ pub async fn run(args: CallArgs, report: &mut Report) -> Outcome<()> {
         Some(Invitation::Offer(offer)) => (None, Some(offer)),
         None => (None, None),
     };
-    let by_text = offer.is_some() || (place.is_none() && args.via.is_text());
+    let by_text = match (&place, &offer) {
+        (None, None) => args.via.is_text().map_err(Ending::from(Kind::Usage))?,
+        (_, offer) => offer.is_some(),
+    };
     refuse_in_text(&[(by_text && args.code.is_some(), NO_CODES)])?;
     let (notes, mut said) = mpsc::unbounded_channel();
     // Devices and files come first: nobody is called in vain.

@@ -62,7 +62,7 @@ pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
     let joined = invitation(Role::Pipe, handed, &mut input, report, &mut interrupt).await?;
     let place = match joined {
         Some(Invitation::Room(place)) => Some(place),
-        None if !args.via.is_text() => None,
+        None if !args.via.is_text().map_err(Ending::from(Kind::Usage))? => None,
         by_text => {
             let asked = [(args.verify, NO_WORDS), (args.code.is_given(), NO_CODES)];
             refuse_in_text(&asked)?;

@@ -42,6 +42,8 @@ use crate::text::plain;
 
 /// How long a sender is waited for: at first, and when it vanished.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a connection that nobody comes back to may take to say why it ended.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 type Stored = Result<disk::Outcome, StoreError>;
 type ReceiveLane = Lane<Task, Stored>;
@@ -345,7 +347,11 @@ impl Run<'_> {
             Happened::Writable => {}
             Happened::Closed => {
                 self.abandon().await;
-                self.vanished("the sender closed the transfer")?;
+                if self.may_return {
+                    return self.vanished("the sender closed the transfer");
+                }
+                // If the connection ended, it says why in a moment.
+                self.deadline.get_or_insert(Instant::now() + LAST_WORDS);
             }
         }
         Ok(())

@@ -36,6 +36,9 @@ use crate::report::Report;
 use crate::spoken::{self, Made, Place};
 use crate::worker::Worker;
 
+/// How long a connection that nobody comes back to may take to say why it ended.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 type SendLane = Lane<Read, Result<Bytes, SourceError>>;
 
 /// What is the same for all receivers.
@@ -48,7 +51,7 @@ struct Order {
 
 /// Sends until each receiver has everything.
 pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
-    if args.via.is_text() {
+    if args.via.is_text().map_err(Ending::from(Kind::Usage))? {
         return send_by_text(args, report).await;
     }
     let server = args.client.server().map_err(Ending::from(Kind::Usage))?;
@@ -368,7 +371,11 @@ impl Run<'_> {
                 if let Some(transfer) = self.transfer.take() {
                     transfer.lane.abandon().await;
                 }
-                self.vanished("the receiver closed the transfer", connector)?;
+                if connector.may_return() {
+                    return self.vanished("the receiver closed the transfer", connector);
+                }
+                // If the connection ended, it says why in a moment.
+                self.deadline.get_or_insert(Instant::now() + LAST_WORDS);
             }
         }
         Ok(())

@@ -121,6 +121,21 @@ fn a_transfer_that_broke_off_goes_on_with_new_texts() {
     assert_eq!(names(&out), ["big.bin"]);
 }
 
+#[test]
+fn an_answerer_that_is_gone_when_its_answer_is_pasted_is_given_up() {
+    let world = World::new();
+    let source = world.file("note.txt", 10);
+    let mut sender = Side::start(&world, "sender", &["send", "--via", "text", text(&source)]);
+    let offer = sender.text("offer", 140);
+    let mut receiver = Side::start(&world, "receiver", &["receive", "--out", text(&world.path("out")), &offer]);
+    let answer = receiver.text("answer", 140);
+    receiver.peerage.kill();
+    sender.paste(&answer);
+    let (why, code) = sender.failure();
+    assert!(!why.is_empty() && !sender.peerage.has("connected"), "{why}");
+    assert_eq!(code, Some(5), "{why}");
+}
+
 /// Says everything back once the other side has said everything.
 fn echo() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -282,6 +297,8 @@ fn a_text_for_something_else_is_told() {
         (&["send", "--via", "text", "--verify", text(&source)], 2, "compare the texts themselves"),
         (&["send", "--via", "text", "--receivers", "2", text(&source)], 2, "a text is for one receiver"),
         (&["send", "--via", "qr", "--long-code", text(&source)], 2, "codes are of rooms"),
+        (&["send", "--words", text(&source)], 2, "say --via text too"),
+        (&["connect", "--via", "room"], 2, "give the code or link"),
         (&["forward", "--via", "text", "--relay-only", "80"], 2, "--relay-only needs a server with a relay"),
         (&["receive", "--scan", text(&missing)], 7, "missing.png"),
         (&["receive", "--scan", text(&source)], 3, "not a PNG or JPEG picture"),

@@ -105,7 +105,15 @@ pub struct ViaArgs {
 
 impl ViaArgs {
     /// Whether texts are asked for.
-    pub fn is_text(&self) -> bool {
-        self.via != Via::Room || self.spelling.scan.is_some()
+    pub fn is_text(&self) -> Result<bool, &'static str> {
+        let SpellingArgs { scan, qr, words, characters } = &self.spelling;
+        match self.via {
+            Via::Text | Via::Qr => Ok(true),
+            Via::Room if scan.is_some() => Ok(true),
+            Via::Room if *qr || *words || characters.is_some() => {
+                Err("--qr, --words and --characters are of session texts, and not of rooms: say --via text too")
+            }
+            Via::Room => Ok(false),
+        }
     }
 }

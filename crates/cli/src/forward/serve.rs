@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until it is interrupted: whoever has the code may come, go, and come back.
 pub async fn forward(args: ForwardArgs, report: &mut Report) -> Outcome<()> {
-    if args.via.is_text() {
+    if args.via.is_text().map_err(Ending::from(Kind::Usage))? {
         return forward_by_text(args, report).await;
     }
     let mut rng = rng()?;

@@ -179,6 +179,15 @@ fn what_is_no_picture_of_a_code_is_told() {
 }
 
 #[test]
+fn noise_of_any_shape_is_no_code() {
+    let mut rng = Rng::new([9; 32]);
+    for (width, height) in [(1, 1), (2, 2), (7, 5), (1, 300), (300, 1), (30, 40), (333, 200)] {
+        let noise = GrayImage::from_fn(width, height, |_, _| Luma([rng.u32() as u8]));
+        assert!(matches!(read(&png(&noise)), Err(Unreadable::NoCode | Unreadable::Damaged)), "{width} x {height}");
+    }
+}
+
+#[test]
 fn a_picture_that_says_it_is_huge_is_not_unpacked() {
     let mut file = Vec::new();
     let encoder = image::codecs::png::PngEncoder::new(&mut file);

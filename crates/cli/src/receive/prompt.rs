@@ -1,8 +1,10 @@
-//! A prompt for a code at the terminal, on which Tab completes words and a typo is told before it is used.
+//! A prompt for a code or a text at the terminal, on which Tab completes words and a typo is told before it is used.
 
 use std::io::Write as _;
 
 use console::{Key, Term};
+use peerage_signal::compact::error::TextError;
+use peerage_signal::compact::find::find;
 use peerage_signal::link::parse_link;
 
 use crate::words::{completed, completions};
@@ -11,7 +13,7 @@ use crate::words::{completed, completions};
 const TEXT_MAX: usize = 512;
 /// Words shown at once.
 const SHOWN: usize = 24;
-const QUESTION: &str = "Code or link (Tab completes words): ";
+const QUESTION: &str = "Code, link or text (Tab completes words): ";
 
 /// What a key leads to.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ enum Then {
     Draw,
     /// This is to be shown above it.
     Show(String),
-    /// The line is a code or a link.
+    /// The line is a code, a link or a session text.
     Take(String),
     Nothing,
 }
@@ -48,7 +50,11 @@ impl Line {
             Key::Enter if self.text.trim().is_empty() => Then::Draw,
             Key::Enter => match parse_link(&self.text) {
                 Ok(_) => Then::Take(std::mem::take(&mut self.text)),
-                Err(error) => Then::Show(error.to_string()),
+                Err(error) => match find(&self.text) {
+                    Ok(_) => Then::Take(std::mem::take(&mut self.text)),
+                    Err(TextError::Nothing) => Then::Show(error.to_string()),
+                    Err(error) => Then::Show(error.to_string()),
+                },
             },
             _ => Then::Nothing,
         }
@@ -141,6 +147,14 @@ mod tests {
             line.press(&Key::Char(c));
         }
         assert_eq!(line.press(&Key::Enter), Then::Take("7-guit-suns".into()));
+    }
+
+    #[test]
+    fn a_session_text_is_taken_and_one_that_lost_its_end_is_told() {
+        let text = "QLAABw4VHCMqMTg_Rk1UW2JpcHd-hYyTmqGor7a9xMvS2QMAAAgGcQCP6yvx";
+        assert_eq!(typed(text).press(&Key::Enter), Then::Take(text.into()));
+        let Then::Show(told) = typed(&text[..50]).press(&Key::Enter) else { panic!() };
+        assert!(told.contains("not complete"), "{told}");
     }
 
     #[test]
