@@ -207,7 +207,7 @@ fn show(message: &str, path: &Path) {
             _ => Luma([255]),
         }
     });
-    let new = path.with_extension("new.png");
+    let new = path.with_file_name(format!("new-{}", path.file_name().unwrap().to_str().unwrap()));
     picture.save(&new).unwrap();
     fs::rename(new, path).unwrap();
 }
@@ -216,12 +216,12 @@ fn show(message: &str, path: &Path) {
 fn texts_go_as_pictures_of_qr_codes() {
     let world = World::new();
     let (source, out) = (world.file("note.txt", 1000), world.path("out"));
-    let (offered, answered) = (world.path("offer.png"), world.path("answer.png"));
+    let (offered, answered) = (world.path("photo.jpg"), world.path("answer.jpg"));
     let args = ["send", "--via", "qr", "--scan", text(&answered), text(&source)];
     let mut sender = Side::start(&world, "sender", &args);
     let offer = sender.event("offer");
     show(offer["qr"].as_str().unwrap(), &offered);
-    let args = ["receive", "--yes", "--scan", text(&offered), "--out", text(&out)];
+    let args = ["receive", "--yes", "--via", "qr", "--scan", text(&offered), "--out", text(&out)];
     let mut receiver = Side::start(&world, "receiver", &args);
     let answer = receiver.event("answer");
     // What is there before the answer is told, once, and is no end.
