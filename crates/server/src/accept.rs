@@ -53,7 +53,7 @@ fn admit(site: &Site, peer: SocketAddr) -> Option<Client> {
     let address = peer.ip().to_canonical();
     let is_proxy = site.is_proxy(address);
     let permit = site.admission.admit((!is_proxy).then_some(address))?;
-    Some(Client::new(address, is_proxy, permit))
+    Some(Client::new(address, is_proxy, site.config.http_timeout, permit))
 }
 
 async fn serve(

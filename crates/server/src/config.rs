@@ -6,6 +6,7 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use peerage_base::cidr::Cidr;
 use peerage_base::limit::Rate;
+use peerage_signal::exchange;
 use peerage_signal::link::ServerAddress;
 use peerage_signal::room;
 use std::path::PathBuf;
@@ -28,7 +29,8 @@ pub struct ServerConfig {
     /// How the server is reached from outside. Its host is then a valid `Host`, its origin may open WebSockets, and
     /// clients behind a proxy are told to use STUN there. Default none.
     pub public_url: Option<ServerAddress>,
-    /// Further origins, `https://example.org`, whose pages may open WebSockets here. Default none.
+    /// Further origins, `https://example.org`, whose pages may open WebSockets here, and exchange offers and answers. Default
+    /// none.
     pub allow_origin: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed. Default none: the header is then ignored.
     pub trusted_proxies: Vec<Cidr>,
@@ -36,6 +38,8 @@ pub struct ServerConfig {
     pub ice_servers: Vec<String>,
     /// Limits of the rooms.
     pub rooms: room::Settings,
+    /// Limits of offers and answers over plain HTTP. Who may begin there is who may open rooms.
+    pub exchange: exchange::Settings,
     /// STUN requests answered per source address. Default 40 at once, then 20 a second.
     pub stun_rate: Rate,
     /// TCP addresses where what is counted can be read at `/metrics`, for Prometheus. Anyone who reaches them can.
@@ -70,6 +74,7 @@ impl Default for ServerConfig {
             trusted_proxies: Vec::new(),
             ice_servers: Vec::new(),
             rooms: room::Settings::default(),
+            exchange: exchange::Settings::default(),
             stun_rate: Rate::new(40, 20),
             metrics: Vec::new(),
             max_connections: 4096,

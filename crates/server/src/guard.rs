@@ -31,8 +31,9 @@ impl Guard {
                 "this server does not go by that name: its public URL must say so\n",
             ));
         };
-        let changes_something =
-            !matches!(parts.method, Method::GET | Method::HEAD) || parts.headers.contains_key(UPGRADE);
+        let changes_something = !matches!(parts.method, Method::GET | Method::HEAD)
+            || parts.headers.contains_key(UPGRADE)
+            || is_exchange(parts.uri.path());
         if changes_something && !is_for_any_page(parts.uri.path()) && !self.may_come_from(parts, authority) {
             return Err((StatusCode::FORBIDDEN, "pages of this origin may not use this server\n"));
         }
@@ -58,6 +59,11 @@ impl Guard {
             || self.public.as_ref().is_some_and(|p| p.origin() == origin)
             || self.allow_origin.contains(&origin)
     }
+}
+
+/// Where offers and answers are taken as well as left.
+fn is_exchange(path: &str) -> bool {
+    path.starts_with("/exchange/")
 }
 
 /// What asks for a token or is open to everybody, and answers pages of every origin (RFC 9725 §4.2).
@@ -113,6 +119,17 @@ mod tests {
         assert_eq!((post("/whip/a", "localhost"), post("/whep/a", "localhost")), (200, 200));
         assert_eq!((post("/whip", "localhost"), post("/ws", "localhost")), (403, 403));
         assert_eq!(post("/whip/a", "evil.example"), 421);
+    }
+
+    #[test]
+    fn foreign_pages_do_not_even_take_from_the_exchange() {
+        let get = |uri: &str, origin: &str| {
+            let request = Request::builder().uri(uri).header("host", "localhost").header("origin", origin);
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            guard().check(&parts, Authority::of(&parts).as_ref()).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        };
+        assert_eq!((get("/exchange/k7m2xq", "https://evil.example"), get("/", "https://evil.example")), (403, 200));
+        assert_eq!(get("/exchange/k7m2xq", "https://other.example"), 200);
     }
 
     #[test]

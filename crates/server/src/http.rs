@@ -4,7 +4,7 @@ use crate::address::Authority;
 use crate::client::Client;
 use crate::site::Site;
 use crate::whip::routes;
-use crate::{assets, headers, proxy, websocket};
+use crate::{assets, exchange, headers, websocket};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -20,6 +20,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/health", get(async || "ok\n"))
         .route("/config", get(config))
         .route("/ws", get(rooms))
+        .merge(exchange::routes::routes())
         .merge(whip)
         .fallback(get(assets::serve))
         .layer(from_fn_with_state(site.clone(), pass))
@@ -52,14 +53,9 @@ async fn rooms(
     headers: HeaderMap,
     request: WebSocketUpgrade,
 ) -> Response {
-    let source = proxy::client(client.address, &site.config.trusted_proxies, &headers);
-    let permit = if client.is_proxy {
-        let Some(permit) = site.admission.admit_source(source) else {
-            return (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address\n").into_response();
-        };
-        Some(permit)
-    } else {
-        None
+    let source = site.source(&client, &headers);
+    let Ok(permit) = site.admit(&client, source) else {
+        return (StatusCode::TOO_MANY_REQUESTS, "too many connections from this address\n").into_response();
     };
     let session = websocket::Session {
         hub: site.hub.clone(),

@@ -1,5 +1,5 @@
-//! What two peers need to find and reach each other, in one process: STUN and a TURN relay, rooms over WebSocket, and
-//! the web page; and who publishes by WHIP is sent on to many viewers by WHEP.
+//! What two peers need to find and reach each other, in one process: STUN and a TURN relay, rooms over WebSocket,
+//! offers and answers over plain HTTP, and the web page; and who publishes by WHIP is sent on to many viewers by WHEP.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), peerage_server::BindError> {
@@ -23,15 +23,19 @@ mod accept;
 mod address;
 mod admission;
 mod assets;
+mod bearer;
 pub mod bind;
+mod body;
 mod client;
 pub mod config;
+mod exchange;
 mod guard;
 mod headers;
 mod http;
 mod hub;
 mod metrics;
 mod proxy;
+mod refusal;
 pub mod server;
 mod site;
 mod stop;

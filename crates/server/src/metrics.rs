@@ -3,6 +3,7 @@
 //! No label is made of what clients send: their number would be theirs to choose.
 
 use crate::admission::Admission;
+use crate::exchange::desk::{Counts, Desk};
 use crate::hub::Hub;
 use crate::turn::driver::{Query, Snapshot};
 use crate::whip::counters::Snapshot as WhipSnapshot;
@@ -43,6 +44,7 @@ pub(crate) struct Sources {
     pub relay: mpsc::Sender<Query>,
     pub admission: Arc<Admission>,
     pub hub: Arc<Hub>,
+    pub exchange: Arc<Desk>,
     pub whip: Option<Arc<Whip>>,
 }
 
@@ -81,6 +83,7 @@ async fn page(State(sources): State<Sources>) -> Response {
         relay,
         connections: sources.admission.in_use() as u64,
         rooms: sources.hub.rooms() as u64,
+        exchange: sources.exchange.counts(),
         whip: sources.whip.map(|whip| whip.snapshot()),
     };
     let mut registry = Registry::default();
@@ -98,6 +101,7 @@ struct Numbers {
     relay: Snapshot,
     connections: u64,
     rooms: u64,
+    exchange: Counts,
     whip: Option<WhipSnapshot>,
 }
 
@@ -106,6 +110,7 @@ impl Collector for Numbers {
         let mut out = Page(&mut encoder);
         out.gauge("peerage_http_connections", "HTTP and WebSocket connections now", self.connections)?;
         out.gauge("peerage_rooms", "Rooms now", self.rooms)?;
+        exchange_page(&mut out, &self.exchange)?;
         let stun = self.relay.stun;
         let outcomes = [("answered", stun.answered), ("malformed", stun.malformed), ("rate_limited", stun.limited)];
         out.family("peerage_stun_requests", "STUN Binding requests over UDP", "outcome", &outcomes)?;
@@ -127,6 +132,19 @@ impl Collector for Numbers {
         out.counter("peerage_turn_stream_unsent", "Packets that slow TCP and TLS clients did not take", streams.full)?;
         turn_page(&mut out, turn)
     }
+}
+
+fn exchange_page(out: &mut Page<'_, '_>, exchange: &Counts) -> fmt::Result {
+    out.gauge("peerage_exchange_offers", "Offers in the exchange now, answered ones included", exchange.offers)?;
+    out.gauge("peerage_exchange_waiting", "Requests to the exchange that wait now", exchange.waiting)?;
+    let replies = [
+        ("offer", exchange.offered),
+        ("answer", exchange.answered),
+        ("nothing", exchange.nothing),
+        ("done", exchange.done),
+        ("refused", exchange.refused),
+    ];
+    out.family("peerage_exchange_replies", "Requests to the exchange, by what they were given", "given", &replies)
 }
 
 fn whip_page(out: &mut Page<'_, '_>, whip: &WhipSnapshot) -> fmt::Result {

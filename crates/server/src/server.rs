@@ -4,6 +4,7 @@ use crate::accept;
 use crate::admission::Admission;
 use crate::bind::{self, BindError};
 use crate::config::ServerConfig;
+use crate::exchange::desk::Desk;
 use crate::guard::Guard;
 use crate::http::router;
 use crate::hub::Hub;
@@ -129,6 +130,7 @@ impl Server {
             whip,
             guard: Guard::new(config.public_url.clone(), &config.allow_origin),
             hub: Arc::new(Hub::new(config.rooms.clone(), rng.split("rooms"), relay.handle.clone())),
+            exchange: Arc::new(Desk::new(&config, rng.split("exchange"))),
             admission: Admission::new(config.max_connections, config.max_connections_per_address),
             stun_ports,
             shutdown: watch,
@@ -211,6 +213,7 @@ impl Server {
             relay: relay.queries,
             admission: site.admission.clone(),
             hub: site.hub.clone(),
+            exchange: site.exchange.clone(),
             whip: site.whip.clone(),
         };
         // Can be read to the end.
@@ -222,6 +225,8 @@ impl Server {
         relaying.spawn(relay.driver.run(shutdown.stop.subscribe()));
         let hub = site.hub.clone();
         tasks.spawn(async move { hub.keep_time().await });
+        let exchange = site.exchange.clone();
+        tasks.spawn(async move { exchange.keep_time().await });
         stop::requested(&mut shutdown.stop.subscribe()).await;
         tasks.shutdown().await;
         site.whip.iter().for_each(|whip| whip.stage.end());

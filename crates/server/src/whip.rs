@@ -16,7 +16,6 @@ mod negotiate;
 mod offer;
 pub(crate) mod peers;
 mod publish;
-mod refusal;
 mod request;
 pub(crate) mod routes;
 mod sdpfrag;

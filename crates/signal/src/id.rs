@@ -142,6 +142,35 @@ impl fmt::Debug for PeerId {
     }
 }
 
+/// The name of an offer in the exchange, which nobody can guess: 16 random bytes, 22 characters of base64url on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OfferId([u8; 16]);
+
+impl OfferId {
+    /// A fresh name.
+    pub fn generate(rng: &mut Rng) -> Self {
+        Self(rng.bytes())
+    }
+
+    /// Reads the form on the wire; `None` if it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        decode(text).map(Self)
+    }
+}
+
+impl fmt::Display for OfferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        encode(&self.0, f)
+    }
+}
+
+impl fmt::Debug for OfferId {
+    /// Hides it: whoever has it may answer.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OfferId([redacted])")
+    }
+}
+
 /// What proves to the server that a resuming client is the one that left; 16 random bytes.
 #[derive(Clone, Copy)]
 pub struct Token([u8; 16]);

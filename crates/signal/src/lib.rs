@@ -10,6 +10,7 @@
 //! - [`verify`]: words by which two people hear that nobody sits between them.
 //! - [`message`] and [`plain`]: what is on the wire, and what is inside the seal.
 //! - [`room`]: the server's half, a machine without sockets.
+//! - [`exchange`]: the server's half of signalling by plain HTTP, a machine too.
 //! - [`client`]: the native client's half, on tokio.
 //!
 //! Out of scope: what is negotiated (the plaintext carries SDP as text), and the web page, which follows the same
@@ -20,6 +21,7 @@ pub mod client;
 pub mod code;
 pub mod compact;
 pub mod entropy;
+pub mod exchange;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;

@@ -1,9 +1,9 @@
 //! Who may publish and who may view: bearer tokens (RFC 6750).
 
+use crate::bearer::bearer;
+use crate::refusal::Refusal;
 use crate::whip::config::WhipConfig;
-use crate::whip::refusal::Refusal;
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use peerage_signal::access::{AccessList, AccessToken};
 
 /// Which of the two protocols a request is of.
@@ -61,18 +61,11 @@ impl Access {
     }
 }
 
-/// The one bearer token of a request.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let value = all.next()?.to_str().ok().filter(|_| all.next().is_none())?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+    use axum::http::header::AUTHORIZATION;
 
     const TOKEN: &str = "correct-horse-battery";
 

@@ -8,7 +8,7 @@ use crate::whip::ice_servers::Relay;
 use crate::whip::name::{SessionId, hex};
 use crate::whip::negotiate;
 use crate::whip::peers::Peers;
-use crate::whip::refusal::Refusal;
+use crate::refusal::Refusal;
 use crate::whip::stage::Stage;
 use axum::http::StatusCode;
 use core::net::IpAddr;

@@ -1,6 +1,6 @@
 //! From an offer to an answer.
 
-use crate::whip::refusal::Refusal;
+use crate::refusal::Refusal;
 use axum::http::StatusCode;
 use core::time::Duration;
 use peerage::peer_connection::SdpType;

@@ -8,7 +8,7 @@ use crate::whip::ice_servers::{Relay, keep};
 use crate::whip::name::StreamName;
 use crate::whip::negotiate;
 use crate::whip::offer::{Offer, first_common};
-use crate::whip::refusal::Refusal;
+use crate::refusal::Refusal;
 use crate::whip::session::Session;
 use crate::whip::stage::{Claim, Entered, Track, Tracks};
 use core::time::Duration;

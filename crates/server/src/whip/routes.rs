@@ -1,9 +1,9 @@
 //! The resources: where sessions are made, and the sessions.
 
 use crate::address::Authority;
+use crate::body::text;
 use crate::client::Client;
 use crate::hub::Found;
-use crate::proxy;
 use crate::site::Site;
 use crate::whip::access::Role;
 use crate::whip::counters::add;
@@ -11,8 +11,8 @@ use crate::whip::desk::Whip;
 use crate::whip::ice_servers::links;
 use crate::whip::name::{SessionId, StreamName};
 use crate::whip::publish::{self, Answered};
-use crate::whip::refusal::Refusal;
-use crate::whip::request::{FRAGMENT, SDP, condition, must_accept, must_be, text};
+use crate::refusal::Refusal;
+use crate::whip::request::{FRAGMENT, SDP, condition, must_accept, must_be};
 use crate::whip::sdpfrag::Fragment;
 use crate::whip::session::{Condition, Patched, Session};
 use crate::whip::view;
@@ -22,7 +22,7 @@ use axum::http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LINK,
     LOCATION,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -72,7 +72,7 @@ async fn endpoint(
         Method::OPTIONS => options(MAKES, (ACCEPT_POST, SDP)),
         Method::GET | Method::HEAD => StatusCode::NO_CONTENT.into_response(),
         Method::POST => {
-            let source = source(&site, &client, request.headers());
+            let source = site.source(&client, request.headers());
             let found = site.found(&client, &authority);
             let made = make(&whip, role, found, (source, &name), request).await;
             made.unwrap_or_else(|refusal| {
@@ -136,7 +136,7 @@ async fn resource(
     if *request.method() == Method::OPTIONS {
         return options(KEEPS, (ACCEPT_PATCH, FRAGMENT));
     }
-    let source = source(&site, &client, request.headers());
+    let source = site.source(&client, request.headers());
     let kept = async {
         whip.may_ask(source)?;
         whip.access.check(role, request.headers())?;
@@ -195,9 +195,4 @@ fn options(allowed: &'static str, (accept, media): (HeaderName, &'static str)) -
 
 fn bad_name() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "a name has 1 to 64 letters, digits and - _ . ~")
-}
-
-/// Who asks, behind proxies that are believed.
-fn source(site: &Site, client: &Client, headers: &HeaderMap) -> IpAddr {
-    proxy::client(client.address, &site.config.trusted_proxies, headers)
 }

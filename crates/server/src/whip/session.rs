@@ -4,7 +4,7 @@ use crate::whip::access::Role;
 use crate::whip::name::{SessionId, StreamName};
 use crate::whip::negotiate;
 use crate::whip::offer::Offer;
-use crate::whip::refusal::Refusal;
+use crate::refusal::Refusal;
 use crate::whip::sdpfrag::{Credentials, Fragment, Section};
 use axum::http::StatusCode;
 use peerage::PeerConnection;

@@ -4,7 +4,7 @@ use crate::whip::access::Role;
 use crate::whip::config::WhipConfig;
 use crate::whip::forward::Viewer;
 use crate::whip::name::{SessionId, StreamName};
-use crate::whip::refusal::Refusal;
+use crate::refusal::Refusal;
 use crate::whip::session::Session;
 use axum::http::StatusCode;
 use core::sync::atomic::{AtomicUsize, Ordering};

@@ -9,7 +9,7 @@ use crate::whip::name::StreamName;
 use crate::whip::negotiate;
 use crate::whip::offer::{Offer, first_common, kind_name};
 use crate::whip::publish::Answered;
-use crate::whip::refusal::Refusal;
+use crate::refusal::Refusal;
 use crate::whip::session::Session;
 use crate::whip::stage::{Entered, Seat, Tracks};
 use axum::http::StatusCode;
