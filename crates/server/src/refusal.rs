@@ -29,7 +29,7 @@ impl Refusal {
     }
 
     /// Who asks shows no token, or a wrong one (RFC 6750 §3).
-    pub fn unauthorized(challenge: &'static str, words: &'static str) -> Self {
+    pub fn unauthorized(challenge: &'static str, words: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, words).with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 

@@ -29,6 +29,11 @@ impl AccessToken {
         let valid = LENGTH.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         valid.then(|| Self(text.to_owned())).ok_or(AccessTokenError)
     }
+
+    /// The value of an `Authorization` header (RFC 6750).
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
 }
 
 impl fmt::Debug for AccessToken {

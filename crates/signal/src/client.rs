@@ -8,11 +8,14 @@
 //! [`agreed`](nameplate::Claim::agreed) gives the code of a room.
 //!
 //! Without any server, a [`Pair`](pair::Pair) is a room of two whose descriptions go as session texts.
+//! Where there is plain HTTP alone, [`exchange::offer`] and [`exchange::take`] carry an offer and its answer.
 
 mod connect;
 mod dial;
 mod drive;
 pub mod event;
+pub mod exchange;
+mod http;
 mod ledger;
 mod machine;
 pub mod nameplate;

@@ -11,7 +11,9 @@ use crate::compact::condense::{Half, Options, condense};
 use crate::compact::description::Description;
 use crate::compact::find::find;
 use crate::compact::wire;
-use crate::id::{Nameplate, PeerId, Side};
+use crate::exchange::request::{Media, Reply, Request, Text};
+use crate::exchange::{self, Exchange, RequestId};
+use crate::id::{Nameplate, OfferId, PeerId, RoomName, Side};
 use crate::link::{AnyCode, ServerAddress, parse_link};
 use crate::message::{ClientMessage, Data, ServerMessage};
 use crate::pake::Run;
@@ -163,6 +165,95 @@ pub fn rooms(data: &[u8]) {
     assert_eq!(left, (0, 0, 0), "something was left behind");
 }
 
+/// An exchange: requests are made and given up, replies get lost, and time passes.
+pub fn exchange(data: &[u8]) {
+    let mut settings = exchange::Settings::default();
+    (settings.request_rate, settings.life, settings.lease) = (Rate::new(32, 4), LIFE, Duration::from_secs(9));
+    (settings.names, settings.offers, settings.offers_per_name, settings.offers_per_source) = (3, 6, 4, 4);
+    (settings.waits, settings.waits_per_name, settings.bytes) = (8, 4, 600);
+    let mut exchange = Exchange::new(settings, Rng::from_u64(1));
+    let mut now = Instant::from_millis(1);
+    // Requests without a reply, and the last offers that were named.
+    let (mut waiting, mut known) = (Vec::new(), VecDeque::new());
+    let mut steps = data.chunks_exact(2);
+    for step in steps.by_ref() {
+        let (op, argument) = (step[0], step[1]);
+        let name = ["aaaa", "bbbb", "cccc", "dddd"][usize::from(argument & 3)];
+        let name = RoomName::parse(name).expect("letters of the alphabet");
+        let wait = Duration::from_secs(u64::from(argument >> 4));
+        let said = || Text { media: Media::Plain, text: "x".repeat(usize::from(argument >> 2)).into() };
+        let offer = known.get(usize::from(argument >> 2) % known.len().max(1)).cloned();
+        let request = match (op & 7, offer) {
+            (0 | 1, _) => Request::Offer { name, offer: said(), wait, token: None },
+            (2, _) => Request::Take { name, wait, token: None },
+            (3, Some((name, offer))) => Request::Answer { name, offer, answer: said() },
+            (4, Some((name, offer))) => Request::Await { name, offer, wait },
+            (5, Some((name, offer))) => Request::Withdraw { name, offer },
+            (6, _) if !waiting.is_empty() => {
+                let (gone, _) = waiting.swap_remove(usize::from(argument) % waiting.len());
+                exchange.handle_cancel(gone);
+                continue;
+            }
+            _ => {
+                now += Duration::from_millis(u64::from(argument) * 250);
+                exchange.handle_timeout(now);
+                assert!(exchange.poll_timeout().is_none_or(|due| due > now), "a deadline stayed");
+                settle(&mut exchange, now, &mut waiting, &mut known, op & 8 != 0);
+                continue;
+            }
+        };
+        let (Request::Offer { name, .. }
+        | Request::Take { name, .. }
+        | Request::Answer { name, .. }
+        | Request::Await { name, .. }
+        | Request::Withdraw { name, .. }) = &request;
+        let name = name.clone();
+        let id = exchange.handle_request(now, IpAddr::V4(Ipv4Addr::new(192, 0, 2, op >> 6)), request);
+        waiting.push((id, name));
+        settle(&mut exchange, now, &mut waiting, &mut known, op & 8 != 0);
+        assert!(exchange.wait_count() == waiting.len() && waiting.len() <= 8, "who waits has a place");
+        let (names, bytes, _) = exchange.held();
+        assert!(exchange.offer_count() <= 6 && names <= 3 && bytes <= 600, "a limit was passed");
+    }
+    // Everything expires, and everybody was given something.
+    for _ in 0..256 {
+        let Some(deadline) = exchange.poll_timeout() else { break };
+        now = deadline.max(now);
+        exchange.handle_timeout(now);
+        settle(&mut exchange, now, &mut waiting, &mut known, false);
+    }
+    assert!(waiting.is_empty() && exchange.wait_count() == 0, "somebody waits forever");
+    assert_eq!(exchange.held(), (0, 0, 0), "something was left behind");
+}
+
+const LIFE: Duration = Duration::from_secs(40);
+
+/// Takes the replies to those who wait, one each; `lost`: offers do not reach who was given them.
+fn settle(
+    exchange: &mut Exchange,
+    now: Instant,
+    waiting: &mut Vec<(RequestId, RoomName)>,
+    known: &mut VecDeque<(RoomName, OfferId)>,
+    lost: bool,
+) {
+    let mut returned = Vec::new();
+    while let Some((id, reply)) = exchange.poll_output() {
+        let at = waiting.iter().position(|(waits, _)| *waits == id).expect("nobody is told twice");
+        let (_, name) = waiting.swap_remove(at);
+        let offer = match reply {
+            Reply::Offer(offer, _) if lost && !returned.contains(&offer) => {
+                returned.push(offer);
+                exchange.handle_undelivered(now, offer);
+                offer
+            }
+            Reply::Offer(offer, _) | Reply::Answer(offer, _) | Reply::Kept(offer) => offer,
+            _ => continue,
+        };
+        known.push_front((name, offer));
+        known.truncate(8);
+    }
+}
+
 struct Connection {
     id: ConnId,
 }
@@ -300,6 +391,11 @@ mod tests {
     #[test]
     fn nameplate() {
         replay(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/nameplate"), super::nameplate);
+    }
+
+    #[test]
+    fn exchange() {
+        replay(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/exchange"), super::exchange);
     }
 
     #[test]

@@ -146,6 +146,11 @@ impl ServerAddress {
         format!("{}://{}{}ws", if self.tls { "wss" } else { "ws" }, self.authority(), self.path)
     }
 
+    /// The path below which everything of the server is; ends with a slash.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The origin as browsers write it.
     pub fn origin(&self) -> String {
         let default = if self.tls { 443 } else { 80 };

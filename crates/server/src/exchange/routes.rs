@@ -161,16 +161,15 @@ fn room(name: &str) -> Result<RoomName, Refusal> {
 
 fn token(headers: &HeaderMap) -> Result<Option<AccessToken>, Refusal> {
     let shown = bearer(headers).map(AccessToken::parse).transpose();
-    shown.map_err(|error| Refusal::new(StatusCode::UNAUTHORIZED, error.to_string()))
+    let invalid = "Bearer realm=\"peerage\", error=\"invalid_token\"";
+    shown.map_err(|error| Refusal::unauthorized(invalid, error.to_string()))
 }
 
 /// The status of a refusal.
 fn refusal(why: Refused) -> Refusal {
     let words = why.to_string();
     match why {
-        Refused::Forbidden => {
-            Refusal::new(StatusCode::UNAUTHORIZED, format!("{words} (Authorization: Bearer TOKEN)"))
-        }
+        Refused::Forbidden => Refusal::unauthorized("Bearer realm=\"peerage\"", words),
         Refused::Unknown => Refusal::new(StatusCode::NOT_FOUND, words),
         Refused::Answered => Refusal::new(StatusCode::CONFLICT, words),
         Refused::Withdrawn | Refused::Expired => Refusal::new(StatusCode::GONE, words),

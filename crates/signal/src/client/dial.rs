@@ -1,4 +1,4 @@
-//! From an address to a WebSocket.
+//! From an address to a stream, and to a WebSocket.
 
 use super::connect::ConnectError;
 use crate::link::ServerAddress;
@@ -38,16 +38,7 @@ pub(super) async fn dial(
     tls: Option<Arc<ClientConfig>>,
     agent: &str,
 ) -> Result<Socket, ConnectError> {
-    let tcp = tcp(server).await?;
-    let stream: Box<dyn Stream> = match tls {
-        Some(config) => {
-            let error =
-                |e: &dyn core::fmt::Display| ConnectError::Tls { server: server.to_string(), why: e.to_string() };
-            let name = ServerName::try_from(server.host().to_owned()).map_err(|e| error(&e))?;
-            Box::new(TlsConnector::from(config).connect(name, tcp).await.map_err(|e| error(&e))?)
-        }
-        None => Box::new(tcp),
-    };
+    let stream = stream(server, tls).await?;
     let not_peerage = |why: String| ConnectError::NotPeerage { server: server.to_string(), why };
     let mut request = server.websocket().into_client_request().map_err(|e| not_peerage(e.to_string()))?;
     if let Ok(agent) = HeaderValue::from_str(agent) {
@@ -62,13 +53,33 @@ pub(super) async fn dial(
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => {
             let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            let line: String =
-                body.lines().next().unwrap_or("").chars().filter(|c| !c.is_control()).take(200).collect();
-            Err(not_peerage(format!("HTTP status {} {line}", response.status().as_u16()).trim_end().to_owned()))
+            Err(not_peerage(status_line(response.status().as_u16(), &body)))
         }
         Err(tungstenite::Error::Io(source)) => Err(ConnectError::Unreachable { server: server.to_string(), source }),
         Err(e) => Err(not_peerage(e.to_string())),
     }
+}
+
+/// A status and the first line of its body, safe to be shown.
+pub(super) fn status_line(status: u16, body: &str) -> String {
+    format!("HTTP status {status} {}", first_line(body)).trim_end().to_owned()
+}
+
+/// The first line of what a server says, safe to be shown.
+pub(super) fn first_line(body: &str) -> String {
+    body.lines().next().unwrap_or("").chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// A stream to the server, encrypted if there is a configuration for that.
+pub(super) async fn stream(
+    server: &ServerAddress,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Box<dyn Stream>, ConnectError> {
+    let tcp = tcp(server).await?;
+    let Some(config) = tls else { return Ok(Box::new(tcp)) };
+    let error = |e: &dyn core::fmt::Display| ConnectError::Tls { server: server.to_string(), why: e.to_string() };
+    let name = ServerName::try_from(server.host().to_owned()).map_err(|e| error(&e))?;
+    Ok(Box::new(TlsConnector::from(config).connect(name, tcp).await.map_err(|e| error(&e))?))
 }
 
 /// The first of the host's addresses that answers, in the order of the system's preference.

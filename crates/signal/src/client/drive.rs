@@ -272,7 +272,7 @@ async fn send(socket: &mut Socket, message: Message) -> Result<(), ()> {
 }
 
 /// Nothing before the first attempt, then exponential with jitter: a restarted server must not be met by all at once.
-fn backoff(attempt: u32, rng: &mut Rng) -> Duration {
+pub(super) fn backoff(attempt: u32, rng: &mut Rng) -> Duration {
     let Some(doublings) = attempt.checked_sub(1) else { return BACKOFF_MIN.mul_f64(rng.unit() / 2.0) };
     let ceiling = (BACKOFF_MIN * (1 << doublings.min(10))).min(BACKOFF_MAX);
     ceiling.mul_f64(0.5 + rng.unit() / 2.0)

@@ -109,8 +109,8 @@ pub enum Refusal {
     TooLong,
     /// No access token was shown, or a wrong one, and nobody has begun under this name.
     #[error(
-        "nobody has begun under this name, and only holders of an access token may: ask whoever runs this server for \
-         one, or let the other side begin"
+        "nobody has begun under this name, and only holders of an access token may: send one as Authorization: Bearer \
+         TOKEN, or let the other side begin"
     )]
     Forbidden,
     /// There never was such an offer, or it was forgotten.
