@@ -2,8 +2,9 @@
 //!
 //! Browsers hide the addresses of a host behind random names of the form `<uuid>.local`
 //! (draft-ietf-mmusic-mdns-ice-candidates). [`resolver::Resolver`] looks such names up; [`responder::Responder`] makes
-//! names for our own addresses and answers for them. No service discovery, no cache, no names that are not random: and so
-//! no probing either.
+//! names for our own addresses and answers for them. Of the discovery of services (RFC 6763) there is what those need who know
+//! whom they look for: one offers a service under a name, the other finds where it is. No cache; no names of hosts that are not
+//! random, and so no probing for those either. Whoever names a service has to see to it that nobody else has the name.
 
 mod link;
 pub mod message;
@@ -50,7 +51,7 @@ impl Default for Config {
 /// Why a name was not resolved or not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The name is not a single label under `local`.
+    /// The name is not a single label under `local`, or not one of a service.
     #[error("not a host name of multicast DNS")]
     Name,
     /// There are [`Config::max_names`] already.

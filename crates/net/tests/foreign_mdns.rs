@@ -4,12 +4,12 @@
 //! interface it finds, and port 5353 is the host's.
 #![cfg(target_os = "linux")]
 
-use mdns_sd::{HostnameResolutionEvent, ServiceDaemon, ServiceInfo};
+use mdns_sd::{HostnameResolutionEvent, ServiceDaemon, ServiceEvent, ServiceInfo};
 use peerage_base::rng::Rng;
 use peerage_net::interfaces::{Filter, Interface, local};
 use peerage_net::mdns::Config;
 use peerage_net::mdns::resolver::Resolver;
-use peerage_net::mdns::responder::Responder;
+use peerage_net::mdns::responder::{Responder, Service};
 use peerage_testkit::namespace::in_a_namespace;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -42,6 +42,8 @@ async fn inside_the_namespace() {
         it_resolves_our_name(&foreign, host, config.clone()).await;
         we_resolve_its_name(&foreign, host, config.clone()).await;
     }
+    it_finds_our_service(&foreign, config.clone()).await;
+    we_find_its_service(&foreign, config).await;
     foreign.shutdown().unwrap();
 }
 
@@ -79,4 +81,31 @@ async fn we_resolve_its_name(foreign: &ServiceDaemon, host: IpAddr, config: Conf
     foreign.register(service).unwrap();
     let resolver = Resolver::new(&interfaces(host), config, Rng::from_u64(2)).unwrap();
     assert_eq!(resolver.resolve(name).await, Ok(vec![host]));
+}
+
+async fn it_finds_our_service(foreign: &ServiceDaemon, config: Config) {
+    let responder = Responder::new(&interfaces(HOSTS[0]), config, Rng::from_u64(3)).unwrap();
+    let (instance, kind) = ("peerage-7".to_owned(), "peerage".to_owned());
+    responder.offer(&Service { instance, kind, port: 8080, text: vec!["v=1".into()] }).await.unwrap();
+    let events = foreign.browse("_peerage._tcp.local.").unwrap();
+    let found = tokio::task::spawn_blocking(move || {
+        while let Ok(event) = events.recv_timeout(std::time::Duration::from_secs(20)) {
+            if let ServiceEvent::ServiceResolved(found) = event {
+                return Some(found);
+            }
+        }
+        None
+    });
+    let found = found.await.unwrap().expect("it heard of our service");
+    assert_eq!((found.get_fullname(), found.get_port()), ("peerage-7._peerage._tcp.local.", 8080));
+    assert_eq!(found.get_property_val_str("v"), Some("1"));
+    assert!(found.get_addresses().iter().any(|scoped| scoped.to_ip_addr() == HOSTS[0]), "{found:?}");
+}
+
+async fn we_find_its_service(foreign: &ServiceDaemon, config: Config) {
+    let host = "0a1b2c3d-0000-4000-8000-00000000f00d.local.";
+    let service = ServiceInfo::new("_peerage._tcp.local.", "peerage-8", host, HOSTS[0], 9090, None);
+    foreign.register(service.expect("a valid service")).unwrap();
+    let resolver = Resolver::new(&interfaces(HOSTS[0]), config, Rng::from_u64(4)).unwrap();
+    assert_eq!(resolver.find("peerage-8", "peerage").await, Ok(vec![(HOSTS[0], 9090).into()]));
 }

@@ -33,6 +33,7 @@ mod guard;
 mod headers;
 mod http;
 mod hub;
+pub mod local;
 mod metrics;
 mod proxy;
 mod refusal;

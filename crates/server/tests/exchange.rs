@@ -114,8 +114,7 @@ async fn either_side_comes_first_and_types_are_kept() {
     assert_eq!((header(&taken, "content-type"), address(&taken)), (Some("application/sdp"), address(&left)));
     assert!(taken.contains("x-content-type-options: nosniff") && taken.contains("cache-control: no-store"));
     let (at, json) = (address(&taken), "Content-Type: application/json\r\n");
-    let (waited, answered) =
-        tokio::join!(get(server.http, &at, ""), post(&server, &at, json, r#"{"type":"answer"}"#));
+    let (waited, answered) = tokio::join!(get(server.http, &at, ""), post(&server, &at, json, r#"{"type":"answer"}"#));
     assert_eq!((status(&answered), status(&waited)), (204, 200), "{answered} {waited}");
     assert_eq!((header(&waited, "content-type"), body(&waited)), (Some("application/json"), r#"{"type":"answer"}"#));
 
@@ -160,7 +159,8 @@ async fn refusals_say_what_is_wrong() {
     }
     let left = address(&post(&server, "/exchange/bbbb?wait=0", "", "o").await);
     assert_eq!(status(&delete(&server, &left).await), 204);
-    for answer in [delete(&server, &left).await, get(server.http, &left, "").await, post(&server, &left, "", "a").await] {
+    for answer in [delete(&server, &left).await, get(server.http, &left, "").await, post(&server, &left, "", "a").await]
+    {
         assert!(status(&answer) == 410 && body(&answer).contains("withdrawn"), "{answer}");
     }
     assert_eq!(status(&get(server.http, "/exchange/bbbb?wait=0", "").await), 204);

@@ -187,13 +187,7 @@ impl Exchange {
         result
     }
 
-    fn find_or_keep(
-        &mut self,
-        now: Instant,
-        source: IpAddr,
-        name: &RoomName,
-        offer: Text,
-    ) -> Result<OfferId, Refusal> {
+    fn find_or_keep(&mut self, now: Instant, source: IpAddr, name: &RoomName, offer: Text) -> Result<OfferId, Refusal> {
         let Some(place) = self.names.get_mut(name) else { return Err(Refusal::Full) };
         if let Some(known) = self.offers.same(&place.offers, &offer) {
             self.offers.renew(known, now + self.settings.life);
@@ -270,13 +264,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn await_answer(
-        &mut self,
-        now: Instant,
-        id: RequestId,
-        offer: OfferId,
-        until: Instant,
-    ) -> Result<(), Refusal> {
+    fn await_answer(&mut self, now: Instant, id: RequestId, offer: OfferId, until: Instant) -> Result<(), Refusal> {
         let Some(known) = self.offers.get(offer) else { return Err(Refusal::Unknown) };
         let name = known.name.clone();
         match &known.state {

@@ -3,6 +3,7 @@
 use crate::code::{Code, CodeError};
 use crate::word_code::{WordCode, WordCodeError};
 use core::fmt;
+use peerage_crypto::hash::sha256;
 
 /// Why a text is not the address of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,19 @@ impl AnyCode {
             // A room may have a number for its name.
             Err(error) if WordCode::is_meant(text) => Code::parse(text).map(Self::Room).map_err(|_| error.into()),
             Err(_) => Ok(Self::Room(Code::parse(text)?)),
+        }
+    }
+
+    /// What the server of this code is called on a local network, where everybody sees it: `peerage-7` for a code of words,
+    /// and of a room the beginning of a hash, as whoever knows its name could sit in it.
+    pub fn public_name(&self) -> String {
+        match self {
+            Self::Words(code) => format!("peerage-{}", code.nameplate),
+            Self::Room(code) => {
+                let hash = sha256(format!("peerage-local-1|{}", code.room()).as_bytes());
+                let short = hash.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+                format!("peerage-{short}")
+            }
         }
     }
 
@@ -317,6 +331,16 @@ mod tests {
         assert_eq!(AnyCode::parse("7-guitar"), Err(WordCodeError::Count(1).into()));
         assert_eq!(AnyCode::parse(""), Err(CodeError::Empty.into()));
         assert_eq!(parse_link_or_code("7-guitar-sunset"), Err(LinkError::ForTwo));
+    }
+
+    #[test]
+    fn what_a_network_sees_of_a_code_is_not_enough_to_use_it() {
+        let name = |text: &str| AnyCode::parse(text).unwrap().public_name();
+        assert_eq!(name("7-guitar-sunset"), "peerage-7");
+        let long = name("k7m2xq-0123456789abcdefghjk");
+        assert_eq!(long, name("K7M2XQ-zyxwvtsrqpnmkjhgfedc"), "the secret has no part in it");
+        assert!(long.len() == 24 && !long.contains("k7m2xq"), "{long}");
+        assert_ne!(long, name("k7m2xr-0123456789abcdefghjk"));
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Link {
         report(self.shared.send_to(message, to).await);
     }
 
+    /// The addresses that this host has on the link, which lead to it from anywhere on it.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.on_link.iter().map(|(ip, _)| *ip)
+    }
+
     /// Whether `source` is on this link: what comes from further away is forged or astray (RFC 6762 §11).
     pub(super) fn reaches(&self, source: SocketAddr) -> bool {
         match source.ip() {

@@ -1,4 +1,4 @@
-//! Messages: questions and address records (RFC 1035 §4.1, RFC 6762 §18).
+//! Messages: questions and records of addresses and services (RFC 1035 §4.1, RFC 2782, RFC 6762 §18).
 //!
 //! ```text
 //! | id | flags | questions | answers | authorities | additionals |   16 bits each
@@ -27,8 +27,14 @@ pub struct RecordType(pub u16);
 impl RecordType {
     /// An IPv4 address.
     pub const A: Self = Self(1);
+    /// Another name: of a service's kind, the name of one that offers it.
+    pub const PTR: Self = Self(12);
+    /// What there is to say of a service.
+    pub const TXT: Self = Self(16);
     /// An IPv6 address.
     pub const AAAA: Self = Self(28);
+    /// Where a service is.
+    pub const SRV: Self = Self(33);
     /// All there is.
     pub const ANY: Self = Self(255);
 
@@ -52,20 +58,67 @@ pub struct Question {
     pub unicast: bool,
 }
 
-/// An address of a name.
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// An address of a host.
+    Address(IpAddr),
+    /// Another name.
+    Pointer(Name),
+    /// The host and the port of a service; priority and weight are 0, as there is one.
+    Service {
+        /// The host.
+        host: Name,
+        /// The port.
+        port: u16,
+    },
+    /// What there is to say of a service, as it is on the wire.
+    Text(Box<[u8]>),
+}
+
+impl Data {
+    /// The type of such a record.
+    pub const fn kind(&self) -> RecordType {
+        match self {
+            Self::Address(ip) => RecordType::of(*ip),
+            Self::Pointer(_) => RecordType::PTR,
+            Self::Service { .. } => RecordType::SRV,
+            Self::Text(_) => RecordType::TXT,
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Address(IpAddr::V4(ip)) => ip.octets().to_vec(),
+            Self::Address(IpAddr::V6(ip)) => ip.octets().to_vec(),
+            Self::Pointer(name) => name.as_bytes().to_vec(),
+            Self::Service { host, port } => [&[0; 4][..], &port.to_be_bytes(), host.as_bytes()].concat(),
+            Self::Text(text) => text.to_vec(),
+        }
+    }
+}
+
+/// One thing that is known of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Whose it is.
+    /// Of whom.
     pub name: Name,
-    /// The address.
-    pub ip: IpAddr,
+    /// What.
+    pub data: Data,
     /// Seconds that it may be believed; 0 takes it back.
     pub ttl: u32,
     /// Whether it replaces what was known before (RFC 6762 §10.2).
     pub flush: bool,
 }
 
-/// A query or a response. Records that are not addresses are left out, and so is the authority section.
+impl Record {
+    /// The address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        if let Data::Address(ip) = self.data { Some(ip) } else { None }
+    }
+}
+
+/// A query or a response. Records of other kinds are left out, and so is the authority section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// 0 in multicast; echoed to those who ask from another port than 5353.
@@ -123,20 +176,10 @@ impl Message {
         }
         for record in &self.records {
             out.extend(record.name.as_bytes());
-            out.extend(RecordType::of(record.ip).0.to_be_bytes());
+            out.extend(record.data.kind().0.to_be_bytes());
             out.extend(top(record.flush).to_be_bytes());
             out.extend(record.ttl.to_be_bytes());
-            let (v4, v6);
-            let data: &[u8] = match record.ip {
-                IpAddr::V4(ip) => {
-                    v4 = ip.octets();
-                    &v4
-                }
-                IpAddr::V6(ip) => {
-                    v6 = ip.octets();
-                    &v6
-                }
-            };
+            let data = record.data.to_bytes();
             out.extend((data.len() as u16).to_be_bytes());
             out.extend(data);
         }
@@ -153,52 +196,72 @@ fn read_question(bytes: &[u8], at: usize) -> Option<(Option<Question>, usize)> {
     Some((matches!(class & !TOP_BIT, CLASS_IN | CLASS_ANY).then_some(question), at + 4))
 }
 
-/// The record at `at`, if it is an address, and where it ends.
+/// The record at `at`, if it is of a kind that is known here, and where it ends.
 fn read_record(bytes: &[u8], at: usize) -> Option<(Option<Record>, usize)> {
     let (name, at) = Name::read(bytes, at)?;
     let mut reader = Reader::new(bytes.get(at..)?);
     let (kind, class, ttl, len) = (RecordType(reader.u16()?), reader.u16()?, reader.u32()?, reader.u16()?);
     let data = reader.bytes(usize::from(len))?;
-    let ip: Option<IpAddr> = match kind {
-        RecordType::A => Some(<[u8; 4]>::try_from(data).ok()?.into()),
-        RecordType::AAAA => Some(<[u8; 16]>::try_from(data).ok()?.into()),
+    let (start, end) = (at + 10, at + 10 + data.len());
+    // Names in it may point back into the message, but have to end where the record does.
+    let name_at = |at: usize| Name::read(bytes, at).filter(|(_, after)| *after == end).map(|(name, _)| name);
+    let data = match kind {
+        RecordType::A => Some(Data::Address(<[u8; 4]>::try_from(data).ok()?.into())),
+        RecordType::AAAA => Some(Data::Address(<[u8; 16]>::try_from(data).ok()?.into())),
+        RecordType::PTR => Some(Data::Pointer(name_at(start)?)),
+        RecordType::SRV => {
+            let port = u16::from_be_bytes([*data.get(4)?, *data.get(5)?]);
+            Some(Data::Service { host: name_at(start + 6)?, port })
+        }
+        RecordType::TXT => Some(Data::Text(data.into())),
         _ => None,
     };
-    let ip = ip.filter(|_| class & !TOP_BIT == CLASS_IN);
-    let record = ip.map(|ip| Record { name, ip, ttl, flush: class & TOP_BIT != 0 });
-    Some((record, at + 10 + data.len()))
+    let data = data.filter(|_| class & !TOP_BIT == CLASS_IN);
+    Some((data.map(|data| Record { name, data, ttl, flush: class & TOP_BIT != 0 }), end))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{IpAddr, Message, Name, Question, Record, RecordType};
+    use super::{Data, IpAddr, Message, Name, Question, Record, RecordType};
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     fn sample() -> Message {
         let name = Name::host("host.local").unwrap();
         let question = |kind, unicast| Question { name: name.clone(), kind, unicast };
-        let record = |ip: &str, ttl, flush| Record { name: name.clone(), ip: ip.parse().unwrap(), ttl, flush };
+        let record = |data, ttl, flush| Record { name: name.clone(), data, ttl, flush };
+        let address = |ip: &str| Data::Address(ip.parse().unwrap());
         Message {
             id: 7,
             response: true,
             questions: vec![question(RecordType::A, true), question(RecordType::ANY, false)],
-            records: vec![record("192.0.2.1", 120, true), record("2001:db8::1", 0, false)],
+            records: vec![
+                record(address("192.0.2.1"), 120, true),
+                record(address("2001:db8::1"), 0, false),
+                record(Data::Pointer(Name::host("other.local").unwrap()), 120, false),
+                record(Data::Service { host: name.clone(), port: 8080 }, 120, true),
+                record(Data::Text(b"\x03v=1"[..].into()), 120, true),
+            ],
         }
     }
 
     #[test]
     fn a_response_of_another_implementation_reads_as_it_should() {
-        // Compressed, with a record that is no address between two that are.
-        let bytes = b"\x00\x00\x84\x00\x00\x00\x00\x02\x00\x00\x00\x01\
+        // Compressed, with a record of an unknown kind between others.
+        let bytes = b"\x00\x00\x84\x00\x00\x00\x00\x03\x00\x00\x00\x01\
             \x04Host\x05local\x00\x00\x01\x80\x01\x00\x00\x00\x78\x00\x04\xC0\x00\x02\x01\
             \xC0\x0C\x00\x2F\x80\x01\x00\x00\x00\x78\x00\x04\xC0\x0C\x00\x00\
+            \xC0\x0C\x00\x21\x80\x01\x00\x00\x00\x78\x00\x08\x00\x00\x00\x00\x1F\x90\xC0\x0C\
             \xC0\x0C\x00\x1C\x00\x01\x00\x00\x00\x0A\x00\x10\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\x01";
         let message = Message::parse(bytes).unwrap();
         let name = Name::host("host.local").unwrap();
         assert!(message.response && message.questions.is_empty());
-        let first = Record { name: name.clone(), ip: [192, 0, 2, 1].into(), ttl: 120, flush: true };
-        let second = Record { name, ip: "2001:db8::1".parse().unwrap(), ttl: 10, flush: false };
-        assert_eq!(message.records, [first, second]);
+        let record = |data, ttl, flush| Record { name: name.clone(), data, ttl, flush };
+        let expected = [
+            record(Data::Address([192, 0, 2, 1].into()), 120, true),
+            record(Data::Service { host: name.clone(), port: 8080 }, 120, true),
+            record(Data::Address("2001:db8::1".parse().unwrap()), 10, false),
+        ];
+        assert_eq!(message.records, expected);
     }
 
     #[test]
@@ -248,7 +311,7 @@ mod tests {
         #[test]
         fn any_message_survives_the_wire(
             id in any::<u16>(), response in any::<bool>(),
-            hosts in prop::collection::vec(("[a-z0-9-]{1,63}", any::<IpAddr>(), any::<u32>(), any::<bool>()), 0..20),
+            hosts in prop::collection::vec(("[a-z0-9-]{1,63}", any::<IpAddr>(), any::<u32>(), any::<bool>()), 0..15),
         ) {
             let name = |label: &str| Name::host(&format!("{label}.local")).unwrap();
             let message = Message {
@@ -257,8 +320,9 @@ mod tests {
                 questions: hosts.iter().map(|(label, ip, _, unicast)| Question {
                     name: name(label), kind: RecordType::of(*ip), unicast: *unicast,
                 }).collect(),
-                records: hosts.iter().map(|(label, ip, ttl, flush)| Record {
-                    name: name(label), ip: *ip, ttl: *ttl, flush: *flush,
+                records: hosts.iter().flat_map(|(label, ip, ttl, flush)| {
+                    let record = |data| Record { name: name(label), data, ttl: *ttl, flush: *flush };
+                    [record(Data::Address(*ip)), record(Data::Service { host: name(label), port: *ttl as u16 })]
                 }).collect(),
             };
             prop_assert_eq!(Message::parse(&message.to_bytes()), Some(message));

@@ -7,6 +7,8 @@ use std::fmt;
 const MAX_NAME: usize = 255;
 /// Longest label, in bytes.
 const MAX_LABEL: usize = 63;
+/// Longest name of a kind of service, in bytes.
+const MAX_KIND: usize = 15;
 /// `local`, and the root.
 const LOCAL: &[u8] = b"\x05local\0";
 
@@ -21,10 +23,7 @@ impl Name {
     pub fn host(text: &str) -> Option<Self> {
         let text = text.strip_suffix('.').unwrap_or(text);
         let (label, domain) = text.split_once('.')?;
-        let valid = (1..=MAX_LABEL).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && domain.eq_ignore_ascii_case("local");
-        valid.then(|| Self::of_label(label))
+        (is_label(label) && domain.eq_ignore_ascii_case("local")).then(|| Self::of_labels(&[label]))
     }
 
     /// A name that nobody has: a random UUID (RFC 9562 §5.4) under `local`.
@@ -36,12 +35,26 @@ impl Name {
         let (b, rest) = rest.split_at(4);
         let (c, rest) = rest.split_at(4);
         let (d, e) = rest.split_at(4);
-        Self::of_label(&[a, b, c, d, e].join("-"))
+        Self::of_labels(&[&[a, b, c, d, e].join("-")])
     }
 
-    fn of_label(label: &str) -> Self {
-        let mut bytes = vec![label.len() as u8];
-        bytes.extend(label.bytes().map(|byte| byte.to_ascii_lowercase()));
+    /// The name of a kind of service over TCP, such as `_peerage._tcp.local`, of letters, digits and hyphens (RFC 6763 §7).
+    pub fn service_kind(kind: &str) -> Option<Self> {
+        is_label(kind).then(|| Self::of_labels(&[&format!("_{kind}"), "_tcp"])).filter(|_| kind.len() <= MAX_KIND)
+    }
+
+    /// The name of one service of a kind; `instance` is of letters, digits and hyphens.
+    pub fn service(instance: &str, kind: &str) -> Option<Self> {
+        let valid = is_label(instance) && is_label(kind) && kind.len() <= MAX_KIND;
+        valid.then(|| Self::of_labels(&[instance, &format!("_{kind}"), "_tcp"]))
+    }
+
+    fn of_labels(labels: &[&str]) -> Self {
+        let mut bytes = Vec::new();
+        for label in labels {
+            bytes.push(label.len() as u8);
+            bytes.extend(label.bytes().map(|byte| byte.to_ascii_lowercase()));
+        }
         bytes.extend(LOCAL);
         Self(bytes.into())
     }
@@ -85,6 +98,10 @@ impl Name {
     }
 }
 
+fn is_label(text: &str) -> bool {
+    (1..=MAX_LABEL).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = &self.0[..];
@@ -120,6 +137,18 @@ mod tests {
             assert_eq!(Name::host(bad), None, "{bad}");
         }
         assert!(Name::host(&long[1..]).is_some());
+    }
+
+    #[test]
+    fn a_service_has_a_name_of_its_own_under_its_kind() {
+        let name = Name::service("Peerage-7", "peerage").unwrap();
+        assert_eq!(name.to_string(), "peerage-7._peerage._tcp.local");
+        assert_eq!(Name::read(name.as_bytes(), 0), Some((name, 30)));
+        assert_eq!(Name::service_kind("peerage").unwrap().to_string(), "_peerage._tcp.local");
+        for bad in ["", "a.b", "a b", "_a", &"a".repeat(64)] {
+            assert!(Name::service(bad, "peerage").is_none() && Name::service_kind(bad).is_none(), "{bad}");
+        }
+        assert!(Name::service("a", &"k".repeat(16)).is_none(), "no kind is that long");
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! Looks up names of the form `<uuid>.local`.
+//! Looks up names of the form `<uuid>.local`, and where services are.
 
 use crate::interfaces::Interface;
 use crate::mdns::link::{Arrival, Link, MAX_MESSAGE, receive};
-use crate::mdns::message::{Message, Question, RecordType};
+use crate::mdns::message::{Data, Message, Question, Record, RecordType};
 use crate::mdns::name::Name;
 use crate::mdns::{Config, Error};
 use peerage_base::redact::Redacted;
 use peerage_base::rng::Rng;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -21,10 +21,35 @@ const MAX_WAITERS: usize = 16;
 /// Most addresses taken of one name.
 const MAX_ADDRESSES: usize = 4;
 
-type Answer = Result<Vec<IpAddr>, Error>;
+type Answer = Result<Found, Error>;
+
+/// What is wanted of a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Addresses,
+    Service,
+}
+
+impl Want {
+    fn kinds(self) -> &'static [RecordType] {
+        match self {
+            Self::Addresses => &[RecordType::A, RecordType::AAAA],
+            Self::Service => &[RecordType::SRV],
+        }
+    }
+}
+
+/// What was said of a name.
+#[derive(Clone)]
+struct Found {
+    ips: Vec<IpAddr>,
+    /// The host and the port, of a service.
+    service: Option<(Name, u16)>,
+}
 
 struct Request {
     name: Name,
+    want: Want,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -58,8 +83,26 @@ impl Resolver {
     /// See [`Error`].
     pub async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Error> {
         let name = Name::host(name).ok_or(Error::Name)?;
+        self.ask(name, Want::Addresses).await.map(|found| found.ips)
+    }
+
+    /// Where the service `instance` of a kind is (RFC 6763): at least one address, at most four. As little authenticated as
+    /// the addresses of a name are.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn find(&self, instance: &str, kind: &str) -> Result<Vec<SocketAddr>, Error> {
+        let name = Name::service(instance, kind).ok_or(Error::Name)?;
+        let found = self.ask(name, Want::Service).await?;
+        let (host, port) = found.service.ok_or(Error::TimedOut)?;
+        // Those who do not tell the addresses of the host with it are asked for them.
+        let ips = if found.ips.is_empty() { self.resolve(&host.to_string()).await? } else { found.ips };
+        Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    }
+
+    async fn ask(&self, name: Name, want: Want) -> Answer {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request { name, reply }).await.map_err(|_| Error::Closed)?;
+        self.requests.send(Request { name, want, reply }).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 }
@@ -67,6 +110,7 @@ impl Resolver {
 /// A name that is looked for.
 struct Pending {
     name: Name,
+    want: Want,
     id: u16,
     waiters: Vec<oneshot::Sender<Answer>>,
     queries: u32,
@@ -107,8 +151,9 @@ impl Task {
         }
     }
 
-    fn accept(&mut self, Request { name, reply }: Request) {
-        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.name == name) {
+    fn accept(&mut self, Request { name, want, reply }: Request) {
+        let mut known = self.pending.iter_mut();
+        if let Some(pending) = known.find(|pending| pending.name == name && pending.want == want) {
             if pending.waiters.len() < MAX_WAITERS {
                 pending.waiters.push(reply);
             } else {
@@ -123,6 +168,7 @@ impl Task {
         let now = Instant::now();
         self.pending.push(Pending {
             name,
+            want,
             id: self.rng.u32() as u16,
             waiters: vec![reply],
             queries: 0,
@@ -144,15 +190,10 @@ impl Task {
             if message.id != 0 && message.id != pending.id {
                 return true;
             }
-            let records = message.records.iter().filter(|record| record.name == pending.name && record.ttl > 0);
-            let ips = records.map(|record| record.ip).filter(|ip| is_believable(*ip, self.config.loopback));
-            let ips: Vec<IpAddr> = ips.take(MAX_ADDRESSES).collect();
-            if ips.is_empty() {
-                return true;
-            }
-            debug!(name = %Redacted(&pending.name), count = ips.len(), "name resolved");
+            let Some(found) = read(&message, &pending.name, pending.want, self.config.loopback) else { return true };
+            debug!(name = %Redacted(&pending.name), count = found.ips.len(), "name resolved");
             for waiter in pending.waiters.drain(..) {
-                let _ = waiter.send(Ok(ips.clone()));
+                let _ = waiter.send(Ok(found.clone()));
             }
             false
         });
@@ -174,7 +215,7 @@ impl Task {
         for pending in self.pending.iter_mut().filter(|pending| pending.next_query <= now) {
             let message = |id, unicast| {
                 let question = |kind| Question { name: pending.name.clone(), kind, unicast };
-                let questions = vec![question(RecordType::A), question(RecordType::AAAA)];
+                let questions = pending.want.kinds().iter().copied().map(question).collect();
                 Message { id, response: false, questions, records: Vec::new() }.to_bytes()
             };
             let (one_shot, full) = (message(pending.id, true), message(0, false));
@@ -189,6 +230,24 @@ impl Task {
             pending.next_query = now + pending.wait;
             pending.wait = pending.wait.saturating_mul(2);
         }
+    }
+}
+
+/// What a message says of a name, if it is what is wanted.
+fn read(message: &Message, name: &Name, want: Want, loopback: bool) -> Option<Found> {
+    let valid = || message.records.iter().filter(|record| record.ttl > 0);
+    let ips = |host: &Name| -> Vec<IpAddr> {
+        let ips = valid().filter(|record| record.name == *host).filter_map(Record::ip);
+        ips.filter(|ip| is_believable(*ip, loopback)).take(MAX_ADDRESSES).collect()
+    };
+    match want {
+        Want::Addresses => Some(Found { ips: ips(name), service: None }).filter(|found| !found.ips.is_empty()),
+        Want::Service => valid().filter(|record| record.name == *name).find_map(|record| match &record.data {
+            Data::Service { host, port } if *port != 0 => {
+                Some(Found { ips: ips(host), service: Some((host.clone(), *port)) })
+            }
+            _ => None,
+        }),
     }
 }
 

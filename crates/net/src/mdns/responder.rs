@@ -1,11 +1,12 @@
-//! Gives our addresses random names, and answers for them.
+//! Gives our addresses random names, and answers for them and for services of ours.
 
 use crate::interfaces::Interface;
 use crate::mdns::link::{Arrival, Link, MAX_MESSAGE, receive};
-use crate::mdns::message::{Message, Question, Record, RecordType};
+use crate::mdns::message::{Data, Message, Question, Record, RecordType};
 use crate::mdns::name::Name;
 use crate::mdns::{Config, Error};
 use peerage_base::rng::Rng;
+use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -22,12 +23,51 @@ const LEGACY_TTL: u32 = 10;
 /// Wait between the two announcements, and between two answers to the group for one name (§8.3, §6).
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Records in one announcement: it has to fit a packet.
+const MAX_RECORDS: usize = 8;
+/// Longest piece of what there is to say of a service, in bytes.
+const MAX_TEXT: usize = 255;
+
 enum Request {
     Publish(IpAddr, oneshot::Sender<Result<String, Error>>),
+    Offer(Offer, oneshot::Sender<Result<(), Error>>),
     Withdraw(Name),
 }
 
-/// Answers for the names of our addresses. One task; when the responder is dropped, it takes the names back and ends.
+/// A service of this host (RFC 6763).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// What tells it from others of its kind, for which nobody else may use it: letters, digits and hyphens.
+    pub instance: String,
+    /// Its kind, without the underscore: `peerage` for `_peerage._tcp`.
+    pub kind: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// What there is to say of it: `key=value` each.
+    pub text: Vec<String>,
+}
+
+/// A service in the form of the wire.
+struct Offer {
+    name: Name,
+    kind: Name,
+    port: u16,
+    text: Box<[u8]>,
+}
+
+impl Service {
+    fn offer(&self) -> Option<Offer> {
+        let (name, kind) = (Name::service(&self.instance, &self.kind)?, Name::service_kind(&self.kind)?);
+        let pieces =
+            self.text.iter().map(|piece| Some([&[u8::try_from(piece.len()).ok()?], piece.as_bytes()].concat()));
+        let text = pieces.collect::<Option<Vec<_>>>()?.concat();
+        // RFC 6763 §6.1: where there is nothing to say there is one empty piece.
+        let text = if text.is_empty() { vec![0] } else { text };
+        (text.len() <= 2 * MAX_TEXT).then(|| Offer { name, kind, port: self.port, text: text.into() })
+    }
+}
+
+/// Answers for the names of our addresses and for our services. One task; when the responder is dropped, it takes the names back and ends.
 #[derive(Debug)]
 pub struct Responder {
     requests: mpsc::Sender<Request>,
@@ -59,6 +99,18 @@ impl Responder {
         answer.await.map_err(|_| Error::Closed)?
     }
 
+    /// Tells everybody on the links of a service of this host, and answers for it. The name of the host is random.
+    ///
+    /// # Errors
+    /// [`Error::Name`] if what it is called or what there is to say of it does not fit, otherwise as
+    /// [`publish`](Self::publish).
+    pub async fn offer(&self, service: &Service) -> Result<(), Error> {
+        let offer = service.offer().ok_or(Error::Name)?;
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Offer(offer, reply)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
     /// Takes a name back, and tells the group so. Unknown names are passed over.
     pub async fn withdraw(&self, name: &str) {
         if let Some(name) = Name::host(name) {
@@ -68,10 +120,14 @@ impl Responder {
     }
 }
 
-/// An address and its name.
+/// A record and what it belongs to.
 struct Published {
+    /// Its own name, or that of its service.
+    owner: Name,
     name: Name,
-    ip: IpAddr,
+    data: Data,
+    /// The one link where it is told; `None`: on all.
+    link: Option<usize>,
     /// When the second announcement is due.
     announce: Option<Instant>,
     /// When the group was last told, per link.
@@ -80,12 +136,18 @@ struct Published {
 
 impl Published {
     fn record(&self, ttl: u32, flush: bool) -> Record {
-        Record { name: self.name.clone(), ip: self.ip, ttl, flush }
+        // Others have services of the same kind: what is told of theirs stays.
+        let flush = flush && self.data.kind() != RecordType::PTR;
+        Record { name: self.name.clone(), data: self.data.clone(), ttl, flush }
     }
 
     fn matches(&self, question: &Question) -> bool {
         let kind = question.kind;
-        question.name == self.name && (kind == RecordType::ANY || kind == RecordType::of(self.ip))
+        question.name == self.name && (kind == RecordType::ANY || kind == self.data.kind())
+    }
+
+    fn is_told_on(&self, link: usize) -> bool {
+        self.link.is_none_or(|own| own == link)
     }
 }
 
@@ -120,6 +182,7 @@ impl Task {
             tokio::select! {
                 request = queue.recv() => match request {
                     Some(Request::Publish(ip, reply)) => { let _ = reply.send(self.publish(ip).await); }
+                    Some(Request::Offer(offer, reply)) => { let _ = reply.send(self.offer(offer).await); }
                     Some(Request::Withdraw(name)) => self.withdraw(&name).await,
                     None => break,
                 },
@@ -129,42 +192,71 @@ impl Task {
                 () = timer => self.announce_again().await,
             }
         }
-        for published in &self.published {
-            announce(&self.links, published.record(0, true)).await;
-        }
+        announce(&self.links, &self.published, 0).await;
     }
 
     async fn publish(&mut self, ip: IpAddr) -> Result<String, Error> {
-        if let Some(published) = self.published.iter().find(|published| published.ip == ip) {
+        let known = self.published.iter().find(|known| known.owner == known.name && known.data == Data::Address(ip));
+        if let Some(published) = known {
             return Ok(published.name.to_string());
         }
-        if self.published.len() >= self.config.max_names {
-            return Err(Error::Busy);
-        }
         let name = Name::random(&mut self.rng);
-        let now = Instant::now();
-        let told = vec![Some(now); self.links.len()];
-        let published = Published { name: name.clone(), ip, announce: Some(now + PAUSE), told };
-        announce(&self.links, published.record(TTL, true)).await;
-        self.published.push(published);
+        self.begin(&name, vec![(name.clone(), Data::Address(ip), None)]).await?;
         Ok(name.to_string())
     }
 
-    async fn withdraw(&mut self, name: &Name) {
-        if let Some(at) = self.published.iter().position(|published| published.name == *name) {
-            let published = self.published.swap_remove(at);
-            announce(&self.links, published.record(0, true)).await;
+    async fn offer(&mut self, Offer { name, kind, port, text }: Offer) -> Result<(), Error> {
+        let host = Name::random(&mut self.rng);
+        let mut records = vec![
+            (kind, Data::Pointer(name.clone()), None),
+            (name.clone(), Data::Service { host: host.clone(), port }, None),
+            (name.clone(), Data::Text(text), None),
+        ];
+        // On each link the addresses that this host has there.
+        for (index, link) in self.links.iter().enumerate() {
+            records.extend(link.addresses().map(|ip| (host.clone(), Data::Address(ip), Some(index))));
         }
+        self.begin(&name, records).await
+    }
+
+    /// Answers for these records of `owner` from now on, and announces them.
+    async fn begin(&mut self, owner: &Name, records: Vec<(Name, Data, Option<usize>)>) -> Result<(), Error> {
+        let owners: HashSet<&Name> = self.published.iter().map(|published| &published.owner).collect();
+        if owners.len() >= self.config.max_names || owners.contains(owner) {
+            return Err(Error::Busy);
+        }
+        let now = Instant::now();
+        let (announce_at, told) = (Some(now + PAUSE), vec![Some(now); self.links.len()]);
+        let published = records.into_iter().map(|(name, data, link)| {
+            let (owner, told) = (owner.clone(), told.clone());
+            Published { owner, name, data, link, announce: announce_at, told }
+        });
+        let published: Vec<_> = published.collect();
+        announce(&self.links, &published, TTL).await;
+        self.published.extend(published);
+        Ok(())
+    }
+
+    async fn withdraw(&mut self, owner: &Name) {
+        let (gone, kept) = self.published.drain(..).partition(|published| published.owner == *owner);
+        self.published = kept;
+        announce(&self.links, &gone, 0).await;
     }
 
     async fn announce_again(&mut self) {
         let now = Instant::now();
-        for published in &mut self.published {
-            if published.announce.is_some_and(|due| due <= now) {
+        let is_due = |published: &Published| published.announce.is_some_and(|due| due <= now);
+        let owners: HashSet<Name> =
+            self.published.iter().filter(|known| is_due(known)).map(|known| known.owner.clone()).collect();
+        for owner in owners {
+            let (mut due, kept): (Vec<_>, Vec<_>) = self.published.drain(..).partition(|known| known.owner == owner);
+            for published in &mut due {
                 published.announce = None;
                 published.told.fill(Some(now));
-                announce(&self.links, published.record(TTL, true)).await;
             }
+            announce(&self.links, &due, TTL).await;
+            self.published = kept;
+            self.published.extend(due);
         }
     }
 
@@ -208,12 +300,12 @@ fn answer(
     now: Instant,
 ) -> Vec<Record> {
     let mut records = Vec::new();
-    for published in all {
-        if !asked.iter().any(|question| published.matches(question)) {
-            continue;
-        }
+    let is_asked = |published: &Published| asked.iter().any(|question| published.matches(question));
+    // Who asks for one thing of a service needs the others next (RFC 6763 §12).
+    let owners: HashSet<Name> = all.iter().filter(|known| is_asked(known)).map(|known| known.owner.clone()).collect();
+    for published in all.iter_mut().filter(|known| known.is_told_on(link) && owners.contains(&known.owner)) {
         // RFC 6762 §7.1: the asker knows already, for long enough.
-        let knows = |r: &Record| r.name == published.name && r.ip == published.ip && r.ttl >= TTL / 2;
+        let knows = |r: &Record| r.name == published.name && r.data == published.data && r.ttl >= TTL / 2;
         if audience != Audience::Legacy && query.records.iter().any(knows) {
             continue;
         }
@@ -238,10 +330,15 @@ fn audience_of(question: &Question, legacy: bool) -> Audience {
     }
 }
 
-async fn announce(links: &[Link], record: Record) {
-    let message = Message { id: 0, response: true, questions: Vec::new(), records: vec![record] }.to_bytes();
-    for link in links {
-        link.tell(&message).await;
+/// Tells each link what is to be told there; with `ttl` 0 that it is over.
+async fn announce(links: &[Link], published: &[Published], ttl: u32) {
+    for (index, link) in links.iter().enumerate() {
+        let told = published.iter().filter(|known| known.is_told_on(index));
+        let records: Vec<Record> = told.map(|known| known.record(ttl, true)).collect();
+        for records in records.chunks(MAX_RECORDS) {
+            let message = Message { id: 0, response: true, questions: Vec::new(), records: records.to_vec() };
+            link.tell(&message.to_bytes()).await;
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Resolver and responder over multicast on the loopback interface, each test on a port of its own.
 
-use super::message::{Message, Question, Record, RecordType};
+use super::message::{Data, Message, Question, Record, RecordType};
 use super::name::Name;
 use super::resolver::Resolver;
-use super::responder::Responder;
+use super::responder::{Responder, Service};
 use super::{Config, Error};
 use crate::interfaces::{Filter, Interface, local};
 use peerage_base::rng::Rng;
@@ -61,6 +61,10 @@ async fn response(socket: &UdpSocket) -> Option<Message> {
 fn query(name: &str, kind: RecordType, unicast: bool, known: Vec<Record>) -> Vec<u8> {
     let questions = vec![Question { name: Name::host(name).unwrap(), kind, unicast }];
     Message { id: 99, response: false, questions, records: known }.to_bytes()
+}
+
+fn address(name: &str, ip: [u8; 4], ttl: u32) -> Record {
+    Record { name: Name::host(name).unwrap(), data: Data::Address(ip.into()), ttl, flush: true }
 }
 
 #[tokio::test]
@@ -121,7 +125,7 @@ async fn a_name_is_announced_and_taken_back_when_withdrawn_and_on_drop() {
     let record = |message: Option<Message>| {
         let message = message.unwrap();
         assert_eq!(message.id, 0);
-        (message.records[0].name.to_string(), message.records[0].ip, message.records[0].ttl)
+        (message.records[0].name.to_string(), message.records[0].ip().unwrap(), message.records[0].ttl)
     };
     let (a, b): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
     let (first, second) = (responder.publish(a).await.unwrap(), responder.publish(b).await.unwrap());
@@ -148,9 +152,9 @@ async fn each_asker_is_answered_in_its_own_way() {
     legacy.send_to(&query(&name, RecordType::A, true, vec![]), (GROUP, port)).await.unwrap();
     let answer = response(&legacy).await.unwrap();
     assert_eq!((answer.id, answer.questions.len()), (99, 1));
-    assert_eq!((answer.records[0].ttl, answer.records[0].flush, answer.records[0].ip), (10, false, ip));
+    assert_eq!((answer.records[0].ttl, answer.records[0].flush, answer.records[0].ip()), (10, false, Some(ip)));
     // The other family, another name, and what the asker knows already get no answer.
-    let known = Record { name: Name::host(&name).unwrap(), ip, ttl: 100, flush: true };
+    let known = Record { name: Name::host(&name).unwrap(), data: Data::Address(ip), ttl: 100, flush: true };
     for silent in [
         query(&name, RecordType::AAAA, false, vec![]),
         query("other.local", RecordType::A, false, vec![]),
@@ -195,7 +199,7 @@ async fn answers_from_the_wrong_port_or_with_a_strange_address_are_not_believed(
     let (group, resolver) = (listener(port), resolver(Config { loopback: false, ..config(port) }));
     let asking = tokio::spawn(async move { resolver.resolve("target.local").await });
     let answer = |ip: [u8; 4], ttl| {
-        let record = Record { name: Name::host("target.local").unwrap(), ip: ip.into(), ttl, flush: true };
+        let record = address("target.local", ip, ttl);
         Message { id: 0, response: true, questions: vec![], records: vec![record] }.to_bytes()
     };
     let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -222,8 +226,79 @@ async fn a_responder_that_knows_only_the_group_is_understood() {
             break;
         }
     }
-    let record = Record { name: Name::host("target.local").unwrap(), ip: [192, 0, 2, 1].into(), ttl: 120, flush: true };
+    let record = address("target.local", [192, 0, 2, 1], 120);
     let answer = Message { id: 0, response: true, questions: vec![], records: vec![record] }.to_bytes();
     group.send_to(&answer, (GROUP, port)).await.unwrap();
     assert_eq!(asking.await.unwrap(), Ok(vec![[192, 0, 2, 1].into()]));
+}
+
+fn service(instance: &str) -> Service {
+    Service { instance: instance.into(), kind: "peerage".into(), port: 8080, text: vec!["v=1".into()] }
+}
+
+#[tokio::test]
+async fn a_service_is_found_by_its_name_and_by_its_kind_until_it_is_withdrawn() {
+    let port = 15362;
+    let short = Config { timeout: Duration::from_millis(400), ..config(port) };
+    let (group, responder, resolver) = (listener(port), responder(config(port)), resolver(config(port)));
+    responder.offer(&service("peerage-7")).await.unwrap();
+    let told = response(&group).await.unwrap().records;
+    let kinds: Vec<RecordType> = told.iter().map(|record| record.data.kind()).collect();
+    assert_eq!(kinds, [RecordType::PTR, RecordType::SRV, RecordType::TXT, RecordType::A]);
+    assert_eq!(told.iter().map(|record| record.flush).collect::<Vec<_>>(), [false, true, true, true]);
+    assert_eq!(told[2].data, Data::Text(b"\x03v=1"[..].into()));
+    let Data::Service { host, port: 8080 } = &told[1].data else { panic!("{told:?}") };
+    assert!(told[3].name == *host && host.to_string().len() == 36 + 6, "the host has no name but a random one");
+
+    assert_eq!(resolver.find("Peerage-7", "peerage").await, Ok(vec![(Ipv4Addr::LOCALHOST, 8080).into()]));
+    let legacy = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket2::SockRef::from(&legacy).set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+    let question = Question { name: Name::service_kind("peerage").unwrap(), kind: RecordType::PTR, unicast: false };
+    let browse = Message { id: 5, response: false, questions: vec![question], records: vec![] }.to_bytes();
+    legacy.send_to(&browse, (GROUP, port)).await.unwrap();
+    let answer = response(&legacy).await.unwrap();
+    assert_eq!(answer.records[0].data, Data::Pointer(Name::service("peerage-7", "peerage").unwrap()));
+
+    assert_eq!(responder.offer(&service("peerage-7")).await, Err(Error::Busy), "the name is taken");
+    for bad in ["", "with.dot", &"x".repeat(64)] {
+        assert_eq!(responder.offer(&service(bad)).await, Err(Error::Name), "{bad}");
+        assert_eq!(resolver.find(bad, "peerage").await, Err(Error::Name), "{bad}");
+    }
+    let long = Service { text: vec!["x".repeat(256)], ..service("long") };
+    assert_eq!(responder.offer(&long).await, Err(Error::Name));
+    drop(responder);
+    let mut taken_back = Vec::new();
+    while let Some(message) = response(&group).await {
+        taken_back.extend(message.records.into_iter().filter(|record| record.ttl == 0));
+    }
+    assert_eq!(taken_back.len(), 4, "{taken_back:?}");
+    let resolver = Resolver::new(&loopback(), short, Rng::from_u64(3)).unwrap();
+    assert_eq!(resolver.find("peerage-7", "peerage").await, Err(Error::TimedOut));
+}
+
+#[tokio::test]
+async fn the_host_of_a_service_is_asked_for_if_it_was_not_told_with_it() {
+    let port = 15363;
+    let (group, resolver) = (listener(port), resolver(config(port)));
+    let finding = tokio::spawn(async move { resolver.find("peerage-8", "peerage").await });
+    let name = Name::service("peerage-8", "peerage").unwrap();
+    let mut buf = [0; 1500];
+    loop {
+        let (len, _) = timeout(Duration::from_secs(2), group.recv_from(&mut buf)).await.unwrap().unwrap();
+        let Some(query) = Message::parse(&buf[..len]).filter(|message| !message.response) else { continue };
+        let asks = |about: &str| query.questions.iter().any(|question| question.name.to_string() == about);
+        let record = if asks("target.local") {
+            address("target.local", [192, 0, 2, 1], 120)
+        } else {
+            let host = Name::host("target.local").unwrap();
+            Record { name: name.clone(), data: Data::Service { host, port: 9 }, ttl: 120, flush: true }
+        };
+        let last = record.ip().is_some();
+        let answer = Message { id: 0, response: true, questions: vec![], records: vec![record] }.to_bytes();
+        group.send_to(&answer, (GROUP, port)).await.unwrap();
+        if last {
+            break;
+        }
+    }
+    assert_eq!(finding.await.unwrap(), Ok(vec!["192.0.2.1:9".parse().unwrap()]));
 }

@@ -1,5 +1,6 @@
 //! What publishers and viewers have in common.
 
+use crate::refusal::Refusal;
 use crate::turn::handle::TurnHandle;
 use crate::whip::access::Access;
 use crate::whip::config::WhipConfig;
@@ -8,7 +9,6 @@ use crate::whip::ice_servers::Relay;
 use crate::whip::name::{SessionId, hex};
 use crate::whip::negotiate;
 use crate::whip::peers::Peers;
-use crate::refusal::Refusal;
 use crate::whip::stage::Stage;
 use axum::http::StatusCode;
 use core::net::IpAddr;

@@ -1,7 +1,7 @@
 //! What a client offers: read, and refused with the reason where it cannot be.
 
-use crate::whip::access::Role;
 use crate::refusal::Refusal;
+use crate::whip::access::Role;
 use crate::whip::sdpfrag::Credentials;
 use axum::http::StatusCode;
 use peerage::media::transceiver::{CodecCapability, MediaKind};

@@ -1,5 +1,6 @@
 //! Publishing: from an offer to a feed for viewers.
 
+use crate::refusal::Refusal;
 use crate::whip::access::Role;
 use crate::whip::counters::{Counters, add};
 use crate::whip::desk::Whip;
@@ -8,7 +9,6 @@ use crate::whip::ice_servers::{Relay, keep};
 use crate::whip::name::StreamName;
 use crate::whip::negotiate;
 use crate::whip::offer::{Offer, first_common};
-use crate::refusal::Refusal;
 use crate::whip::session::Session;
 use crate::whip::stage::{Claim, Entered, Track, Tracks};
 use core::time::Duration;

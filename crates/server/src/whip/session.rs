@@ -1,10 +1,10 @@
 //! A publisher or a viewer, as its URL is asked about it.
 
+use crate::refusal::Refusal;
 use crate::whip::access::Role;
 use crate::whip::name::{SessionId, StreamName};
 use crate::whip::negotiate;
 use crate::whip::offer::Offer;
-use crate::refusal::Refusal;
 use crate::whip::sdpfrag::{Credentials, Fragment, Section};
 use axum::http::StatusCode;
 use peerage::PeerConnection;

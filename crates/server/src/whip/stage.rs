@@ -1,10 +1,10 @@
 //! What is published under which name, who views it, and the sessions of both by their URLs.
 
+use crate::refusal::Refusal;
 use crate::whip::access::Role;
 use crate::whip::config::WhipConfig;
 use crate::whip::forward::Viewer;
 use crate::whip::name::{SessionId, StreamName};
-use crate::refusal::Refusal;
 use crate::whip::session::Session;
 use axum::http::StatusCode;
 use core::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,6 @@
 //! Viewing: from an offer to a seat before a publisher.
 
+use crate::refusal::Refusal;
 use crate::whip::access::Role;
 use crate::whip::counters::{Counters, add};
 use crate::whip::desk::Whip;
@@ -9,7 +10,6 @@ use crate::whip::name::StreamName;
 use crate::whip::negotiate;
 use crate::whip::offer::{Offer, first_common, kind_name};
 use crate::whip::publish::Answered;
-use crate::refusal::Refusal;
 use crate::whip::session::Session;
 use crate::whip::stage::{Entered, Seat, Tracks};
 use axum::http::StatusCode;

@@ -51,10 +51,8 @@ impl Place {
         wait: Duration,
     ) -> Result<Answer, ConnectError> {
         let server = self.server.to_string();
-        let broken = |why: &dyn core::fmt::Display| ConnectError::NotPeerage {
-            server: server.clone(),
-            why: why.to_string(),
-        };
+        let broken =
+            |why: &dyn core::fmt::Display| ConnectError::NotPeerage { server: server.clone(), why: why.to_string() };
         let late = || ConnectError::Timeout { server: server.clone(), after: self.patience };
         let mut request = Request::builder().method(method).uri(path).header(HOST, self.server.authority());
         request = request.header(USER_AGENT, &self.agent).header(CONNECTION, "close");

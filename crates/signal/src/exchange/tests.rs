@@ -146,7 +146,7 @@ fn an_offer_takes_one_answer_and_the_same_one_again() {
         let id = world.answer(offer, answer);
         assert_eq!(world.reply(id), reply, "{answer}");
     }
-    let other = Request::Answer { name: RoomName::parse("another").unwrap(), offer, answer: plain("a") };
+    let other = Request::Answer { name: RoomName::parse("zzzz").unwrap(), offer, answer: plain("a") };
     let id = world.ask_from(2, other);
     assert_eq!(world.reply(id), Reply::Refused(Refusal::Unknown), "it is not under that name");
 }
@@ -183,11 +183,13 @@ fn an_offer_that_somebody_waits_for_goes_before_one_that_was_left() {
 #[test]
 fn waiting_ends_in_time_when_given_up_and_when_it_is_too_long() {
     let mut world = World::new(|_| ());
-    let (offering, taking) = (world.offer("o", 10), world.ask_from(2, Request::Take {
-        name: RoomName::parse("another").unwrap(),
-        wait: Duration::from_secs(1_000_000),
-        token: None,
-    }));
+    let (offering, taking) = (
+        world.offer("o", 10),
+        world.ask_from(
+            2,
+            Request::Take { name: RoomName::parse("zzzz").unwrap(), wait: Duration::from_secs(1_000_000), token: None },
+        ),
+    );
     world.pass(10);
     assert!(matches!(world.reply(offering), Reply::Kept(_)));
     world.pass(109);
