@@ -86,7 +86,8 @@ pub async fn announce(
     settings: &LocalSettings,
 ) -> Result<Announcement, LocalError> {
     let (instance, interfaces) = (code.public_name(), interfaces()?);
-    let probing = Config { timeout: PROBE, retry: PROBE_PAUSE, ..config(settings) };
+    let mut probing = config(settings, PROBE);
+    probing.retry = PROBE_PAUSE;
     let resolver = Resolver::new(&interfaces, probing, rng.split("probe")).map_err(LocalError::NoNetwork)?;
     match resolver.find(&instance, KIND).await {
         Ok(_) => return Err(LocalError::Taken(shown(code))),
@@ -94,7 +95,7 @@ pub async fn announce(
         Err(error) => return Err(LocalError::Discovery(error)),
     }
     let responder =
-        Responder::new(&interfaces, config(settings), rng.split("announce")).map_err(LocalError::NoNetwork)?;
+        Responder::new(&interfaces, config(settings, PROBE), rng.split("announce")).map_err(LocalError::NoNetwork)?;
     let service = Service { instance, kind: KIND.to_owned(), port, text: vec!["v=1".to_owned()] };
     responder.offer(&service).await.map_err(LocalError::Discovery)?;
     Ok(Announcement { _responder: responder })
@@ -105,7 +106,7 @@ pub async fn announce(
 /// # Errors
 /// [`LocalError`].
 pub async fn find(code: &AnyCode, rng: &Rng, settings: &LocalSettings) -> Result<ServerAddress, LocalError> {
-    let looking = Config { timeout: settings.patience, ..config(settings) };
+    let looking = config(settings, settings.patience);
     let resolver = Resolver::new(&interfaces()?, looking, rng.split("find")).map_err(LocalError::NoNetwork)?;
     let addresses = match resolver.find(&code.public_name(), KIND).await {
         Ok(addresses) => addresses,
@@ -142,9 +143,9 @@ fn interfaces() -> Result<Vec<Interface>, LocalError> {
     if found.is_empty() { Err(LocalError::NoNetwork(nothing())) } else { Ok(found) }
 }
 
-fn config(settings: &LocalSettings) -> Config {
+fn config(settings: &LocalSettings, patience: Duration) -> Config {
     let mut config = Config::default();
-    config.port = settings.port;
+    (config.port, config.timeout) = (settings.port, patience);
     config
 }
 

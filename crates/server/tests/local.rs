@@ -73,7 +73,10 @@ async fn inside_the_namespace() {
     server.task.await.unwrap();
     let announced = announce(&other, port, &Rng::from_u64(5), &settings(15)).await.unwrap();
     let error = find(&other, &Rng::from_u64(6), &settings(15)).await.unwrap_err();
-    assert!(matches!(&error, LocalError::Unreachable { at, .. } if at.contains("192.0.2.1")), "{error}");
+    assert!(
+        matches!(&error, LocalError::Unreachable { at, .. } if at.contains("192.0.2.1:") && at.contains("[2001:db8::1]:")),
+        "{error}"
+    );
     drop(announced);
 }
 

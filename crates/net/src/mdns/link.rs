@@ -21,6 +21,7 @@ const MAX_ERRORS: usize = 8;
 
 /// One link, by one family: where queries and answers of the group are sent and received.
 pub(super) struct Link {
+    interface: String,
     group: SocketAddr,
     /// Addresses of this host on the link, with the length of their prefixes.
     on_link: Vec<(IpAddr, u8)>,
@@ -95,7 +96,7 @@ impl Link {
             None
         };
         let on_link = vec![(interface.ip, interface.prefix)];
-        Ok(Self { group, on_link, shared: UdpSocket::from_std(shared.into())?, own })
+        Ok(Self { interface: interface.name.clone(), group, on_link, shared: UdpSocket::from_std(shared.into())?, own })
     }
 
     /// Asks the group, so that the answer comes by unicast from those who can.
@@ -113,9 +114,10 @@ impl Link {
         report(self.shared.send_to(message, to).await);
     }
 
-    /// The addresses that this host has on the link, which lead to it from anywhere on it.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.on_link.iter().map(|(ip, _)| *ip)
+    /// The addresses that this host has there, by both families: among all its links.
+    pub(super) fn addresses(&self, all: &[Self]) -> impl Iterator<Item = IpAddr> {
+        let same = all.iter().filter(|link| link.interface == self.interface);
+        same.flat_map(|link| link.on_link.iter().map(|(ip, _)| *ip))
     }
 
     /// Whether `source` is on this link: what comes from further away is forged or astray (RFC 6762 §11).

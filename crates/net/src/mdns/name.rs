@@ -143,7 +143,7 @@ mod tests {
     fn a_service_has_a_name_of_its_own_under_its_kind() {
         let name = Name::service("Peerage-7", "peerage").unwrap();
         assert_eq!(name.to_string(), "peerage-7._peerage._tcp.local");
-        assert_eq!(Name::read(name.as_bytes(), 0), Some((name, 30)));
+        assert_eq!(Name::read(name.as_bytes(), 0), Some((name, 31)));
         assert_eq!(Name::service_kind("peerage").unwrap().to_string(), "_peerage._tcp.local");
         for bad in ["", "a.b", "a b", "_a", &"a".repeat(64)] {
             assert!(Name::service(bad, "peerage").is_none() && Name::service_kind(bad).is_none(), "{bad}");

@@ -214,7 +214,7 @@ impl Task {
         ];
         // On each link the addresses that this host has there.
         for (index, link) in self.links.iter().enumerate() {
-            records.extend(link.addresses().map(|ip| (host.clone(), Data::Address(ip), Some(index))));
+            records.extend(link.addresses(&self.links).map(|ip| (host.clone(), Data::Address(ip), Some(index))));
         }
         self.begin(&name, records).await
     }
