@@ -23,6 +23,8 @@ pub const BUILD: &[Tool] = &[
     // Multicast is tested in a network namespace, where it disturbs nobody; NATs are the kernel's own.
     Tool { programs: &["ip"], package: "iproute2" },
     Tool { programs: &["nft"], package: "nftables" },
+    // What the documentation shows of signalling over plain HTTP.
+    Tool { programs: &["curl"], package: "curl" },
     // The foreign TURN server and client.
     Tool { programs: &["turnserver"], package: "coturn" },
     // Counts copies.
