@@ -49,7 +49,7 @@ pub enum LocalError {
     NoNetwork(io::Error),
     /// Nobody answered.
     #[error(
-        "nobody on this network offers {0}: is the other side running with --local, and on the same network? Guest \
+        "nobody on this network offers {0}: is the other side running with --via local, and on the same network? Guest \
          networks and VPNs often keep machines apart"
     )]
     Nobody(String),

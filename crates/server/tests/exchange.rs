@@ -8,7 +8,7 @@ use core::time::Duration;
 use peerage_base::limit::Rate;
 use peerage_signal::access::{AccessList, AccessToken};
 use peerage_signal::client::ConnectError;
-use peerage_signal::client::exchange::{ExchangeError, ExchangeOptions, Taken, offer, take};
+use peerage_signal::client::exchange::{ExchangeError, ExchangeOptions, Taken, ice_servers, offer, take};
 use peerage_signal::code::Code;
 use peerage_signal::link::ServerAddress;
 use std::path::Path;
@@ -316,6 +316,8 @@ async fn our_two_ends_exchange_and_the_server_learns_nothing() {
         );
         assert_eq!((answer.unwrap(), taken.unwrap()), (format!("answer to {SDP}"), SDP.to_owned()));
     }
+    let told = ice_servers(&options(server.http, &code())).await.unwrap();
+    assert_eq!(told[0].urls, [format!("stun:{}", server.stun[0])]);
     let code = code();
     let offering = tokio::spawn(offer(options(server.http, &code), "the secret of the offer"));
     let seen = get(server.http, &format!("/exchange/{}?wait=20", code.room()), "").await;

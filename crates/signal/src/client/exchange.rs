@@ -12,10 +12,12 @@ use crate::access::AccessToken;
 use crate::code::Code;
 use crate::id::{OfferId, PeerId};
 use crate::link::ServerAddress;
+use crate::message::IceServer;
 use crate::seal::{Opener, Sealer, TooLong};
 use core::time::Duration;
 use hyper::Method;
 use peerage_base::rng::Rng;
+use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
 /// Whom an offer is sealed for: whoever takes it is not known yet.
@@ -147,6 +149,25 @@ pub async fn take(options: ExchangeOptions) -> Result<Taken, ExchangeError> {
             _ => return Err(refused(&answer)),
         }
     }
+}
+
+/// What ICE should use, as the server tells everybody: no relay, as that is for two who have met in a room.
+///
+/// # Errors
+/// As for [`offer`].
+pub async fn ice_servers(options: &ExchangeOptions) -> Result<Vec<IceServer>, ExchangeError> {
+    #[derive(Deserialize)]
+    struct Config {
+        ice_servers: Vec<IceServer>,
+    }
+    let mut line = Line::new(options.clone())?;
+    let path = format!("{}config", options.server.path());
+    let answer = line.ask(Method::GET, &path, None, Duration::ZERO).await?;
+    if answer.status != 200 {
+        return Err(refused(&answer));
+    }
+    let config: Config = serde_json::from_str(&answer.body).map_err(|error| line.strange(&error.to_string()))?;
+    Ok(config.ice_servers)
 }
 
 /// An offer that somebody with the same code handed in.
