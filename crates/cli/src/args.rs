@@ -88,6 +88,7 @@ Examples:
   peerage send --json report.pdf | jq .
   peerage send --receivers 3 photos/       three codes, one for each
   peerage send --via text report.pdf       no server: prints a text, and asks for the one that answers it
+  peerage send --via local report.pdf      one network: the other side needs the code alone
 
 Interrupted on either side, the transfer goes on when both run the same commands again within seven days.")]
 pub struct SendArgs {
@@ -119,6 +120,7 @@ Examples:
   peerage receive \"http://192.0.2.7:40123/#7-guitar-sunset\"
   peerage receive --server https://example.org 7-guitar-sunset
   peerage receive --out ~/Downloads --yes 7 guit suns
+  peerage receive --via local 7-guitar-sunset
   peerage receive QAAy…                    a text of the other side; prints the one to send back
   peerage receive --scan photo.jpg --qr    a picture of a QR code, of a text or of a link")]
 pub struct ReceiveArgs {

@@ -1,20 +1,23 @@
-//! Connecting by texts that people carry: one printed here and pasted there, and one back.
+//! Connecting by texts that people carry, one printed here and pasted there, and one back; or the exchange of a server.
 
+mod exchange;
 mod read;
 
 use std::time::{Duration, SystemTime};
 
 use peerage::{Endpoint, Settings};
+use peerage_signal::client::exchange::{self as http, ExchangeOptions};
 use peerage_signal::client::pair::{Carrier, Pair, PairOptions};
 use peerage_signal::compact::condense::Condensed;
 use peerage_signal::compact::description::{Description, Kind as TextKind, LIFETIME, MediaKind};
 use peerage_signal::compact::error::TextError;
 use peerage_signal::compact::find::{Found, find};
-use peerage_signal::link::parse_link;
+use peerage_signal::link::{AnyCode, parse_link};
 use peerage_signal::message::IceServer;
 use peerage_signal::plain::Role;
 use tokio::time::Instant;
 
+use self::exchange::{Back, told};
 use self::read::{scanned, typed, waited_for};
 use crate::args::client::{AccessArgs, ClientArgs};
 use crate::args::servers::ServersArgs;
@@ -37,6 +40,8 @@ pub struct Terms {
     text: SpellingArgs,
     /// How long people may take to carry the texts.
     wait: Duration,
+    /// Where our offer goes, if people do not carry it.
+    exchange: Option<ExchangeOptions>,
 }
 
 /// What whoever joins was handed.
@@ -44,14 +49,27 @@ pub enum Invitation {
     /// The code or link of a room, as it was said.
     Room(String),
     /// A text.
-    Offer(Description),
+    Offer(Box<Offer>),
+}
+
+/// A text that we answer.
+pub struct Offer {
+    description: Description,
+    /// Where the answer goes, if people do not carry it.
+    back: Option<Back>,
+}
+
+/// Who carries our text, and brings the other side's.
+pub struct Post {
+    carrier: Carrier,
+    back: Option<Back>,
 }
 
 impl Invitation {
     /// The text, if it is one.
-    pub fn offer(self) -> Option<Description> {
+    pub fn offer(self) -> Option<Offer> {
         match self {
-            Self::Offer(offer) => Some(offer),
+            Self::Offer(offer) => Some(*offer),
             Self::Room(_) => None,
         }
     }
@@ -60,7 +78,7 @@ impl Invitation {
 impl Terms {
     /// Those of `offer` and `answer`.
     pub fn new(args: TextArgs, wait: Duration) -> Self {
-        Self { servers: args.servers, relay_only: args.relay_only, text: args.spelling, wait }
+        Self { servers: args.servers, relay_only: args.relay_only, text: args.spelling, wait, exchange: None }
     }
 
     /// Those of a command that usually meets in a room.
@@ -68,22 +86,34 @@ impl Terms {
         let mut text = via.spelling.clone();
         text.qr |= via.via == Via::Qr;
         let wait = Duration::from_secs(LIFETIME);
-        Self { servers: ServersArgs::named(client, access), relay_only: client.relay_only, text, wait }
+        let servers = ServersArgs::named(client, access);
+        Self { servers, relay_only: client.relay_only, text, wait, exchange: None }
+    }
+
+    /// Those of a command that usually opens a room; `code` is what it would be opened under, if one was chosen.
+    pub fn offering(via: &ViaArgs, client: &ClientArgs, access: &AccessArgs, code: Option<AnyCode>) -> Outcome<Self> {
+        let terms = Self::beside_a_room(via, client, access);
+        if via.via == Via::Http {
+            let exchange = Some(exchange::options(client, access, code)?);
+            return Ok(Self { exchange, ..terms });
+        }
+        refuse_in_text(&[(code.is_some(), NO_CODES)])?;
+        Ok(terms)
     }
 
     /// A connection: its texts are exchanged, or, if we answer, ours is shown. `offer`: what is answered.
     pub async fn connect(
         &self,
         role: Role,
-        offer: Option<&Description>,
+        offer: Option<Offer>,
         input: &mut Option<Input>,
         report: &Report,
         interrupt: &mut Interrupt,
     ) -> Outcome<Connector> {
-        let (way, mut carrier) = self.open(role, offer).await?;
+        let (way, post) = self.open(role, offer).await?;
         let manner = Manner { relay_only: self.relay_only, verify: false };
         let connector = Connector::over(way, role, rng()?, manner);
-        match self.carry(&mut carrier, input, report, interrupt).await {
+        match self.carry(post, input, report, interrupt).await {
             Ok(()) => Ok(connector),
             Err(ending) => {
                 connector.leave(ending.kind.as_str()).await;
@@ -93,9 +123,23 @@ impl Terms {
     }
 
     /// A way for two, and who carries its texts. `offer`: what is answered.
-    pub async fn open(&self, role: Role, offer: Option<&Description>) -> Outcome<(Way, Carrier)> {
-        let (ice_servers, visits) = servers(&self.servers).await?;
-        if self.relay_only && ice_servers.iter().all(|server| server.credential.is_empty()) {
+    pub async fn open(&self, role: Role, offer: Option<Offer>) -> Outcome<(Way, Post)> {
+        let (description, back) = match offer {
+            Some(Offer { description, back }) => (Some(description), back),
+            None => (None, self.exchange.clone().map(|options| Back::Offer(role, Box::new(options)))),
+        };
+        let (ice_servers, visits) = match &back {
+            // Where there is plain HTTP alone, a relay cannot be asked for.
+            Some(back) => {
+                refuse_in_text(&[(self.relay_only, "--relay-only needs a relay, which is told in rooms alone")])?;
+                (http::ice_servers(back.options()).await.map_err(|error| told(&error))?, Vec::new())
+            }
+            None => {
+                let (servers, visits) = servers(&self.servers).await?;
+                (servers.into_iter().map(named).collect(), visits)
+            }
+        };
+        if self.relay_only && ice_servers.iter().all(|server| server.credential.is_none()) {
             return Err(Ending::new(Kind::Usage, "--relay-only needs a server with a relay: name one with --server"));
         }
         let mut settings = Settings::default();
@@ -108,29 +152,30 @@ impl Terms {
         let endpoint = Endpoint::new(settings).map_err(Ending::from(Kind::Path))?;
         let mut options = PairOptions::new(other_end(role), now);
         options.text.characters = self.text.characters.map(usize::from);
-        options.ice_servers = ice_servers.into_iter().map(named).collect();
-        let (pair, carrier) = match offer {
+        options.ice_servers = ice_servers;
+        let (pair, carrier) = match &description {
             Some(offer) => Pair::answering(offer, options),
             None => Pair::offering(options),
         };
-        Ok((Way::Pair(Box::new(ByPair { pair, endpoint, wait: self.wait, visits })), carrier))
+        Ok((Way::Pair(Box::new(ByPair { pair, endpoint, wait: self.wait, visits })), Post { carrier, back }))
     }
 
     /// Shows our text, and if it is an offer waits for the answer to it.
     pub async fn carry(
         &self,
-        carrier: &mut Carrier,
+        post: Post,
         input: &mut Option<Input>,
         report: &Report,
         interrupt: &mut Interrupt,
     ) -> Outcome<()> {
         tokio::select! {
-            carried = self.carry_all(carrier, input, report) => carried,
+            carried = self.carry_all(post, input, report) => carried,
             () = interrupt.heard() => Err(Ending::interrupted(false)),
         }
     }
 
-    async fn carry_all(&self, carrier: &mut Carrier, input: &mut Option<Input>, report: &Report) -> Outcome<()> {
+    async fn carry_all(&self, post: Post, input: &mut Option<Input>, report: &Report) -> Outcome<()> {
+        let Post { mut carrier, back } = post;
         // Why there is none is told by the connection.
         let Some(condensed) = carrier.text().await else { return Ok(()) };
         let condensed = condensed.map_err(Ending::from(Kind::Usage))?;
@@ -138,6 +183,9 @@ impl Terms {
         if ours.candidates.is_empty() {
             let why = "this machine has no address to tell: it has no network, or --relay-only found no relay";
             return Err(Ending::new(Kind::Path, why));
+        }
+        if let Some(back) = back {
+            return back.carry(&mut carrier, ours, self.wait, report).await;
         }
         let name = if carrier.expects_answer() { "offer" } else { "answer" };
         report.text(name, ours, &self.text).map_err(Ending::from(Kind::Usage))?;
@@ -175,6 +223,8 @@ pub struct Handed<'a> {
     pub via: Via,
     /// In a picture.
     pub text: &'a SpellingArgs,
+    /// Where a code leads.
+    pub client: &'a ClientArgs,
     /// Without it there is nothing to do: a text that is nowhere else is asked for, and nothing is waited for instead.
     pub must: bool,
 }
@@ -182,24 +232,33 @@ pub struct Handed<'a> {
 /// What whoever joins was handed; `None`: nothing, or nothing yet.
 pub async fn invitation(
     role: Role,
-    Handed { words, via, text, must }: Handed<'_>,
+    Handed { words, via, text, client, must }: Handed<'_>,
     input: &mut Option<Input>,
     report: &Report,
     interrupt: &mut Interrupt,
 ) -> Outcome<Option<Invitation>> {
-    let found = async {
+    let read = async {
         match &text.scan {
             _ if !words.is_empty() => read_message(role, words, via).map(Some),
             Some(path) if must => read_message(role, &scanned(path).await?, via).map(Some),
             // Whoever may as well offer waits for the answer there, if there is no offer yet.
             Some(path) => Ok(scanned(path).await.and_then(|message| read_message(role, &message, via)).ok()),
-            None if must && via != Via::Room => {
+            None if must && via == Via::Http => {
+                Err(Ending::new(Kind::Usage, "--via http needs the code or link that the other side printed"))
+            }
+            None if must && !via.takes_codes() => {
                 report.note("Paste the text of the other side here.");
                 let offer = typed(input.get_or_insert_with(Input::read), None, newest, report).await?;
                 check_purpose(role, &offer)?;
-                Ok(Some(Invitation::Offer(offer)))
+                Ok(Some(Invitation::Offer(Box::new(Offer { description: offer, back: None }))))
             }
             None => Ok(None),
+        }
+    };
+    let found = async {
+        match read.await? {
+            Some(Invitation::Room(place)) if via == Via::Http => exchange::take(role, &place, client).await.map(Some),
+            handed => Ok(handed),
         }
     };
     tokio::select! {
@@ -211,13 +270,16 @@ pub async fn invitation(
 /// Reads a message that a person was handed. `via`: with a room, codes and links are taken too.
 pub fn read_message(role: Role, message: &str, via: Via) -> Outcome<Invitation> {
     let link = message.lines().find(|line| parse_link(line).is_ok());
-    if let Some(link) = link.filter(|_| via == Via::Room) {
+    if let Some(link) = link.filter(|_| via.takes_codes()) {
         return Ok(Invitation::Room(link.to_owned()));
     }
     match find(message).and_then(|found| newest(&found)) {
-        Ok(offer) => check_purpose(role, &offer).map(|()| Invitation::Offer(offer)),
+        Ok(description) => {
+            check_purpose(role, &description)?;
+            Ok(Invitation::Offer(Box::new(Offer { description, back: None })))
+        }
         // What is wrong with a code is told by those who know codes.
-        Err(TextError::Nothing) if via == Via::Room => Ok(Invitation::Room(message.to_owned())),
+        Err(TextError::Nothing) if via.takes_codes() => Ok(Invitation::Room(message.to_owned())),
         Err(TextError::Nothing) if link.is_some() => {
             let what = "this is the code or link of a room, and no session text; leave out --via";
             Err(Ending::new(Kind::Usage, what))

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peerage_signal::client::options::{Intent, RoomOptions};
-use peerage_signal::client::pair::Carrier;
 use peerage_signal::client::room::Room;
 use peerage_signal::code::Code;
 use peerage_signal::link::{AnyCode, ServerAddress};
@@ -32,7 +31,7 @@ use self::record::Recordings;
 use self::source::{Notes, Sources, Stopper, ending};
 use self::tell::Teller;
 use crate::args::CallArgs;
-use crate::by_text::{Handed, Invitation, NO_CODES, Terms, invitation, refuse_in_text};
+use crate::by_text::{Handed, Invitation, Post, Terms, invitation};
 use crate::connect::refused;
 use crate::connect::way::Way;
 use crate::ending::{Ending, Kind, Outcome};
@@ -51,25 +50,29 @@ pub async fn run(args: CallArgs, report: &mut Report) -> Outcome<()> {
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let mut input = None;
     let words = args.join.as_deref().unwrap_or_default();
-    let handed = Handed { words, via: args.via.via, text: &args.via.spelling, must: false };
+    let handed = Handed { words, via: args.via.via, text: &args.via.spelling, client: &args.client, must: false };
     let (place, offer) = match invitation(Role::Call, handed, &mut input, report, &mut interrupt).await? {
-        Some(Invitation::Room(text)) => (Some(place(&text, &args.client)?), None),
-        Some(Invitation::Offer(offer)) => (None, Some(offer)),
+        Some(Invitation::Room(text)) => (Some(place(&text, &args.client, args.via.via).await?), None),
+        Some(Invitation::Offer(offer)) => (None, Some(*offer)),
         None => (None, None),
     };
     let by_text = match (&place, &offer) {
         (None, None) => args.via.is_text().map_err(Ending::from(Kind::Usage))?,
         (_, offer) => offer.is_some(),
     };
-    refuse_in_text(&[(by_text && args.code.is_some(), NO_CODES)])?;
     let (notes, mut said) = mpsc::unbounded_channel();
     // Devices and files come first: nobody is called in vain.
     let stage = Arc::new(stage(&args, notes, report)?);
     let stopper = Stopper::of(&stage.sources);
     let found = if by_text {
-        let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
-        let (way, carrier) = terms.open(Role::Call, offer.as_ref()).await?;
-        Found { way, texts: Some((terms, carrier)), meeting: None, joined: offer.is_some() }
+        let joined = offer.is_some();
+        let terms = if joined {
+            Terms::beside_a_room(&args.via, &args.client, &args.access)
+        } else {
+            Terms::offering(&args.via, &args.client, &args.access, args.code.clone().map(AnyCode::Room))?
+        };
+        let (way, post) = terms.open(Role::Call, offer).await?;
+        Found { way, texts: Some((terms, post)), meeting: None, joined }
     } else {
         enter(&args, place, report).await?
     };
@@ -84,8 +87,8 @@ pub async fn run(args: CallArgs, report: &mut Report) -> Outcome<()> {
         closed: None,
     };
     let carried = match texts {
-        Some((terms, mut carrier)) => {
-            let carry = terms.carry(&mut carrier, &mut input, report, &mut interrupt);
+        Some((terms, post)) => {
+            let carry = terms.carry(post, &mut input, report, &mut interrupt);
             call.mesh.meanwhile(carry).await
         }
         None => Ok(()),
@@ -116,7 +119,7 @@ pub async fn run(args: CallArgs, report: &mut Report) -> Outcome<()> {
 struct Found {
     way: Way,
     /// What people carry.
-    texts: Option<(Terms, Carrier)>,
+    texts: Option<(Terms, Post)>,
     meeting: Option<Meeting>,
     /// Somebody else has begun it.
     joined: bool,
@@ -129,10 +132,7 @@ async fn enter(args: &CallArgs, place: Option<(ServerAddress, Code)>, report: &m
     let (meeting, code, intent) = match place {
         Some((server, code)) => (Meeting::at(server), code, Intent::Join),
         None => {
-            let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
-                Some(server) => Meeting::at(server),
-                None => Meeting::embedded(None, args.client.relay_only, report).await?,
-            };
+            let meeting = Meeting::open(&args.client, args.via.via, None, report).await?;
             (meeting, args.code.clone().unwrap_or_else(|| Code::generate(&mut rng)), Intent::Open)
         }
     };
@@ -141,7 +141,7 @@ async fn enter(args: &CallArgs, place: Option<(ServerAddress, Code)>, report: &m
     options.access_token = access_token;
     let room = Room::connect(options).await.map_err(|error| refused(&error))?;
     if intent == Intent::Open {
-        meeting.announce(&AnyCode::Room(code), "call", false, report);
+        meeting.announce(&AnyCode::Room(code), "call", false, report).await?;
     }
     Ok(Found { way: Way::Room(room), texts: None, meeting: Some(meeting), joined: intent == Intent::Join })
 }

@@ -2,14 +2,18 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use peerage_base::rng::Rng;
+use peerage_server::local::{self, Announcement, LocalSettings};
 use peerage_server::{Server, ServerConfig, ServerHandle};
 use peerage_signal::link::{AnyCode, ServerAddress};
 use peerage_transfer::state::{Claim, Record, State, StateError};
 use peerage_transfer::store;
 use tokio::task::JoinHandle;
 
+use crate::args::client::ClientArgs;
+use crate::args::text::Via;
 use crate::clock::wall;
 use crate::ending::{Ending, Kind, Outcome};
 use crate::report::Report;
@@ -30,6 +34,8 @@ pub struct Meeting {
     pub public: String,
     /// The server in this program, if it has one.
     pub embedded: Option<Embedded>,
+    /// What the local network is told of it, if it has to be found there.
+    announced: Option<Mutex<Vec<Announcement>>>,
 }
 
 /// A server in this program.
@@ -43,12 +49,29 @@ pub struct Embedded {
 impl Meeting {
     /// At a server that was named.
     pub fn at(server: ServerAddress) -> Self {
-        Self { public: server.to_string(), server, embedded: None }
+        Self { public: server.to_string(), server, embedded: None, announced: None }
+    }
+
+    /// Where a command opens a room: at the server that was named, or else at one of our own, on the port of an earlier run
+    /// if there was one.
+    pub async fn open(client: &ClientArgs, via: Via, port: Option<u16>, report: &Report) -> Outcome<Self> {
+        let server = client.server().map_err(Ending::from(Kind::Usage))?;
+        if via == Via::Local {
+            if let Some(server) = server {
+                report.note(&format!("--via local serves by itself; {server} is not asked"));
+            }
+            let meeting = Self::embedded(port, client.relay_only, report).await?;
+            return Ok(Self { announced: Some(Mutex::default()), ..meeting });
+        }
+        match server {
+            Some(server) => Ok(Self::at(server)),
+            None => Self::embedded(port, client.relay_only, report).await,
+        }
     }
 
     /// At a server of our own, on all addresses, on the port of an earlier run if there was one. `relay_only`: whether
     /// the peers are to meet at its relay, which it does not have.
-    pub async fn embedded(port: Option<u16>, relay_only: bool, report: &Report) -> Outcome<Self> {
+    async fn embedded(port: Option<u16>, relay_only: bool, report: &Report) -> Outcome<Self> {
         if relay_only {
             let why = "--relay-only needs a server with a relay, on another machine: name one with --server";
             return Err(Ending::new(Kind::Usage, why));
@@ -76,14 +99,22 @@ impl Meeting {
         let handle = server.handle();
         let task = tokio::spawn(server.run());
         report.note(&format!("Serving {public} for this transfer"));
-        Ok(Self { server: local, public, embedded: Some(Embedded { handle, task, port }) })
+        Ok(Self { server: local, public, embedded: Some(Embedded { handle, task, port }), announced: None })
     }
 
-    /// Tells the user, or the program that reads us, how to join. `several`: it is one of several codes, for which there
-    /// are no pictures.
-    pub fn announce(&self, code: &AnyCode, verb: &str, several: bool, report: &mut Report) {
+    /// Tells the user, or the program that reads us, how to join, and the local network where, if that is to know. `several`: it
+    /// is one of several codes, for which there are no pictures.
+    pub async fn announce(&self, code: &AnyCode, verb: &str, several: bool, report: &Report) -> Outcome<()> {
         let link = code.link(&self.public);
-        report.code(&code.to_string(), &link, &format!("peerage {verb} \"{link}\""), !several);
+        let Some(announced) = &self.announced else {
+            report.code(&code.to_string(), &link, &format!("peerage {verb} \"{link}\""), !several);
+            return Ok(());
+        };
+        let port = self.embedded.as_ref().map_or(0, |embedded| embedded.port);
+        let announcement = local::announce(code, port, &rng()?, &LocalSettings::default()).await;
+        announced.lock().unwrap_or_else(PoisonError::into_inner).push(announcement.map_err(Ending::from(Kind::Path))?);
+        report.code(&code.to_string(), &link, &format!("peerage {verb} --via local {code}"), !several);
+        Ok(())
     }
 
     /// Ends the server, if it is ours.

@@ -9,7 +9,6 @@ use peerage_base::rng::Rng;
 use peerage_signal::access::AccessToken;
 use peerage_signal::client::options::{Intent, RoomOptions};
 use peerage_signal::code::Code;
-use peerage_signal::compact::description::Description;
 use peerage_signal::id::Side;
 use peerage_signal::link::AnyCode;
 use peerage_signal::plain::Role;
@@ -19,8 +18,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::args::PipeArgs;
+use crate::args::client::ClientArgs;
 use crate::args::text::{AnswerArgs, OfferArgs, Via};
-use crate::by_text::{Handed, Invitation, NO_CODES, NO_WORDS, Terms, invitation, refuse_in_text};
+use crate::by_text::{Handed, Invitation, NO_CODES, NO_WORDS, Offer, Terms, invitation, refuse_in_text};
 use crate::compare::{self, Asking};
 use crate::connect::{Connector, Event, Manner, enter_patiently};
 use crate::ending::{Ending, Kind, Outcome};
@@ -58,15 +58,24 @@ pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let mut input = None;
     // As it is said: several arguments are the parts of one code.
-    let handed = Handed { words: &args.join.join(" "), via: args.via.via, text: &args.via.spelling, must: false };
+    let handed = Handed {
+        words: &args.join.join(" "),
+        via: args.via.via,
+        text: &args.via.spelling,
+        client: &args.client,
+        must: false,
+    };
     let joined = invitation(Role::Pipe, handed, &mut input, report, &mut interrupt).await?;
     let place = match joined {
         Some(Invitation::Room(place)) => Some(place),
         None if !args.via.is_text().map_err(Ending::from(Kind::Usage))? => None,
         by_text => {
-            let asked = [(args.verify, NO_WORDS), (args.code.is_given(), NO_CODES)];
-            refuse_in_text(&asked)?;
-            let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
+            let with_code = args.code.is_given() && args.via.via != Via::Http;
+            refuse_in_text(&[(args.verify, NO_WORDS), (with_code, NO_CODES)])?;
+            let terms = match &by_text {
+                Some(_) => Terms::beside_a_room(&args.via, &args.client, &args.access),
+                None => Terms::offering(&args.via, &args.client, &args.access, args.code.code.clone())?,
+            };
             return terms.pipe(by_text.and_then(Invitation::offer), input, report, interrupt).await;
         }
     };
@@ -86,7 +95,7 @@ pub async fn run(args: PipeArgs, report: &mut Report) -> Outcome<()> {
     options.access_token = access_token;
     let connector = enter_patiently(options, manner, patience).await?;
     if untold {
-        meeting.announce(&AnyCode::Room(code), "pipe", false, report);
+        meeting.announce(&AnyCode::Room(code), "pipe", false, report).await?;
     }
     let deadline = wait.map(|wait| Instant::now() + wait);
     let result = converse(connector, Input::read(), report, interrupt, deadline).await;
@@ -105,7 +114,8 @@ pub async fn answer(args: AnswerArgs, report: &mut Report) -> Outcome<()> {
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let mut input = None;
     let words = args.offer.as_deref().unwrap_or_default();
-    let handed = Handed { words, via: Via::Text, text: &args.text.spelling, must: true };
+    let nowhere = ClientArgs::default();
+    let handed = Handed { words, via: Via::Text, text: &args.text.spelling, client: &nowhere, must: true };
     let offer = invitation(Role::Pipe, handed, &mut input, report, &mut interrupt).await?;
     Terms::new(args.text, args.wait).pipe(offer.and_then(Invitation::offer), input, report, interrupt).await
 }
@@ -113,12 +123,12 @@ pub async fn answer(args: AnswerArgs, report: &mut Report) -> Outcome<()> {
 impl Terms {
     async fn pipe(
         &self,
-        offer: Option<Description>,
+        offer: Option<Offer>,
         mut input: Option<Input>,
         report: &mut Report,
         mut interrupt: Interrupt,
     ) -> Outcome<()> {
-        let connector = self.connect(Role::Pipe, offer.as_ref(), &mut input, report, &mut interrupt).await?;
+        let connector = self.connect(Role::Pipe, offer, &mut input, report, &mut interrupt).await?;
         converse(connector, input.unwrap_or_else(Input::read), report, interrupt, None).await
     }
 }
@@ -131,15 +141,12 @@ async fn host(
     report: &mut Report,
     interrupt: &mut Interrupt,
 ) -> Outcome<Met> {
-    let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
-        Some(server) => Meeting::at(server),
-        None => Meeting::embedded(None, args.client.relay_only, report).await?,
-    };
+    let meeting = Meeting::open(&args.client, args.via.via, None, report).await?;
     let place = Place { server: &meeting.server, fingerprint: args.client.server_fingerprint, rng };
     let (code, wait) = match place.make(&args.code, token, report).await? {
         Made::Room(code) => (code, None),
         Made::Words(claim) => {
-            meeting.announce(&AnyCode::Words(claim.code().clone()), "pipe", false, report);
+            meeting.announce(&AnyCode::Words(claim.code().clone()), "pipe", false, report).await?;
             (spoken::meet(claim, Side::Host, report, interrupt).await?, Some(PATIENCE))
         }
     };
@@ -149,7 +156,7 @@ async fn host(
 
 /// Goes where a code leads that was made on the other side.
 async fn join(args: &PipeArgs, place: &str, rng: &Rng, report: &Report, interrupt: &mut Interrupt) -> Outcome<Met> {
-    let (server, code) = any_place(place, &args.client)?;
+    let (server, code) = any_place(place, &args.client, args.via.via).await?;
     let place = Place { server: &server, fingerprint: args.client.server_fingerprint, rng };
     let (code, patience) = match code {
         AnyCode::Room(code) => (code, Duration::ZERO),

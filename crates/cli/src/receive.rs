@@ -4,6 +4,7 @@ pub mod ask;
 mod prepare;
 mod prompt;
 
+use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +13,12 @@ use std::time::Duration;
 
 use peerage::{DataChannel, Message};
 use peerage_base::rng::Rng;
+use peerage_server::local::{self, LocalSettings};
 use peerage_signal::client::options::{Intent, RoomOptions};
 use peerage_signal::code::Code;
 use peerage_signal::link::{AnyCode, LinkError, ServerAddress, parse_link};
 use peerage_signal::plain::Role;
+use peerage_signal::word_code::WordCode;
 use peerage_transfer::disk::{self, Task};
 use peerage_transfer::failure::Failure;
 use peerage_transfer::manifest::Manifest;
@@ -62,7 +65,13 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let mut input = None;
     // As it is said: several arguments are the parts of one code.
-    let handed = Handed { words: &args.code.join(" "), via: args.via.via, text: &args.via.spelling, must: true };
+    let handed = Handed {
+        words: &args.code.join(" "),
+        via: args.via.via,
+        text: &args.via.spelling,
+        client: &args.client,
+        must: true,
+    };
     let handed = match invitation(Role::Receive, handed, &mut input, report, &mut interrupt).await? {
         Some(handed) => handed,
         None => tokio::select! {
@@ -82,7 +91,7 @@ pub async fn run(args: ReceiveArgs, report: &mut Report) -> Outcome<()> {
         Invitation::Offer(offer) => {
             refuse_in_text(&[(args.verify, NO_WORDS)])?;
             let terms = Terms::beside_a_room(&args.via, &args.client, &AccessArgs::default());
-            let connector = terms.connect(Role::Receive, Some(&offer), &mut input, report, &mut interrupt).await?;
+            let connector = terms.connect(Role::Receive, Some(*offer), &mut input, report, &mut interrupt).await?;
             Met { connector, memory: Memory::none(), agreed: None, deadline: None }
         }
     };
@@ -117,29 +126,28 @@ async fn enter(
     report: &Report,
     interrupt: &mut Interrupt,
 ) -> Outcome<Met> {
-    let (server, code) = any_place(place, &args.client)?;
-    let (code, agreed) = match code {
-        AnyCode::Room(code) => (code, None),
+    let (place, code) = read_place(place, &args.client, args.via.via)?;
+    let (server, code, agreed) = match code {
+        AnyCode::Room(code) => (place.server(&AnyCode::Room(code.clone())).await?, code, None),
         AnyCode::Words(words) => {
-            let key = [words.to_string(), server.to_string()];
+            let key = [words.to_string(), place.to_string()];
             let mut agreed =
                 Memory::<Agreed>::take(&[key[0].as_bytes(), key[1].as_bytes(), out.as_os_str().as_bytes()], report)?;
             let earlier = agreed.record().and_then(|record| Code::parse(&record.code).ok());
-            let code = match earlier {
-                Some(code) => code,
-                None => {
-                    let place = Place { server: &server, fingerprint: args.client.server_fingerprint, rng };
-                    match place.take(words, report, interrupt).await {
-                        Ok(code) => code,
-                        Err(ending) => {
-                            agreed.forget();
-                            return Err(ending);
-                        }
-                    }
+            let met = match earlier {
+                Some(code) => place.server(&AnyCode::Room(code.clone())).await.map(|server| (server, code)),
+                None => place.meet(words, args, rng, report, interrupt).await,
+            };
+            let (server, code) = match met {
+                Ok(met) => met,
+                Err(ending) if agreed.record().is_none() => {
+                    agreed.forget();
+                    return Err(ending);
                 }
+                Err(ending) => return Err(ending),
             };
             agreed.save(Agreed { code: code.to_string() }, report);
-            (code, Some(agreed))
+            (server, code, Some(agreed))
         }
     };
     let memory = Memory::<Receiving>::take(&[code.to_string().as_bytes(), out.as_os_str().as_bytes()], report)?;
@@ -164,24 +172,77 @@ async fn enter(
     Ok(Met { connector, memory, agreed, deadline: Some(Instant::now() + PATIENCE) })
 }
 
+/// Where a code leads.
+enum At {
+    /// To this server.
+    Server(ServerAddress),
+    /// To whoever on the local network says that it has it.
+    Local,
+}
+
+impl At {
+    /// The server.
+    async fn server(&self, code: &AnyCode) -> Outcome<ServerAddress> {
+        match self {
+            Self::Server(server) => Ok(server.clone()),
+            Self::Local => {
+                local::find(code, &rng()?, &LocalSettings::default()).await.map_err(Ending::from(Kind::Path))
+            }
+        }
+    }
+
+    /// The server, and the room there that both agree on who have these words.
+    async fn meet(
+        &self,
+        words: WordCode,
+        args: &ReceiveArgs,
+        rng: &Rng,
+        report: &Report,
+        interrupt: &mut Interrupt,
+    ) -> Outcome<(ServerAddress, Code)> {
+        let server = self.server(&AnyCode::Words(words.clone())).await?;
+        let place = Place { server: &server, fingerprint: args.client.server_fingerprint, rng };
+        let code = place.take(words, report, interrupt).await?;
+        Ok((server, code))
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(server) => server.fmt(f),
+            Self::Local => f.write_str("local"),
+        }
+    }
+}
+
 /// The server and the code that a text and the options stand for, where only a room can be entered.
-pub fn place(text: &str, client: &ClientArgs) -> Outcome<(ServerAddress, Code)> {
-    match any_place(text, client)? {
-        (server, AnyCode::Room(code)) => Ok((server, code)),
+pub async fn place(text: &str, client: &ClientArgs, via: Via) -> Outcome<(ServerAddress, Code)> {
+    match read_place(text, client, via)? {
+        (at, AnyCode::Room(code)) => Ok((at.server(&AnyCode::Room(code.clone())).await?, code)),
         (_, AnyCode::Words(_)) => Err(Ending::new(Kind::Usage, LinkError::ForTwo.to_string())),
     }
 }
 
 /// The server and the code of either kind that a text and the options stand for.
-pub fn any_place(text: &str, client: &ClientArgs) -> Outcome<(ServerAddress, AnyCode)> {
+pub async fn any_place(text: &str, client: &ClientArgs, via: Via) -> Outcome<(ServerAddress, AnyCode)> {
+    let (at, code) = read_place(text, client, via)?;
+    Ok((at.server(&code).await?, code))
+}
+
+/// Where to look for a server, and the code; nobody is asked yet.
+fn read_place(text: &str, client: &ClientArgs, via: Via) -> Outcome<(At, AnyCode)> {
     let (server, code) = parse_link(text).map_err(Ending::from(Kind::Usage))?;
-    let server = match server {
-        Some(server) => server,
-        None => client.server().map_err(Ending::from(Kind::Usage))?.ok_or_else(|| {
-            Ending::new(Kind::Usage, "a code alone needs --server URL or PEERAGE_SERVER; or give the whole link")
-        })?,
+    let at = match (server, via) {
+        (Some(server), _) => At::Server(server),
+        (None, Via::Local) => At::Local,
+        (None, _) => At::Server(client.server().map_err(Ending::from(Kind::Usage))?.ok_or_else(|| {
+            let what = "a code alone needs --server URL or PEERAGE_SERVER, or --via local if both are on one network; or \
+                        give the whole link";
+            Ending::new(Kind::Usage, what)
+        })?),
     };
-    Ok((server, code))
+    Ok((at, code))
 }
 
 struct Run<'a> {

@@ -95,7 +95,7 @@ impl Report {
     }
 
     /// The code to hand to the other side, and the command that takes it; `picture`: also as a QR code, on a terminal.
-    pub fn code(&mut self, code: &str, link: &str, command: &str, picture: bool) {
+    pub fn code(&self, code: &str, link: &str, command: &str, picture: bool) {
         if self.json {
             return self.emit(&Event::Code { code, link });
         }

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::SendArgs;
+use crate::args::text::Via;
 use crate::by_text::{NO_CODES, NO_WORDS, Terms, gone_for_good, refuse_in_text};
 use crate::compare::{self, Asking};
 use crate::connect::{Connector, Event, Manner, refused};
@@ -67,13 +68,8 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
     let manner = Manner { relay_only: args.client.relay_only, verify: args.verify };
     let memories = (0..args.receivers).map(|index| remember(&args.paths, &named, index, report));
     let memories = memories.collect::<Outcome<Vec<_>>>()?;
-    let meeting = match server {
-        Some(server) => Meeting::at(server),
-        None => {
-            let port = memories.iter().find_map(|memory| memory.record()?.port);
-            Meeting::embedded(port, args.client.relay_only, report).await?
-        }
-    };
+    let port = memories.iter().find_map(|memory| memory.record()?.port);
+    let meeting = Meeting::open(&args.client, args.via.via, port, report).await?;
     let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
     let order = Order { args, manner, access_token, interrupt };
     let meeting = Arc::new(meeting);
@@ -90,7 +86,9 @@ pub async fn run(args: SendArgs, report: &mut Report) -> Outcome<()> {
 /// Sends to whoever answers our text.
 async fn send_by_text(args: SendArgs, report: &mut Report) -> Outcome<()> {
     let several = "a text is for one receiver; run the command once for each";
-    refuse_in_text(&[(args.verify, NO_WORDS), (args.code.is_given(), NO_CODES), (args.receivers > 1, several)])?;
+    let with_code = args.code.is_given() && args.via.via != Via::Http;
+    refuse_in_text(&[(args.verify, NO_WORDS), (with_code, NO_CODES), (args.receivers > 1, several)])?;
+    let terms = Terms::offering(&args.via, &args.client, &args.access, args.code.code.clone())?;
     look_at(&args.paths, report).await?;
     let mut memory = remember(&args.paths, "text", 0, report)?;
     let mut rng = rng()?;
@@ -101,7 +99,6 @@ async fn send_by_text(args: SendArgs, report: &mut Report) -> Outcome<()> {
     let record = earlier.unwrap_or_else(|| Sending { code: String::new(), id, resume, port: None });
     memory.save(record.clone(), report);
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
-    let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
     let connector = terms.connect(Role::Send, None, &mut None, report, &mut interrupt).await?;
     let (paths, wait, transfer, deadline) = (args.paths, args.wait, None, None);
     let result =
@@ -192,7 +189,7 @@ impl Order {
                 let (code, met) = match made {
                     Made::Room(code) => (code, false),
                     Made::Words(claim) => {
-                        announce(&AnyCode::Words(claim.code().clone()), meeting, report, several);
+                        announce(&AnyCode::Words(claim.code().clone()), meeting, report, several).await?;
                         (spoken::meet(claim, Side::Host, report, &mut interrupt).await?, true)
                     }
                 };
@@ -206,7 +203,7 @@ impl Order {
         options.access_token = self.access_token.clone();
         let connector = Connector::enter(options, self.manner).await.map_err(|error| refused(&error))?;
         if !met {
-            announce(&AnyCode::Room(code), meeting, report, several);
+            announce(&AnyCode::Room(code), meeting, report, several).await?;
         }
         let mut run = Run {
             paths: self.args.paths.clone(),
@@ -227,8 +224,8 @@ impl Order {
 }
 
 /// Tells the code; one of several is told without a picture, of which only the last would be seen.
-fn announce(code: &AnyCode, meeting: &Meeting, report: &mut Report, several: bool) {
-    meeting.announce(code, "receive", several, report);
+async fn announce(code: &AnyCode, meeting: &Meeting, report: &mut Report, several: bool) -> Outcome<()> {
+    meeting.announce(code, "receive", several, report).await
 }
 
 struct Run<'a> {

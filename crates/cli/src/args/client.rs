@@ -11,7 +11,7 @@ use super::value::{any_code, fingerprint};
 use crate::words::candidates;
 
 /// What all clients take.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ClientArgs {
     /// The server to meet at, such as https://example.org
     #[arg(long, value_name = "URL", env = "PEERAGE_SERVER", value_hint = ValueHint::Url)]

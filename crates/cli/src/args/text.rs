@@ -91,6 +91,17 @@ pub enum Via {
     Text,
     /// The same, with QR codes shown
     Qr,
+    /// By a code of the form ROOM-SECRET and plain HTTP on a server, for networks that let nothing else through
+    Http,
+    /// By a code alone, on the local network: the program that makes it is the server, and is found
+    Local,
+}
+
+impl Via {
+    /// Whether a code leads there.
+    pub fn takes_codes(self) -> bool {
+        !matches!(self, Self::Text | Self::Qr)
+    }
 }
 
 /// What those take who can do without a room.
@@ -104,16 +115,18 @@ pub struct ViaArgs {
 }
 
 impl ViaArgs {
-    /// Whether texts are asked for.
+    /// Whether descriptions go once and whole; an error if what was said does not go together.
     pub fn is_text(&self) -> Result<bool, &'static str> {
         let SpellingArgs { scan, qr, words, characters } = &self.spelling;
         match self.via {
             Via::Text | Via::Qr => Ok(true),
             Via::Room if scan.is_some() => Ok(true),
-            Via::Room if *qr || *words || characters.is_some() => {
+            _ if *qr || *words || characters.is_some() => {
                 Err("--qr, --words and --characters are of session texts, and not of rooms: say --via text too")
             }
-            Via::Room => Ok(false),
+            _ if scan.is_some() => Err("--scan reads the answer to a session text: say --via text too"),
+            Via::Http => Ok(true),
+            Via::Room | Via::Local => Ok(false),
         }
     }
 }

@@ -36,11 +36,11 @@ pub async fn connect(args: ConnectArgs, report: &mut Report) -> Outcome<()> {
     })?;
     let mut input = None;
     let words = args.code.as_deref().unwrap_or_default();
-    let handed = Handed { words, via: args.via.via, text: &args.via.spelling, must: true };
+    let handed = Handed { words, via: args.via.via, text: &args.via.spelling, client: &args.client, must: true };
     let (connector, deadline) = match invitation(Role::Connect, handed, &mut input, report, &mut interrupt).await? {
         Some(Invitation::Offer(offer)) => {
             let terms = Terms::beside_a_room(&args.via, &args.client, &AccessArgs::default());
-            let connector = terms.connect(Role::Connect, Some(&offer), &mut input, report, &mut interrupt).await?;
+            let connector = terms.connect(Role::Connect, Some(*offer), &mut input, report, &mut interrupt).await?;
             (connector, None)
         }
         Some(Invitation::Room(text)) => (enter(&text, &args).await?, Some(Instant::now() + PATIENCE)),
@@ -55,7 +55,7 @@ pub async fn connect(args: ConnectArgs, report: &mut Report) -> Outcome<()> {
 
 /// Enters the room that a code or a link names.
 async fn enter(text: &str, args: &ConnectArgs) -> Outcome<Connector> {
-    let (server, code) = place(text, &args.client)?;
+    let (server, code) = place(text, &args.client, args.via.via).await?;
     let mut options = RoomOptions::new(server, code, Intent::Join, Role::Connect, rng()?);
     options.tls.fingerprint = args.client.server_fingerprint;
     let manner = Manner { relay_only: args.client.relay_only, verify: false };

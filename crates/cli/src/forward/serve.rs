@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::carry::{Carried, carry, refuse};
 use super::{Streams, tell};
 use crate::args::forward::{ForwardArgs, Target};
-use crate::by_text::{NO_CODES, Terms, refuse_in_text};
+use crate::by_text::Terms;
 use crate::compare;
 use crate::connect::{Connector, Event, Manner, refused};
 use crate::ending::{Ending, Kind, Outcome};
@@ -34,17 +34,14 @@ pub async fn forward(args: ForwardArgs, report: &mut Report) -> Outcome<()> {
     let mut rng = rng()?;
     let access_token = args.access.token().map_err(Ending::from(Kind::Usage))?;
     let interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
-    let meeting = match args.client.server().map_err(Ending::from(Kind::Usage))? {
-        Some(server) => Meeting::at(server),
-        None => Meeting::embedded(None, args.client.relay_only, report).await?,
-    };
+    let meeting = Meeting::open(&args.client, args.via.via, None, report).await?;
     let code = args.code.unwrap_or_else(|| Code::generate(&mut rng));
     let mut options = RoomOptions::new(meeting.server.clone(), code.clone(), Intent::Open, Role::Forward, rng);
     options.tls.fingerprint = args.client.server_fingerprint;
     options.access_token = access_token;
     let manner = Manner { relay_only: args.client.relay_only, verify: false };
     let connector = Connector::enter(options, manner).await.map_err(|error| refused(&error))?;
-    meeting.announce(&AnyCode::Room(code), "connect", false, report);
+    meeting.announce(&AnyCode::Room(code), "connect", false, report).await?;
     let result = serve(connector, report, interrupt, &args.target).await;
     meeting.end().await;
     result
@@ -52,9 +49,8 @@ pub async fn forward(args: ForwardArgs, report: &mut Report) -> Outcome<()> {
 
 /// Serves whoever answers our text.
 async fn forward_by_text(args: ForwardArgs, report: &mut Report) -> Outcome<()> {
-    refuse_in_text(&[(args.code.is_some(), NO_CODES)])?;
     let mut interrupt = Interrupt::listen().map_err(Ending::from(Kind::Path))?;
-    let terms = Terms::beside_a_room(&args.via, &args.client, &args.access);
+    let terms = Terms::offering(&args.via, &args.client, &args.access, args.code.map(AnyCode::Room))?;
     let connector = terms.connect(Role::Forward, None, &mut None, report, &mut interrupt).await?;
     serve(connector, report, interrupt, &args.target).await
 }
