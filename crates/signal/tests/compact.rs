@@ -13,8 +13,9 @@ use peerage_signal::compact::choose::DropReason;
 use peerage_signal::compact::condense::{Condensed, Half, Options, condense};
 use peerage_signal::compact::derive::{OfferTag, derive_credentials};
 use peerage_signal::compact::description::{Description, Kind, Origin};
-use peerage_signal::compact::error::DoesNotFit;
+use peerage_signal::compact::error::{DoesNotFit, TextError};
 use peerage_signal::compact::find::find;
+use serde_json::{Value, json};
 
 const NOW: u64 = 1_795_338_425;
 
@@ -366,4 +367,91 @@ fn live(sdp: &str) -> String {
     let session = parts.next().unwrap().to_owned();
     let open = parts.filter(|part| part.split(' ').nth(1) != Some("0"));
     open.fold(session, |text, part| format!("{text}m={part}"))
+}
+
+/// Where the page's tests find what this side writes and reads.
+const SHARED: &str = "tests/compact.json";
+
+/// A description as the page is given it, with what this side makes of it.
+fn shared_text(name: &str, half: Half, sdp: &str, characters: Option<usize>) -> Value {
+    let mut options = Options::default();
+    options.characters = characters;
+    let Condensed { description, dropped } = condense(half, sdp, NOW, options).unwrap();
+    let (text, qr, words) = spelled(&description);
+    let answers = description.answers.map(|tag| tag.0);
+    json!({
+        "name": name, "answers": answers, "characters": characters, "sdp": sdp, "dropped": dropped.len(),
+        "text": text, "qr": qr, "words": words, "tag": description.tag().0, "description": description.to_sdp(),
+    })
+}
+
+/// What is wrong with a message, by name and number.
+fn shared_fault(message: &str) -> Value {
+    let fault = match find(message).unwrap_err() {
+        TextError::Nothing => json!({"kind": "nothing"}),
+        TextError::Truncated { missing } => json!({"kind": "truncated", "missing": missing}),
+        TextError::Altered => json!({"kind": "altered"}),
+        TextError::Word(unknown) => json!({"kind": "word", "text": &*unknown.text, "nearest": unknown.nearest}),
+        TextError::Newer(version) => json!({"kind": "newer", "version": version}),
+        other => panic!("{other}"),
+    };
+    json!({"message": message, "fault": fault})
+}
+
+fn shared() -> Value {
+    let fixture = |name: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+    };
+    let many: Vec<String> =
+        (0..9).map(|n| format!("h{n} 1 udp {} 10.0.{n}.1 {} typ host", 2_130_706_431 - n * 256, 40_000 + n)).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).chain([SRFLX, V6, RELAY]).collect();
+    let named = "7 1 udp 2130706431 a-host.local 54321 typ host";
+    let mut texts = vec![
+        shared_text("native, one address", Half::Offer, &native(&[HOST], false), None),
+        shared_text("native, all kinds", Half::Offer, &native(&[HOST, SRFLX, V6, RELAY], false), None),
+        shared_text("native, too many", Half::Offer, &native(&many, false), None),
+        shared_text("native, a name and no other", Half::Offer, &native(&[named], false), Some(120)),
+        shared_text("native, no address", Half::Offer, &native(&[], false), None),
+        shared_text("native call", Half::Offer, &native(&[HOST, SRFLX], true), None),
+    ];
+    for name in BROWSERS {
+        for (half, which) in [(Half::Offer, "offer"), (Half::Answer(OfferTag(0x1234)), "answer")] {
+            let whole = corpus(&format!("{name}-{which}.sdp"));
+            let sdp = with_candidates(&data_only(&whole), &[MDNS, SRFLX, V6, RELAY]);
+            texts.push(shared_text(&format!("{name}, data {which}"), half, &sdp, Some(400)));
+            texts.push(shared_text(&format!("{name}, {which}"), half, &with_candidates(&whole, &[MDNS]), Some(400)));
+        }
+    }
+    for name in ["chromium-156-call-offer.sdp", "firefox-153-call-offer.sdp"] {
+        texts.push(shared_text(name, Half::Offer, &fixture(name), None));
+    }
+    let description = offer(&native(&[HOST, SRFLX], false)).description;
+    let (text, qr, words) = spelled(&description);
+    let said: Vec<&str> = words.split(' ').collect();
+    let mut messages =
+        vec!["hello".to_owned(), "abandon ability able about".to_owned(), text.replace(&text[30..33], "xyx")];
+    messages.extend((40..text.len()).step_by(7).map(|len| format!("here: {} is what I got", &text[..len])));
+    messages.extend([words.replacen(said[30], "gitar", 1), said[..20].join(" "), words.replacen(said[20], "zoo", 1)]);
+    messages.extend([
+        qr[..50].to_owned(),
+        qr.replacen(&qr[20..22], "ZZ", 1),
+        format!("{} the rest of it", &text[..61]),
+    ]);
+    let faults: Vec<Value> = messages.iter().map(|message| shared_fault(message)).collect();
+    json!({ "about": "Session texts as tests/compact.rs of this crate makes them; web/test/compact.test.mjs holds the page to them.",
+        "now": NOW, "texts": texts, "faults": faults })
+}
+
+/// With `PEERAGE_RENEW` set the file is written instead.
+#[test]
+fn the_page_is_held_to_what_this_side_writes_and_reads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SHARED);
+    let now = serde_json::to_string_pretty(&shared()).unwrap() + "\n";
+    if std::env::var_os("PEERAGE_RENEW").is_some() {
+        fs::write(&path, &now).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap() == now,
+        "{SHARED} is not what is written now; set PEERAGE_RENEW to write it anew"
+    );
 }
