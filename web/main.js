@@ -32,6 +32,10 @@ const FAILURES = {
   rate_limited: ['Too many tries', 'The server has had too many tries from your address. Wait a minute, then try again.'],
   bad_request: ['The server refused this page', 'It may have been updated: load the page again.'],
   too_large: ['The server refused a message', 'A message was too long for it. Load the page again.'],
+  no_address: ['No text could be made'],
+  no_text: ['No text could be made'],
+  refused: ['The text cannot be used'],
+  late: ['The text has expired'],
 };
 
 class App {
@@ -107,6 +111,36 @@ class App {
     this.#enter(code, kept(OPENED) === code.room ? 'open' : 'join');
   }
 
+  /** Makes a text to be given away. */
+  async offerByText() {
+    let module;
+    try {
+      module = await import('./by-text.js');
+    } catch {
+      this.#tell({ code: 'unloaded' }, [['Try again', () => this.offerByText()]]);
+      return;
+    }
+    this.#enterByText(module, null);
+  }
+
+  /** Answers the offer in a message. Throws what is wrong with it. */
+  async answerByText(message) {
+    const module = await import('./by-text.js').catch(() => {
+      throw new Error(FAILURES.unloaded.join('. '));
+    });
+    this.#enterByText(module, module.readOffer(message));
+  }
+
+  /** Takes the answer in a message. Throws what is wrong with it. */
+  async takeText(message) {
+    await this.session.take(message);
+  }
+
+  /** The link that has this side's text. */
+  get textLink() {
+    return codes.link(this.base, { text: `t=${this.session?.own?.text ?? ''}` });
+  }
+
   leave() {
     this.nameplate?.leave();
     this.nameplate = null;
@@ -157,7 +191,7 @@ class App {
   }
 
   #tell({ code, message }, actions) {
-    const [title, detail] = FAILURES[code] ?? ['The server ended this', message || 'Try again.'];
+    const [title, detail = message] = FAILURES[code] ?? ['The server ended this', message || 'Try again.'];
     this.error = { code, message: `${title}. ${detail}` };
     this.ui.notice('failed', 'error', title, detail, actions);
   }
@@ -170,13 +204,44 @@ class App {
     this.nameplate = null;
     this.session = null;
     this.error = null;
-    for (const id of ['failed', 'server', 'unheard', 'space', 'wrong-code', 'meeting']) this.ui.clearNotice(id);
+    for (const id of ['failed', 'server', 'unheard', 'space', 'wrong-code', 'meeting', 'text-link']) this.ui.clearNotice(id);
   }
 
-  #enter(code, mode, patience = 0) {
+  /** `offer` is what was read of the other side's text, null to make the first one. */
+  #enterByText({ TextSession }, offer) {
+    this.#begin();
+    history.replaceState(null, '', location.pathname + location.search);
+    const session = new TextSession({
+      offer,
+      ice: { servers: this.server.iceServers, relayOnly: this.ui.relayOnly },
+      on: {
+        changed: () => this.#sessionChanged(session),
+        connected: (peer) => this.#connected(peer),
+        gone: (peer) => this.#gone(peer),
+        channel: (peer, channel) => this.#channel(peer, channel),
+        connection: (peer, pc) => this.call.attach(peer, pc),
+        failed: (reason) => {
+          if (this.session !== session) return;
+          const again = offer === null ? [['Make a new text', () => this.offerByText()]] : [];
+          this.#tell(reason, again);
+          this.#left();
+        },
+      },
+    });
+    this.session = session;
+    session.start();
+    this.ui.describeLimit();
+    this.render();
+  }
+
+  #begin() {
     this.#clear();
     this.chat = this.#newChat();
     this.pipes = [];
+  }
+
+  #enter(code, mode, patience = 0) {
+    this.#begin();
     // A page that is loaded again finds its room by the address.
     history.replaceState(null, '', `#${code.text}`);
     if (mode === 'open') keep(OPENED, code.room);
@@ -266,6 +331,8 @@ class App {
         this.files.incoming(peer, channel);
         return;
       case 'peerage.pipe.1':
+        // Offered by a page that did not know yet what would answer.
+        if (peer.role === 'page') return;
         this.pipes.push(new Pipe({ peer, channel, on: { changed: this.render } }));
         this.pipes.splice(0, Math.max(0, this.pipes.length - 8));
         this.ui.count('chat');
@@ -328,8 +395,10 @@ function status(app) {
   return Object.freeze({
     get state() { return app.session?.state ?? (app.nameplate === null ? 'idle' : 'meeting'); },
     get error() { return app.error; },
-    get code() { return app.session?.code.text ?? null; },
-    get link() { return app.session ? app.link : null; },
+    get code() { return app.session?.code?.text ?? null; },
+    get link() { return app.session?.code ? app.link : null; },
+    get text() { return app.session?.own?.text ?? null; },
+    get textLink() { return app.session?.own?.text ? app.textLink : null; },
     get self() { return app.session?.self ?? null; },
     get secure() { return window.isSecureContext; },
     get storage() { return app.storage.kind; },
@@ -374,14 +443,16 @@ function copyOf(value) {
 
 /**
  * What the server says of itself. `base`: the address that it wants in links, its own where it names none; `needsToken`:
- * it asks for an access token before it lets a room be started; `relay`: it relays.
+ * it asks for an access token before it lets a room be started; `relay`: it relays; `iceServers`: those that need no
+ * credentials.
  */
 async function serverFacts() {
-  const facts = { base: location.href, needsToken: false, relay: false };
+  const facts = { base: location.href, needsToken: false, relay: false, iceServers: [] };
   try {
     const config = await (await fetch('config', { signal: AbortSignal.timeout(3000) })).json();
     facts.needsToken = config.open_needs_token === true;
     facts.relay = config.relay === true;
+    if (Array.isArray(config.ice_servers)) facts.iceServers = config.ice_servers;
     const url = config.public_url;
     if (typeof url === 'string' && /^https?:$/.test(new URL(url).protocol)) facts.base = new URL(url).href;
   } catch {
@@ -425,7 +496,12 @@ function forget(name) {
 
 function fromAddress(app) {
   const hash = location.hash.slice(1);
-  if (hash === '' || hash === app.session?.code.text) return;
+  if (hash === '' || hash === app.session?.code?.text) return;
+  if (/^t=/i.test(hash)) {
+    if (app.session === null) app.ui.byText.fill(hash.slice(2));
+    else app.ui.notice('text-link', 'warn', 'Leave first', 'The address has a session text, and this page is connected already. Leave, then open the link again.');
+    return;
+  }
   try {
     app.join(codes.parse(hash));
   } catch (error) {

@@ -112,7 +112,7 @@ export class PeerMedia {
   /** Brings directions and senders to what the call of this page is now. */
   update() {
     const { inside } = this.#own;
-    if (inside && this.#peer.first && this.#parts.length === 0 && CALLERS.has(this.#peer.role)) this.#make();
+    if (inside && this.#peer.first && !this.#peer.once && this.#parts.length === 0 && CALLERS.has(this.#peer.role)) this.#make();
     for (const part of this.#parts) {
       if (stopped(part.transceiver)) continue;
       const wanted = !inside ? 'inactive' : part.name.startsWith('more-') ? 'recvonly' : 'sendrecv';

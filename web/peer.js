@@ -13,6 +13,10 @@ const MAX_INCOMING_CHANNELS = 32;
 const MAX_REMOTE_CANDIDATES = 256;
 const MAX_EARLY_STEPS = 2;
 const ROLES = new Set(['send', 'receive', 'pipe', 'page', 'call']);
+/** A text does not say what a program is there for; the channels that it opens do. */
+const SHOWN_BY = { 'peerage.pipe.1': 'pipe', 'peerage.transfer.1': 'send' };
+/** Who can be offered files. */
+const TAKERS = new Set(['page', 'receive', 'program']);
 
 /**
  * `state`: `greeting` (no hello yet), `connecting`, `connected`, `unstable` (no answer, being restarted), `no-path`,
@@ -29,6 +33,8 @@ export class Peer {
   /** Why there is no connection, in one sentence; null while there is one or it is still looked for. */
   why = null;
   present = true;
+  /** Whether the browser refused a description of either side. */
+  refused = false;
   /** What both sides show if nobody sits between them, three words; null before they were compared. */
   words = null;
   /** Audio and video, null before there is a connection. */
@@ -38,6 +44,7 @@ export class Peer {
   #configured = null;
   #stood = false;
   #pc = null;
+  #pipe = null;
   #makingOffer = false;
   #ignoreOffer = false;
   #settingAnswer = false;
@@ -52,13 +59,20 @@ export class Peer {
   /**
    * `first`: this page was in the room before that peer, so it makes the first offer and is the impolite one.
    * `ice`: `{ servers, relayOnly }`, looked at whenever a path is sought, as servers give new credentials.
+   * `once`: people carry one description each way, and nothing after it: no restart, no further offer, no words.
    */
-  constructor({ id, first, ice, on }) {
+  constructor({ id, first, ice, once = false, on }) {
     this.id = id;
     this.first = first;
+    this.once = once;
     this.#ice = ice;
     this.#on = on;
     this.steps = new Steps(() => on.changed(this));
+    if (once) {
+      this.steps.out = 'in the text';
+      this.steps.note('found', 'By the texts that people carry', 'done');
+      return;
+    }
     this.steps.note('found', first ? 'Came into the room' : 'Was in the room', 'done');
     this.steps.note('verified', 'Waiting for a sealed greeting', 'active');
     this.#after('hello', HELLO_MS, () => {
@@ -72,7 +86,36 @@ export class Peer {
 
   /** Whether files can be offered to it. */
   get takesFiles() {
-    return this.connected && (this.role === 'page' || this.role === 'receive');
+    return this.connected && TAKERS.has(this.role);
+  }
+
+  /** What this side says of itself, with the candidates that it has; null before there is anything. */
+  get description() {
+    return this.#pc?.localDescription ?? null;
+  }
+
+  /** Begins without a greeting. The offer needs a channel: that of a pipe, as nobody knows yet what will be on the other side. */
+  meet() {
+    this.#greeted = true;
+    this.role = 'program';
+    this.steps.note('verified', 'The texts name both certificates; only who could change them on their way could sit between', 'done');
+    this.#connection();
+    this.#set('connecting');
+    if (this.first) this.#pipe = this.createChannel('pipe', 'peerage.pipe.1');
+  }
+
+  /** What is on the other side became known from its text: a `page`, or a `program`. */
+  met(role, agent) {
+    this.role = role;
+    this.agent = agent;
+    if (this.first && role === 'page') {
+      this.#pipe.close();
+      this.#openChannels();
+    } else if (this.first) {
+      this.#pipe.addEventListener('message', () => this.#becomes('pipe'), { once: true });
+      this.#announce(this.#pipe);
+    }
+    this.#on.changed(this);
   }
 
   /** Takes one opened message of the signalling. */
@@ -105,20 +148,27 @@ export class Peer {
 
   /** Has both sides show words that two people can compare. */
   compare() {
-    if (!this.#stood || this.#verification?.begun) return;
+    if (!this.#stood || this.once || this.#verification?.begun) return;
     this.#verification ??= new Verification(this.first);
     this.#say(this.#verification.begin());
   }
 
   /** Looks for a path again. */
   retry() {
-    if (!this.#pc || this.state === 'left') return;
+    if (!this.#pc || this.once || this.state === 'left') return;
     this.steps.restart();
     this.why = null;
     this.#set('connecting');
-    this.#watch();
+    this.watch();
     this.#configure();
     this.#pc.restartIce();
+  }
+
+  /** Gives up waiting after a while, but takes a path that is found later. */
+  watch() {
+    this.#after('no-path', NO_PATH_MS, () => {
+      if (!this.connected) this.#noPath();
+    });
   }
 
   /** A channel to it, created here. */
@@ -158,12 +208,25 @@ export class Peer {
     this.steps.note('verified', 'Same code on both sides; the server cannot read along', 'done');
     this.#connection();
     this.#set('connecting');
-    this.#watch();
+    this.watch();
     if (!this.first) return;
     // The offer needs one channel; which one depends on what the other side is for.
     if (this.role === 'pipe') this.#announce(this.createChannel('pipe', 'peerage.pipe.1'));
+    else if (this.role === 'page') this.#openChannels();
     else this.#announce(this.createChannel('chat', 'peerage.chat.1'));
-    if (this.role === 'page') this.#announce(this.createChannel('call', 'peerage.call.1'));
+  }
+
+  /** Opens what two pages talk on. */
+  #openChannels() {
+    this.#announce(this.createChannel('chat', 'peerage.chat.1'));
+    this.#announce(this.createChannel('call', 'peerage.call.1'));
+  }
+
+  /** A program shows by what it does what it is there for. */
+  #becomes(role) {
+    if (role === undefined || this.role !== 'program') return;
+    this.role = role;
+    this.#on.changed(this);
   }
 
   #verify(message) {
@@ -207,6 +270,7 @@ export class Peer {
       }
       channel.binaryType = 'arraybuffer';
       this.#keep(channel);
+      this.#becomes(SHOWN_BY[channel.protocol]);
       this.#announce(channel);
     };
     this.media = this.#on.connection(this, pc);
@@ -244,6 +308,7 @@ export class Peer {
 
   async #offer() {
     const pc = this.#pc;
+    if (this.once && pc.localDescription !== null) return;
     try {
       this.#makingOffer = true;
       await pc.setLocalDescription();
@@ -331,12 +396,15 @@ export class Peer {
       case 'disconnected':
         if (!this.present) return this.close('left the room');
         this.#set('unstable');
+        // Nobody can tell the other side of another path; the one there is may come back.
+        if (this.once) return this.#after('no-path', NO_PATH_MS, () => this.close('the connection was lost'));
         // Both sides notice; one restarts, so that the offers do not meet.
         if (this.first) this.#after('restart', RESTART_AFTER_MS, () => this.retry());
-        this.#watch();
+        this.watch();
         return;
       case 'failed':
         if (!this.present) return this.close('left the room');
+        if (this.once && this.#stood) return this.close('the connection was lost');
         if (this.state === 'unstable' && this.first) this.retry();
         else if (this.state !== 'unstable') this.#noPath();
         return;
@@ -345,13 +413,6 @@ export class Peer {
       default:
         return undefined;
     }
-  }
-
-  /** Gives up waiting after a while, but takes a path that is found later. */
-  #watch() {
-    this.#after('no-path', NO_PATH_MS, () => {
-      if (!this.connected) this.#noPath();
-    });
   }
 
   #noPath() {
@@ -368,6 +429,7 @@ export class Peer {
 
   #broken(error) {
     if (this.state === 'left') return;
+    this.refused = true;
     this.steps.note('signalled', `The browser refused a description (${clean(error?.name, 40)})`, 'failed');
   }
 

@@ -5,6 +5,9 @@ import { encodeQR } from './vendor/qr/index.js';
 const SVG = 'http://www.w3.org/2000/svg';
 const QUIET = 2;
 const MAX_PICTURE = 1600;
+const LOOK_EVERY_MS = 150;
+/** A camera that nobody holds a code in front of is closed again. */
+const LOOK_MS = 180000;
 
 /** An SVG element that shows `text`. */
 export function draw(text) {
@@ -40,18 +43,22 @@ export function cameraPossible() {
   return isSecureContext && typeof navigator.mediaDevices?.getUserMedia === 'function';
 }
 
-/** Looks through the camera until a code is seen, `signal` aborts or the camera fails (which throws). */
+/**
+ * Looks through the camera until a code is seen; null if `signal` aborts or none is seen for minutes. Throws if the camera
+ * fails.
+ */
 export async function readCamera(video, signal) {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
   try {
     video.srcObject = stream;
     await video.play();
-    while (!signal.aborted) {
+    const until = performance.now() + LOOK_MS;
+    while (!signal.aborted && performance.now() < until) {
       if (video.videoWidth > 0) {
         const text = await read(video, video.videoWidth, video.videoHeight);
         if (text !== null) return text;
       }
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
     return null;
   } finally {

@@ -24,6 +24,8 @@ export class Steps {
   /** Round trip in milliseconds, null while unknown. */
   rtt = null;
   counts = { sent: 0, received: 0 };
+  /** How candidates of this side go out. */
+  out = 'sealed and sent';
   /** What servers refused while addresses were gathered: `{ url, code, text }`, each once. */
   failures = [];
   #start = performance.now();
@@ -89,7 +91,7 @@ export class Steps {
       add(this.remote, candidate);
     }
     const done = this.counts.sent > 0 && this.counts.received > 0;
-    this.note('signalled', `${this.counts.sent} sealed and sent, ${this.counts.received} received`, done ? 'done' : 'active');
+    this.note('signalled', `${this.counts.sent} ${this.out}, ${this.counts.received} received`, done ? 'done' : 'active');
   }
 
   /** Takes one report of `getStats`. */

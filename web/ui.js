@@ -4,14 +4,20 @@ import { $, copy, h, keyed, text } from './dom.js';
 import * as codes from './code.js';
 import { carriesFiles, fromField, fromTransfer } from './drop.js';
 import * as qr from './qr.js';
+import { Scanner } from './scanner.js';
 import { plural } from './text.js';
 import { CallView } from './view-call.js';
 import { peerCard, peerMark, peerName } from './view-peers.js';
 import { OfferDialog, transferRow } from './view-files.js';
 import { addMessage, pipeConsole } from './view-talk.js';
+import { TextView } from './view-text.js';
 
+/** Characters that a session text has at least. */
+const TEXT_MIN = 50;
 const STATUS = {
   idle: 'Ready',
+  gathering: 'Making the text…',
+  waiting: 'Waiting for the other side…',
   connecting: 'Reaching the server…',
   joined: 'In the room',
   reconnecting: 'Server lost, reconnecting…',
@@ -28,12 +34,17 @@ export class Ui {
   #shownCode = null;
   #unread = { people: 0, files: 0, chat: 0 };
   #notices = new Map();
-  #scan = null;
+  #scanner = new Scanner();
   #targets = '';
 
   constructor(app) {
     this.#app = app;
     this.call = new CallView(app);
+    this.byText = new TextView({
+      app,
+      scanner: this.#scanner,
+      copy: (button, value, said) => this.#copy(button, value, said),
+    });
     this.#offers = new OfferDialog(app.files);
     this.#bindStart();
     this.#bindRoom();
@@ -50,7 +61,7 @@ export class Ui {
     if ($('room').hidden === inRoom) this.#switchView(inRoom);
     const state = inRoom ? session.state : 'idle';
     $('status').dataset.state = state;
-    text($('status-text'), STATUS[state] ?? state);
+    text($('status-text'), inRoom && session.code === null && state === 'joined' ? 'Connected by text' : STATUS[state] ?? state);
     if (inRoom) this.#renderRoom(session);
     this.call.render();
     this.#renderFiles();
@@ -153,11 +164,12 @@ export class Ui {
     });
     $('code').addEventListener('input', () => this.codeError(''));
     $('code').addEventListener('paste', () => this.codeError(''));
-    $('qr-picture').addEventListener('change', () => this.#readPicture());
-    $('scan').hidden = !qr.cameraPossible();
-    $('scan').addEventListener('click', () => this.#openScanner());
-    $('scanner-close').addEventListener('click', () => $('scanner').close());
-    $('scanner').addEventListener('close', () => this.#scan?.abort());
+    this.#scanner.bind({
+      button: $('scan'),
+      field: $('qr-picture'),
+      found: (seen) => this.#took(seen),
+      failed: (why) => this.codeError(why),
+    });
   }
 
   #join(typed) {
@@ -165,7 +177,7 @@ export class Ui {
     try {
       code = codes.parse(typed);
     } catch (error) {
-      this.codeError(error.message);
+      this.#notACode(typed, error.message);
       return;
     }
     if (code.server !== null && ![location.origin, new URL(this.#app.base).origin].includes(code.server.origin)) {
@@ -176,44 +188,27 @@ export class Ui {
     this.#app.join(code);
   }
 
-  async #readPicture() {
-    const [file] = $('qr-picture').files;
-    $('qr-picture').value = '';
-    if (!file) return;
-    let found = null;
+  /** It may be a session text that somebody took for a code. */
+  async #notACode(typed, why) {
+    this.codeError('');
     try {
-      found = await qr.readPicture(file);
-    } catch {
-      // Not a picture, told the same way.
-    }
-    if (found === null) this.codeError('No QR code was found in this picture. Take one that shows the whole code, sharp and straight.');
-    else this.#took(found);
-  }
-
-  async #openScanner() {
-    this.#scan = new AbortController();
-    text($('scanner-text'), 'Hold the code in front of the camera.');
-    $('scanner').showModal();
-    try {
-      const found = await qr.readCamera($('scanner-video'), this.#scan.signal);
-      $('scanner').close();
-      if (found !== null) this.#took(found);
-    } catch (error) {
-      const why = error.name === 'NotAllowedError' ? 'The browser was not allowed to use the camera.'
-        : error.name === 'NotFoundError' ? 'No camera was found.' : 'The camera could not be started.';
-      text($('scanner-text'), `${why} Type the code, or open the link with the camera app of the phone.`);
+      if (typed.length < TEXT_MIN) throw new Error(why);
+      await this.#app.answerByText(typed);
+    } catch (fault) {
+      this.codeError(fault.kind === 'nothing' ? why : fault.message);
     }
   }
 
-  #took(found) {
-    $('code').value = found.slice(0, 600);
-    this.#join(found);
+  /** What a QR code said: a code, a link, or a session text. */
+  #took(seen) {
+    $('code').value = seen.slice(0, 600);
+    this.#join(seen);
   }
 
   #bindRoom() {
     $('leave').addEventListener('click', () => this.#app.leave());
-    $('copy-code').addEventListener('click', () => this.#copy('copy-code', this.#app.session.code.text, 'Code copied'));
-    $('copy-link').addEventListener('click', () => this.#copy('copy-link', this.#app.link, 'Link copied'));
+    $('copy-code').addEventListener('click', () => this.#copy($('copy-code'), this.#app.session.code.text, 'Code copied'));
+    $('copy-link').addEventListener('click', () => this.#copy($('copy-link'), this.#app.link, 'Link copied'));
     $('share-link').hidden = typeof navigator.share !== 'function';
     $('share-link').addEventListener('click', () => navigator.share({ title: 'Peerage', url: this.#app.link }).catch(() => {}));
     for (const tab of document.querySelectorAll('[data-tab][type="button"]')) {
@@ -224,8 +219,7 @@ export class Ui {
     }
   }
 
-  async #copy(id, value, said) {
-    const button = $(id);
+  async #copy(button, value, said) {
     const label = button.textContent;
     const copied = await copy(value);
     this.announce(copied ? said : 'Copying failed; select the text instead');
@@ -327,14 +321,18 @@ export class Ui {
   }
 
   #renderRoom(session) {
-    if (this.#shownCode !== session.code.text) {
+    this.byText.render(session);
+    // Who met by text has no room to invite others to, and a call needs more than one exchange of descriptions.
+    const byText = session.code === null;
+    for (const id of ['share', 'call']) $(id).hidden = byText;
+    if (!byText && this.#shownCode !== session.code.text) {
       this.#shownCode = session.code.text;
       text($('room-code'), session.code.text);
       text($('room-link'), this.#app.link);
       $('qr').replaceChildren(qr.draw(this.#app.link));
     }
     const peers = [...session.peers.values()];
-    $('nobody').hidden = peers.length > 0;
+    $('nobody').hidden = byText || peers.length > 0;
     keyed($('peers'), peers, this.#peerViews, peerCard);
     keyed($('pipes'), this.#app.pipes, this.#pipeViews, pipeConsole);
     const takers = peers.filter((peer) => peer.takesFiles);

@@ -24,7 +24,7 @@ const STATES = {
   left: 'Gone',
 };
 const TYPES = { host: 'own address', srflx: 'public address (srflx)', prflx: 'found while checking (prflx)', relay: 'relay' };
-const ROLES = { send: 'sends files', receive: 'receives files', pipe: 'pipe', call: 'audio and video' };
+const ROLES = { send: 'sends files', receive: 'receives files', pipe: 'pipe', call: 'audio and video', program: 'a program' };
 
 /** What a peer is called. */
 export function peerName(peer) {
@@ -96,7 +96,7 @@ export function peerCard(peer) {
     element.dataset.state = peer.state;
     text(name, peerName(peer));
     text(avatar, peerName(peer).slice(0, 1).toUpperCase());
-    text(state, peer.state === 'connected' && !peer.present ? 'Connected, but lost the server' : STATES[peer.state]);
+    text(state, peer.state === 'connecting' && peer.once ? 'Waiting for the other side…' : peer.state === 'connected' && !peer.present ? 'Connected, but lost the server' : STATES[peer.state]);
     const on = peer.state === 'connected' && steps.selected !== null;
     path.hidden = !on;
     if (on) {
@@ -107,7 +107,7 @@ export function peerCard(peer) {
     if (!rtt.hidden) text(rtt, steps.rtt === 0 ? 'under 1 ms round trip' : `${milliseconds(steps.rtt)} round trip`);
     words.hidden = peer.words === null;
     if (peer.words !== null) text(words, `Words to compare: ${peer.words}. Nobody sits between you if the other side shows the same.`);
-    compare.hidden = peer.state !== 'connected' || peer.words !== null;
+    compare.hidden = peer.state !== 'connected' || peer.words !== null || peer.once;
     role.hidden = !ROLES[peer.role];
     if (!role.hidden) text(role, ROLES[peer.role]);
     stages.update(steps);
@@ -181,13 +181,10 @@ function explain(peer, problem) {
   if (peer.state === 'no-path') {
     const retry = h('button', { type: 'button', className: 'small', textContent: 'Try again', data: { testid: 'retry' } });
     retry.addEventListener('click', () => peer.retry());
-    problem.append(
-      h('p', {
-        textContent: `${peer.why} Put both devices on one network, or try another network or without VPN.`,
-        data: { testid: 'why' },
-      }),
-      retry,
-    );
+    const advice = 'Put both devices on one network, or try another network or without VPN';
+    const why = peer.once ? `${peer.why} ${advice}, and make new texts.` : `${peer.why} ${advice}.`;
+    problem.append(h('p', { textContent: why, data: { testid: 'why' } }));
+    if (!peer.once) problem.append(retry);
   } else if (peer.state === 'wrong-code') {
     problem.append(
       h('p', {

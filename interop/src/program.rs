@@ -194,7 +194,7 @@ impl Run {
     }
 }
 
-/// A running `peerage pipe --json`: data on standard input and output, events on standard error. Ends when dropped.
+/// A running `peerage pipe --json`, or `offer` or `answer`: data on standard input and output, events on standard error. Ends when dropped.
 pub struct Pipe {
     process: Child,
     input: Option<ChildStdin>,
@@ -205,7 +205,12 @@ pub struct Pipe {
 impl Pipe {
     /// Starts `peerage pipe ARGS --json`.
     pub async fn start(args: &[&str], home: &Path) -> Result<Self> {
-        let mut process = command(&[&["pipe"], args].concat(), home)
+        Self::start_as(&[&["pipe"], args].concat(), home).await
+    }
+
+    /// Starts another command that joins the streams: `peerage ARGS --json`.
+    pub async fn start_as(args: &[&str], home: &Path) -> Result<Self> {
+        let mut process = command(args, home)
             .await?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
