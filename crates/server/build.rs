@@ -27,10 +27,12 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", web.display());
     let mut files = Vec::new();
     walk(&web, &mut files)?;
-    files.sort();
+    let name = |file: &Path| file.strip_prefix(&web).expect("found below it").to_string_lossy().replace('\\', "/");
+    // As they are asked for: a file `a.js` comes before those of a folder `a`, which is not the order of paths.
+    files.sort_by_key(|file| name(file));
     let mut out = String::from("pub(super) static FILES: &[File] = &[\n");
     for file in files {
-        let name = file.strip_prefix(&web).expect("found below it").to_string_lossy().replace('\\', "/");
+        let name = name(&file);
         let Some(content_type) = content_type(&name) else { continue };
         let etag = fnv1a(&fs::read(&file)?);
         let path = file.to_str().ok_or_else(|| io::Error::other("a path that is not UTF-8"))?;
