@@ -39,7 +39,7 @@ export class TextSession {
   offers;
   /** Whether the other side's text was taken. */
   answered = false;
-  #peer;
+  #peer = null;
   #offer;
   #on;
   #tag = null;
@@ -51,20 +51,6 @@ export class TextSession {
     this.ice = ice;
     this.#offer = offer;
     this.#on = on;
-    this.#peer = new Peer({
-      id: base64url(randomBytes(16)),
-      first: this.offers,
-      once: true,
-      ice,
-      on: {
-        say: (_, message) => this.#said(message),
-        changed: (peer) => this.#changed(peer),
-        connected: (peer) => this.#connected(peer),
-        channel: on.channel,
-        connection: on.connection,
-      },
-    });
-    this.peers.set(this.#peer.id, this.#peer);
   }
 
   get over() {
@@ -73,6 +59,20 @@ export class TextSession {
 
   /** Makes the text. */
   async start() {
+    this.#peer = new Peer({
+      id: base64url(randomBytes(16)),
+      first: this.offers,
+      once: true,
+      ice: this.ice,
+      on: {
+        say: (_, message) => this.#said(message),
+        changed: (peer) => this.#changed(peer),
+        connected: (peer) => this.#connected(peer),
+        channel: this.#on.channel,
+        connection: this.#on.connection,
+      },
+    });
+    this.peers.set(this.#peer.id, this.#peer);
     this.#after(GATHER_MS, () => this.#condense());
     this.#peer.meet();
     if (this.offers) return;
@@ -99,7 +99,7 @@ export class TextSession {
     if (this.over) return;
     this.state = 'over';
     for (const timer of this.#timers) clearTimeout(timer);
-    this.#peer.close(reason);
+    this.#peer?.close(reason);
     this.peers.clear();
     this.#on.changed();
   }

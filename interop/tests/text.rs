@@ -139,6 +139,7 @@ async fn console(browser: &mut Browser, pipe: &mut Pipe) -> Result<()> {
     visit::connected(browser, 1).await?;
     pipe.write(b"down\n", LIMIT).await?;
     browser.until("peeragePage.pipes[0]?.text.includes('down')", LIMIT).await?;
+    browser.until("document.querySelector('[data-testid=pipe-input]:enabled') !== null", LIMIT).await?;
     visit::fill(browser, "pipe-input", "up").await?;
     browser.run("(document.querySelector('[data-testid=pipe-input]').form.requestSubmit(), true)").await?;
     let got = pipe.read(3, LIMIT).await?;
@@ -202,7 +203,10 @@ async fn talk(one: &mut Browser, other: &mut Browser) -> Result<()> {
     let home = sample::folder()?;
     let (path, hash) = sample::file(home.path(), "file.bin", SIZE)?;
     visit::send(one, &[&path]).await?;
-    visit::received(other, SIZE as u64, &hash).await
+    match visit::received(other, SIZE as u64, &hash).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(format!("{error}; sent: {}", one.run("peeragePage.transfers").await?)),
+    }
 }
 
 /// Says something as soon as somebody can hear it: the channel opens a moment after the connection stands.

@@ -68,7 +68,8 @@ function begin(t, { offer = null, ice = { servers: [], relayOnly: false } } = {}
   globalThis.RTCPeerConnection = Connection;
   const log = [];
   const on = {
-    changed() {},
+    // As the page does, which looks at what it was given back.
+    changed: () => assert.ok(session instanceof TextSession),
     connected: () => log.push('connected'),
     gone: (peer) => log.push(`gone: ${peer.reason}`),
     channel: (peer, channel) => log.push(`${peer.role} ${channel.label}`),
