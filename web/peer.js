@@ -109,7 +109,7 @@ export class Peer {
     this.role = role;
     this.agent = agent;
     if (this.first && role === 'page') {
-      this.#pipe.close();
+      // The channel of the offer stays, unused: where it is closed before it was open, Firefox loses a later channel.
       this.#openChannels();
     } else if (this.first) {
       this.#pipe.addEventListener('message', () => this.#becomes('pipe'), { once: true });

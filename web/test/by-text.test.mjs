@@ -104,7 +104,7 @@ test('an offer becomes a text, and the answer of a program is taken', async (t) 
   assert.deepEqual([peer.role, peer.takesFiles], ['pipe', false]);
 });
 
-test('between two pages the channels of pages are opened, and no pipe', async (t) => {
+test('between two pages the channels of pages are opened, and no pipe is shown', async (t) => {
   const one = begin(t);
   await made(one.session);
   const two = begin(t, { offer: readOffer(`look: ${one.session.own.text}`) });
@@ -112,7 +112,7 @@ test('between two pages the channels of pages are opened, and no pipe', async (t
   assert.equal(two.pc.remoteDescription.type, 'offer');
   await one.session.take(two.session.own.text);
   assert.deepEqual(one.log, ['page chat', 'page call']);
-  assert.deepEqual(one.pc.channels.map(({ label, readyState }) => `${label} ${readyState}`), ['pipe closed', 'chat connecting', 'call connecting']);
+  assert.deepEqual(one.pc.channels.map(({ label, readyState }) => `${label} ${readyState}`), ['pipe connecting', 'chat connecting', 'call connecting']);
   assert.deepEqual([one.peer.role, two.peer.role, one.pc.channels.length, two.pc.channels.length], ['page', 'page', 3, 0]);
 });
 
