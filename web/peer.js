@@ -98,7 +98,7 @@ export class Peer {
   meet() {
     this.#greeted = true;
     this.role = 'program';
-    this.steps.note('verified', 'The texts name both certificates; only who could change them on their way could sit between', 'done');
+    this.steps.note('verified', 'Waiting for it', 'active');
     this.#connection();
     this.#set('connecting');
     if (this.first) this.#pipe = this.createChannel('pipe', 'peerage.pipe.1');
@@ -108,6 +108,7 @@ export class Peer {
   met(role, agent) {
     this.role = role;
     this.agent = agent;
+    this.steps.note('verified', 'The texts name both certificates; only who can change them on their way could sit between', 'done');
     if (this.first && role === 'page') {
       // The channel of the offer stays, unused: where it is closed before it was open, Firefox loses a later channel.
       this.#openChannels();
@@ -405,6 +406,9 @@ export class Peer {
       case 'failed':
         if (!this.present) return this.close('left the room');
         if (this.once && this.#stood) return this.close('the connection was lost');
+        // Whoever answered waits for people to carry the text, longer than a browser looks for a way; it takes one that is found
+        // later.
+        if (this.once && !this.first) return undefined;
         if (this.state === 'unstable' && this.first) this.retry();
         else if (this.state !== 'unstable') this.#noPath();
         return;

@@ -4,14 +4,22 @@ import { encodeQR } from './vendor/qr/index.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const QUIET = 2;
+/** Modules on a side of version 6, with the border: what a phone reads from another one's screen without trouble. */
+const LARGE = 41 + 2 * QUIET;
 const MAX_PICTURE = 1600;
 const LOOK_EVERY_MS = 150;
 /** A camera that nobody holds a code in front of is closed again. */
 const LOOK_MS = 180000;
 
+/** The rows of the code of `text`, a border of light modules around them. Small modules are worse than less redundancy. */
+export function rowsOf(text) {
+  const medium = encodeQR(text, 'raw', { ecc: 'medium', border: QUIET });
+  return medium.length <= LARGE ? medium : encodeQR(text, 'raw', { ecc: 'low', border: QUIET });
+}
+
 /** An SVG element that shows `text`. */
 export function draw(text) {
-  const rows = encodeQR(text, 'raw', { ecc: 'medium', border: QUIET });
+  const rows = rowsOf(text);
   let path = '';
   rows.forEach((row, y) => {
     row.forEach((dark, x) => {

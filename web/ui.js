@@ -17,7 +17,7 @@ const TEXT_MIN = 50;
 const STATUS = {
   idle: 'Ready',
   gathering: 'Making the text…',
-  waiting: 'Waiting for the other side…',
+  waiting: 'Waiting…',
   connecting: 'Reaching the server…',
   joined: 'In the room',
   reconnecting: 'Server lost, reconnecting…',

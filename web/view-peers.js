@@ -24,10 +24,11 @@ const STATES = {
   left: 'Gone',
 };
 const TYPES = { host: 'own address', srflx: 'public address (srflx)', prflx: 'found while checking (prflx)', relay: 'relay' };
-const ROLES = { send: 'sends files', receive: 'receives files', pipe: 'pipe', call: 'audio and video', program: 'a program' };
+const ROLES = { send: 'sends files', receive: 'receives files', pipe: 'pipe', call: 'audio and video' };
 
 /** What a peer is called. */
 export function peerName(peer) {
+  if (peer.once && peer.agent === '') return 'The other side';
   return peer.agent || (peer.state === 'wrong-code' ? 'Somebody with another code' : 'Somebody');
 }
 
@@ -51,7 +52,7 @@ export function peerCard(peer) {
   compare.title = 'Shows three words here and there; they are the same if nobody sits between you';
   compare.addEventListener('click', () => peer.compare());
   const problem = h('div', { className: 'problem', hidden: true, data: { testid: 'peer-problem' } });
-  const stages = stageList();
+  const stages = stageList(peer.once ? { ...TITLES, verified: 'Text of the other side' } : TITLES);
   const facts = h('dl', { className: 'facts' });
   const local = h('ul');
   const remote = h('ul');
@@ -127,7 +128,7 @@ export function peerCard(peer) {
   return { element, update };
 }
 
-function stageList() {
+function stageList(titles) {
   const rows = new Map();
   const element = h('ol', { className: 'steps' });
   for (const stage of STAGES) {
@@ -138,7 +139,7 @@ function stageList() {
       'li',
       { className: 'step', data: { stage, state: 'waiting' } },
       h('span', { className: 'mark', aria: { hidden: 'true' } }),
-      h('span', {}, h('b', { textContent: TITLES[stage] }), state),
+      h('span', {}, h('b', { textContent: titles[stage] }), state),
       time,
       note,
     );

@@ -9,6 +9,8 @@ import { DoesNotFit, TextError } from '../compact/error.js';
 import { toSdp } from '../compact/expand.js';
 import { answerTo, find, LIFETIME, newest } from '../compact/find.js';
 import { toQr, toText, toWords } from '../compact/spelling.js';
+import { rowsOf } from '../qr.js';
+import { decodeQR } from '../vendor/qr/decode.js';
 import { decode, encode, newer, Refusal } from '../compact/wire.js';
 import { templatesModule } from './templates.mjs';
 
@@ -55,6 +57,24 @@ test('descriptions of native peers and browsers become the same texts as there, 
     assert.equal(toSdp(find(text)[0]), description, name);
   }
 });
+
+test('the QR code of what has no media is of version 6 at most, and reads back', () => {
+  for (const { name, qr, text } of shared.texts.filter(({ text }) => text.length <= 150)) {
+    const rows = rowsOf(qr);
+    assert.ok(rows.length <= 41 + 4, `${name}: ${rows.length}`);
+    assert.deepEqual(find(decodeQR(picture(rows, 4))), find(text), name);
+  }
+});
+
+/** The modules as an image of so many pixels each. */
+function picture(rows, scale) {
+  const size = rows.length * scale;
+  const data = new Uint8Array(size * size * 4).fill(255);
+  for (let at = 0; at < size * size; at += 1) {
+    if (rows[Math.floor(Math.floor(at / size) / scale)][Math.floor(at % size / scale)]) data.fill(0, 4 * at, 4 * at + 3);
+  }
+  return { width: size, height: size, data };
+}
 
 test('the example of the specification is read', () => {
   const [, text] = /base64url: `(\S+)`/.exec(specification);
