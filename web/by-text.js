@@ -73,7 +73,6 @@ export class TextSession {
       },
     });
     this.peers.set(this.#peer.id, this.#peer);
-    this.#after(GATHER_MS, () => this.#condense());
     this.#peer.meet();
     if (this.offers) return;
     this.#meet(this.#offer);
@@ -121,15 +120,16 @@ export class TextSession {
 
   /** Of what the peer wants to say only the whole description goes out, once all its candidates are there. */
   #said({ kind, candidate }) {
+    if (kind === 'offer' || kind === 'answer') this.#after(GATHER_MS, () => this.#condense());
     if (kind === 'candidate' && candidate === '') this.#condense();
   }
 
   #condense() {
-    const sdp = this.#peer.description?.sdp;
     if (this.own !== null || this.over) return;
+    const { sdp } = this.#peer.description;
     try {
       const half = this.offers ? { kind: 'offer' } : { kind: 'answer', answers: offerTag(this.#offer) };
-      const { description } = condense(half, sdp ?? '', seconds());
+      const { description } = condense(half, sdp, seconds());
       if (description.candidates.length === 0) {
         const why = this.ice.relayOnly
           ? 'Only the relay may be used, and it serves rooms alone. Allow other ways, or start a room.'

@@ -17,6 +17,7 @@ const OPENED = 'peerage-opened';
 const ACCESS = 'peerage-access';
 /** How long the room that two agreed on may take to be opened. */
 const ROOM_PATIENCE_MS = 20000;
+const MAX_PIPES = 8;
 
 const FAILURES = {
   unavailable: ['No such room', 'The code may be mistyped, or the room is full or has expired. Check the code with the other side, and that their page is still open.'],
@@ -333,8 +334,7 @@ class App {
       case 'peerage.pipe.1':
         // Offered by a page that did not know yet what would answer.
         if (peer.role === 'page') return;
-        this.pipes.push(new Pipe({ peer, channel, on: { changed: this.render } }));
-        this.pipes.splice(0, Math.max(0, this.pipes.length - 8));
+        this.#pipe(new Pipe({ peer, channel, on: { changed: this.render } }), channel);
         this.ui.count('chat');
         this.render();
         return;
@@ -342,6 +342,16 @@ class App {
         // A channel for something that this page does not do.
         channel.close();
     }
+  }
+
+  #pipe(pipe, channel) {
+    this.pipes.push(pipe);
+    this.pipes.splice(0, Math.max(0, this.pipes.length - MAX_PIPES));
+    channel.addEventListener('close', () => {
+      // What answered is no pipe after all.
+      if (pipe.received + pipe.sent === 0 && !pipe.theirEnd) this.pipes = this.pipes.filter((one) => one !== pipe);
+      this.render();
+    });
   }
 
   /** The other page closed; browsers tell the channel long before the connection times out. */

@@ -94,14 +94,17 @@ export class Peer {
     return this.#pc?.localDescription ?? null;
   }
 
-  /** Begins without a greeting. The offer needs a channel: that of a pipe, as nobody knows yet what will be on the other side. */
+  /**
+   * Begins without a greeting. The offer needs a channel, and nobody knows yet what will answer: a pipe takes the first one,
+   * whatever its name; other programs close one that they do not know.
+   */
   meet() {
     this.#greeted = true;
     this.role = 'program';
     this.steps.note('verified', 'Waiting for it', 'active');
     this.#connection();
     this.#set('connecting');
-    if (this.first) this.#pipe = this.createChannel('pipe', 'peerage.pipe.1');
+    if (this.first) this.#pipe = this.createChannel('offer', 'peerage.pipe.1');
   }
 
   /** What is on the other side became known from its text: a `page`, or a `program`. */
@@ -114,6 +117,7 @@ export class Peer {
       this.#openChannels();
     } else if (this.first) {
       this.#pipe.addEventListener('message', () => this.#becomes('pipe'), { once: true });
+      this.#pipe.addEventListener('close', () => this.#becomes('receive'), { once: true });
       this.#announce(this.#pipe);
     }
     this.#on.changed(this);

@@ -94,14 +94,23 @@ test('an offer becomes a text, and the answer of a program is taken', async (t) 
   assert.ok(session.own.until > Date.now() + 29 * 60000);
   await session.take(nativeAnswer(offerTag(offer)));
   assert.equal(pc.remoteDescription.type, 'answer');
-  assert.deepEqual(log, ['program pipe']);
+  assert.deepEqual(log, ['program offer']);
   assert.equal(peer.agent, 'Program');
   assert.equal(peer.steps.remote.length, 1);
   pc.become('connected');
   assert.deepEqual([session.state, peer.takesFiles, log.at(-1)], ['joined', true, 'connected']);
-  // What the program says on the pipe shows what it is there for.
+  // What the program does with the channel shows what it is there for.
   pc.channels[0].dispatchEvent(new Event('message'));
   assert.deepEqual([peer.role, peer.takesFiles], ['pipe', false]);
+});
+
+test('a program that closes the channel of the offer receives', async (t) => {
+  const { session, pc, peer } = begin(t);
+  await made(session);
+  await session.take(nativeAnswer(offerTag(find(session.own.text)[0])));
+  pc.become('connected');
+  pc.channels[0].dispatchEvent(new Event('close'));
+  assert.deepEqual([peer.role, peer.takesFiles], ['receive', true]);
 });
 
 test('between two pages the channels of pages are opened, and no pipe is shown', async (t) => {
@@ -112,7 +121,7 @@ test('between two pages the channels of pages are opened, and no pipe is shown',
   assert.equal(two.pc.remoteDescription.type, 'offer');
   await one.session.take(two.session.own.text);
   assert.deepEqual(one.log, ['page chat', 'page call']);
-  assert.deepEqual(one.pc.channels.map(({ label, readyState }) => `${label} ${readyState}`), ['pipe connecting', 'chat connecting', 'call connecting']);
+  assert.deepEqual(one.pc.channels.map(({ label, readyState }) => `${label} ${readyState}`), ['offer connecting', 'chat connecting', 'call connecting']);
   assert.deepEqual([one.peer.role, two.peer.role, one.pc.channels.length, two.pc.channels.length], ['page', 'page', 3, 0]);
 });
 
