@@ -102,7 +102,7 @@ export class PeerMedia {
   /** An offer was taken: transceivers that it made are given their purpose before it is answered. */
   described() {
     for (const transceiver of this.#pc.getTransceivers()) {
-      if (this.#parts.some((part) => part.transceiver === transceiver)) continue;
+      if (stopped(transceiver) || this.#parts.some((part) => part.transceiver === transceiver)) continue;
       this.#adopt(transceiver);
     }
     this.#parts = this.#parts.filter((part) => !stopped(part.transceiver));
@@ -167,10 +167,23 @@ export class PeerMedia {
 
   #adopt(transceiver) {
     const { kind } = transceiver.receiver.track;
+    this.#giveWay(kind);
     const has = (name) => this.#parts.some((part) => part.name === name);
     if (kind === 'audio') this.#keep(has('audio') ? 'more-audio' : 'audio', transceiver);
     else if (!has('video')) this.#keep('video', transceiver);
     else this.#keep(this.#peer.role !== 'call' && !has('screen') ? 'screen' : 'more-video', transceiver);
+  }
+
+  /**
+   * Where both sides thought of transceivers at once, those that were offered first do, and ours that were in no offer yet are not
+   * needed. Two for one purpose would be more than waste: Firefox 153 gives those that it adds to an answered connection payload
+   * types which mean something else there, and nobody takes such an offer.
+   */
+  #giveWay(kind) {
+    const index = this.#parts.findIndex((part) => part.transceiver.mid === null && part.transceiver.receiver.track.kind === kind);
+    if (index < 0) return;
+    const [part] = this.#parts.splice(index, 1);
+    part.transceiver.stop();
   }
 
   #keep(name, transceiver) {

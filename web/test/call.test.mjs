@@ -56,6 +56,7 @@ class Connection extends EventTarget {
         getParameters() { return structuredClone(this.parameters); },
         async setParameters(parameters) { this.parameters = parameters; },
       },
+      stop() { this.direction = 'stopped'; },
       setCodecPreferences(codecs) { this.codecs = codecs.map((codec) => codec.mimeType); },
     };
     this.transceivers.push(transceiver);
@@ -133,6 +134,18 @@ test('the second takes over what the offer brought, and answers with nothing whi
   assert.deepEqual(pc.directions, ['sendrecv', 'sendrecv', 'sendrecv', 'recvonly', 'recvonly']);
   assert.deepEqual(pc.given, ['mic', 'camera', null, null, null]);
   assert.deepEqual(['0', '2', '4'].map((mid) => media.nameOf(mid)), ['audio', 'screen', 'video']);
+});
+
+test('transceivers that were in no offer yet give way to those of an offer that comes', async (t) => {
+  const { call, meet } = setUp(t);
+  const { pc, media } = meet({ role: 'call' });
+  await call.join({ camera: true });
+  for (const own of pc.transceivers) own.mid = null;
+  for (const kind of ['audio', 'video']) pc.addTransceiver(kind, { direction: 'recvonly' });
+  media.described();
+  media.described();
+  assert.deepEqual(pc.directions, ['stopped', 'stopped', 'sendrecv', 'sendrecv']);
+  assert.deepEqual(pc.given.slice(2), ['mic', 'camera']);
 });
 
 test('camera and screen are switched without another offer', async (t) => {
