@@ -147,7 +147,7 @@ function bare(kind, origin, fingerprint) {
     fingerprint,
     ufrag: '',
     pwd: '',
-    iceOptions: ['trickle'],
+    iceOptions: usualIceOptions(origin),
     candidates: [],
     session: body(origin, 'session', circumstances),
     sections: [{
@@ -159,6 +159,11 @@ function bare(kind, origin, fingerprint) {
       values: noValues(),
     }],
   };
+}
+
+/** The ICE options that need no bytes. */
+function usualIceOptions(origin) {
+  return origin === 'native' ? ['trickle', 'renomination', 'punch'] : ['trickle'];
 }
 
 /** Whether nothing has to be said but credentials and candidates. */
@@ -199,16 +204,16 @@ function takeCredentials(from, form, fingerprint) {
 }
 
 function putDetails(out, description, any) {
-  const { setup, iceOptions, sections, kind } = description;
+  const { setup, iceOptions, sections, kind, origin } = description;
   const usual = setup === USUAL_SETUP[kind];
   out.flag(!usual);
   if (!usual) {
     if (!SETUPS.includes(setup)) throw lacks('a DTLS role');
     out.put(SETUPS.indexOf(setup), 2);
   }
-  const trickle = iceOptions.length === 1 && iceOptions[0] === 'trickle';
-  out.flag(!trickle);
-  if (!trickle) putText(out, iceOptions.join(' '));
+  const usualOptions = iceOptions.join(' ') === usualIceOptions(origin).join(' ');
+  out.flag(!usualOptions);
+  if (!usualOptions) putText(out, iceOptions.join(' '));
   out.flag(any);
   if (sections.length < 1 || sections.length > SECTIONS_MAX) throw new DoesNotFit('section', `A session text has no place for ${sections.length} sections. Start a room instead.`);
   out.put(sections.length - 1, 4);

@@ -59,16 +59,22 @@ fn with_candidates(sdp: &str, candidates: &[&str]) -> String {
     format!("{}{lines}{}", &sdp[..place], &sdp[place..])
 }
 
-fn native(candidates: &[&str], media: bool) -> String {
+/// What a native peer writes of itself, by text.
+fn native_transport(candidates: &[&str]) -> LocalTransport {
     let (ufrag, pwd) = derive_credentials(&FINGERPRINT);
-    let transport = LocalTransport {
+    LocalTransport {
         ufrag,
         pwd,
         fingerprints: vec![format!("sha-256 {}", hex())],
         candidates: candidates.iter().map(|line| format!("candidate:{line}")).collect(),
         end_of_candidates: true,
+        ice_options: ["renomination", "punch"].map(str::to_owned).to_vec(),
         ..LocalTransport::default()
-    };
+    }
+}
+
+fn native(candidates: &[&str], media: bool) -> String {
+    let transport = native_transport(candidates);
     let mut negotiation = negotiation(1);
     negotiation.want_data();
     if media {
@@ -322,16 +328,7 @@ fn a_native_answer_to_a_browsers_call_comes_back() {
     for name in BROWSERS {
         let mut ours = Negotiation::new(Config::new(3));
         ours.set_remote(SessionDescription::new(SdpType::Offer, corpus(&format!("{name}-offer.sdp")))).unwrap();
-        let (ufrag, pwd) = derive_credentials(&FINGERPRINT);
-        let transport = LocalTransport {
-            ufrag,
-            pwd,
-            fingerprints: vec![format!("sha-256 {}", hex())],
-            candidates: vec![format!("candidate:{HOST}")],
-            end_of_candidates: true,
-            ..LocalTransport::default()
-        };
-        let answer = ours.create_answer(&transport).unwrap().sdp;
+        let answer = ours.create_answer(&native_transport(&[HOST])).unwrap().sdp;
         let condensed = condense(Half::Answer(OfferTag(7)), &answer, NOW, Options::default()).unwrap();
         let (text, ..) = spelled(&condensed.description);
         println!("{name}: {} characters for {} bytes", text.len(), answer.len());

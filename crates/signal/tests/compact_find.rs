@@ -19,7 +19,7 @@ fn description(half: Half, number: u64, created: u64, host: &str) -> Description
     let sdp = format!(
         "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
          m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\n\
-         a=ice-options:trickle\r\na=fingerprint:sha-256 {digest}\r\na=setup:{setup}\r\na=mid:0\r\na=sctp-port:5000\r\n\
+         a=ice-options:trickle renomination punch\r\na=fingerprint:sha-256 {digest}\r\na=setup:{setup}\r\na=mid:0\r\na=sctp-port:5000\r\n\
          a=max-message-size:262144\r\na=candidate:1 1 udp 2130706431 {host} 54321 typ host\r\n\
          a=candidate:2 1 udp 1694498815 203.0.113.5 54321 typ srflx raddr 0.0.0.0 rport 0\r\n"
     );

@@ -59,7 +59,7 @@ pub struct Description {
     pub ufrag: String,
     /// The ICE password.
     pub pwd: String,
-    /// The ICE options; usually `trickle`.
+    /// The ICE options; browsers usually write `trickle`, native peers `renomination` and `punch` too.
     pub ice_options: Vec<String>,
     /// The candidates, the best one first.
     pub candidates: Vec<Candidate>,
@@ -174,6 +174,17 @@ impl Kind {
             Self::Offer => Setup::Actpass,
             Self::Answer => Setup::Active,
         }
+    }
+}
+
+impl Origin {
+    /// The ICE options that need no bytes.
+    pub(crate) fn usual_ice_options(self) -> Vec<String> {
+        let options: &[&str] = match self {
+            Self::Native => &["trickle", "renomination", "punch"],
+            Self::Chromium | Self::Firefox => &["trickle"],
+        };
+        options.iter().map(|&option| option.to_owned()).collect()
     }
 }
 

@@ -199,7 +199,7 @@ fn plain(kind: Kind, origin: Origin, fingerprint: [u8; 32]) -> Description {
         fingerprint,
         ufrag: String::new(),
         pwd: String::new(),
-        ice_options: vec!["trickle".to_owned()],
+        ice_options: origin.usual_ice_options(),
         candidates: Vec::new(),
         session: template::body(origin, Part::Session, circumstances),
         sections: vec![Section {
@@ -342,7 +342,7 @@ fn put_details(out: &mut BitWriter, description: &Description, any: bool) -> Res
             2,
         );
     }
-    let usual = description.ice_options == ["trickle"];
+    let usual = description.ice_options == description.origin.usual_ice_options();
     out.flag(!usual);
     if !usual {
         text::put(out, &description.ice_options.join(" "))?;
