@@ -62,7 +62,10 @@ impl Negotiation {
         if kind == SdpType::Rollback {
             return Ok(self.roll_back(state));
         }
-        let facts = Facts::read(&Description::parse(&sdp)?, self.config.media.is_some())?;
+        let mut facts = Facts::read(&Description::parse(&sdp)?, self.config.media.is_some())?;
+        if kind == SdpType::Offer {
+            facts.drop_ambiguous();
+        }
         check::shared_numbers(&facts)?;
         match (kind, &self.local.pending) {
             (SdpType::Answer | SdpType::PrAnswer, Some(offer)) => {

@@ -3,10 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 
-use peerage_sdp::attribute::payload_type::PayloadType;
 use peerage_sdp::attribute::setup::Setup;
 
-use crate::codec::Format;
 use crate::config::Config;
 use crate::error::Error;
 use crate::facts::{Facts, Link, SectionFacts, name};
@@ -76,14 +74,11 @@ fn media_answer(ours: &SectionFacts, theirs: &SectionFacts) -> Result<(), Error>
 /// Sections of one transport do not give two meanings to a payload type or to an extension's identifier (RFC 9143 §10.1,
 /// §10.1.1): nobody could tell which packet is meant.
 pub(crate) fn shared_numbers(facts: &Facts) -> Result<(), Error> {
-    let mut formats: BTreeMap<PayloadType, &Format> = BTreeMap::new();
+    let mut formats = BTreeMap::new();
     let mut extensions: BTreeMap<u16, &str> = BTreeMap::new();
     for rtp in facts.sections.iter().filter(|section| section.carried).filter_map(|section| section.rtp.as_deref()) {
         for format in &rtp.formats {
-            let other = formats.entry(format.payload_type).or_insert(format);
-            // A repetition of another format is another format; unknown parameters may be those of a newer codec.
-            let named = other.name.eq_ignore_ascii_case(&format.name) && other.clock_rate == format.clock_rate;
-            if !named || other.repeats().map(|apt| apt.payload_type) != format.repeats().map(|apt| apt.payload_type) {
+            if !format.means_the_same(formats.entry(format.payload_type).or_insert(format)) {
                 let number = format.payload_type;
                 return Err(Error::access(format!("payload type {number} means two codecs on one transport")));
             }

@@ -43,6 +43,14 @@ impl Format {
         if self.name.eq_ignore_ascii_case("rtx") { Apt::of(&self.parameters) } else { None }
     }
 
+    /// Whether a payload type that stands for both is no riddle. A repetition of another format is another format; unknown
+    /// parameters may be those of a newer codec.
+    pub(crate) fn means_the_same(&self, other: &Self) -> bool {
+        let repeated = |format: &Self| format.repeats().map(|apt| apt.payload_type);
+        let named = self.name.eq_ignore_ascii_case(&other.name) && self.clock_rate == other.clock_rate;
+        named && repeated(self) == repeated(other)
+    }
+
     /// The retransmissions of `self` among `formats`.
     pub(crate) fn repeated_by<'a>(&self, formats: &'a [Self]) -> Option<(&'a Self, Apt)> {
         formats.iter().find_map(|format| {

@@ -2,6 +2,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -26,6 +27,7 @@ use peerage_sdp::error::ParseError;
 use peerage_sdp::media::Media;
 use peerage_sdp::section::Section;
 
+use crate::codec;
 use crate::error::Error;
 use crate::rtp::RtpFacts;
 
@@ -164,6 +166,26 @@ impl Facts {
         }
         if what == Refused::All {
             self.link = None;
+        }
+    }
+
+    /// Leaves out of an offer each payload type that an earlier section on the transport uses for another codec, and what repeats
+    /// it. RFC 9143 §10.1.1 forbids them, but Firefox 153 offers them when it adds a section to one that it answered; the
+    /// answer takes what is left, as it may.
+    pub(crate) fn drop_ambiguous(&mut self) {
+        let mut known = BTreeMap::new();
+        let mut ambiguous = Vec::new();
+        for (index, section) in self.sections.iter().enumerate().filter(|(_, section)| section.carried) {
+            for format in section.rtp.iter().flat_map(|rtp| &rtp.formats) {
+                if !format.means_the_same(known.entry(format.payload_type).or_insert(format)) {
+                    ambiguous.push((index, format.payload_type));
+                }
+            }
+        }
+        for (index, payload_type) in ambiguous {
+            let Some(rtp) = &mut self.sections[index].rtp else { continue };
+            let repeats = |format: &codec::Format| format.repeats().is_some_and(|apt| apt.payload_type == payload_type);
+            rtp.formats.retain(|format| format.payload_type != payload_type && !repeats(format));
         }
     }
 

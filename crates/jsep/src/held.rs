@@ -113,6 +113,9 @@ impl Held {
         if self.facts.is_none() {
             let read = Description::parse(&text).map_err(Error::from).and_then(|text| Facts::read(&text, media));
             let mut facts = read.expect("the text was good when it was applied");
+            if self.kind == SdpType::Offer {
+                facts.drop_ambiguous();
+            }
             facts.refuse(self.refused);
             self.facts = Some(Box::new(facts));
         }

@@ -254,18 +254,47 @@ fn a_section_with_nothing_in_common_is_refused_or_carries_without_media() {
 }
 
 #[test]
-fn one_number_has_one_meaning_on_a_transport() {
+fn one_identifier_has_one_meaning_on_a_transport() {
+    let (old, new) =
+        ("a=extmap:14 urn:ietf:params:rtp-hdrext:toffset", "a=extmap:1 urn:ietf:params:rtp-hdrext:toffset");
+    let mut peer = Peer::with_media(1);
+    let offer = swapped(&browser("chromium-156-offer.sdp"), old, new);
+    assert_eq!(peer.takes(Offer, &offer).unwrap_err(), ErrorKind::InvalidAccess);
+    assert!(peer.negotiation.transceivers().is_empty());
+}
+
+/// As Firefox 153 has it in an offer after an answer of its own.
+#[test]
+fn a_payload_type_of_two_codecs_is_the_first_ones_alone() {
     let offer = browser("chromium-156-offer.sdp");
-    for (old, new) in [
-        ("a=extmap:14 urn:ietf:params:rtp-hdrext:toffset", "a=extmap:1 urn:ietf:params:rtp-hdrext:toffset"),
-        (" 96 97 102", " 96 111 102"),
-    ] {
+    let formats = |offer: String| {
         let mut peer = Peer::with_media(1);
-        let offer = swapped(&offer, old, new)
-            .replace("a=rtpmap:97 rtx", if old.contains("97") { "a=rtpmap:111 rtx" } else { "a=rtpmap:97 rtx" });
-        assert_eq!(peer.takes(Offer, &offer).unwrap_err(), ErrorKind::InvalidAccess, "{new}");
-        assert!(peer.negotiation.transceivers().is_empty());
-    }
+        let (answer, ..) = peer.answer(SessionDescription::new(Offer, offer));
+        let first =
+            |kind| section(&answer.sdp, kind).lines().next().unwrap().split(' ').skip(3).map(str::to_owned).collect();
+        let lists: [Vec<String>; 2] = [first("audio"), first("video")];
+        peer.negotiation.rest();
+        assert!(!peer.negotiation.needs_negotiation());
+        lists
+    };
+    let [audio, video] = formats(offer.clone());
+    assert!(audio.contains(&"111".into()) && video[..2] == ["96", "97"], "{video:?}");
+    // The repetitions are opus, over there.
+    let repetition = swapped(&offer, " 96 97 ", " 96 111 ").replace("a=rtpmap:97 rtx", "a=rtpmap:111 rtx");
+    let [same, video] = formats(repetition.replace("a=fmtp:97 ", "a=fmtp:111 "));
+    assert!(same == audio && video[0] == "96" && !video.contains(&"111".into()), "{video:?}");
+    // So is the codec, and its repetitions go with it.
+    let codec = swapped(&offer, " 96 97 ", " 111 97 ").replace("a=rtpmap:96 VP8", "a=rtpmap:111 VP8");
+    let [same, video] = formats(codec.replace("apt=96\r", "apt=111\r"));
+    assert!(same == audio && !["96", "97", "111"].iter().any(|gone| video.contains(&(*gone).into())), "{video:?}");
+    assert!(!video.is_empty());
+    // An answer chose, and should have chosen well.
+    let (mut alice, mut bob) = (Peer::with_media(1), Peer::with_media(2));
+    alice.sends(Audio, "mic");
+    alice.sends(Video, "cam");
+    let (answer, ..) = bob.answer(alice.offer());
+    let odd = swapped(&answer.sdp, "a=rtpmap:96 VP8", "a=rtpmap:111 VP8").replace("SAVPF 96 ", "SAVPF 111 ");
+    assert_eq!(alice.takes(Answer, &odd).unwrap_err(), ErrorKind::InvalidAccess);
 }
 
 #[test]
