@@ -11,7 +11,7 @@
 //! This crate provides a Rusty interface to Google's libvpx library
 //! for handling VP8 and VP9 video streams. The low-level bindings to
 //! libvpx are provided by the
-//! [env-libvpx-sys](https://crates.io/crates/env-libvpx-sys) crate,
+//! `env-libvpx-sys` crate,
 //! which this crate then wraps in Rust types, hopefully making the
 //! experience a bit neater and less error-prone.
 //!
