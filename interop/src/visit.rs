@@ -9,7 +9,7 @@ use crate::bidi::Result;
 use crate::browser::{Browser, Kind, Options};
 
 /// How long one step may take.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// Whether files are taken without asking: a visible switch of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
