@@ -91,9 +91,14 @@ async fn energy(browser: &mut Browser) -> Result<f64> {
 async fn muting(speaker: &mut Browser, listener: &mut Browser) -> Result<()> {
     visit::click(speaker, "call-mute").await?;
     call(listener, "m.muted").await?;
-    // What was on its way, and the reading of the second before.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let silence = energy(listener).await?;
+    // What was on its way comes first, which takes its time on a machine that is behind.
+    let mut silence = f64::MAX;
+    for _ in 0..10 {
+        silence = silence.min(energy(listener).await?);
+        if silence <= 1e-4 {
+            break;
+        }
+    }
     if silence > 1e-4 {
         return Err(format!("{:?}: {silence} came from a muted microphone", listener.kind()));
     }
