@@ -142,6 +142,8 @@ async fn told(process: &mut Child, wanted: &str) -> Result<()> {
     let find = async {
         while let Some(line) = lines.next_line().await.map_err(|e| e.to_string())? {
             if line.starts_with(wanted) {
+                // It has more to say, and would fail if nobody listened.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 return Ok(());
             }
             eprintln!("gstreamer: {line}");

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod again;
 mod bench;
 mod ci;
 mod layers;

@@ -8,11 +8,13 @@ use std::process::{Command, Stdio};
 use crate::tree;
 
 /// Tests that ran, or did not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub passed: u64,
     pub failed: u64,
     pub skipped: u64,
+    /// Those of `failed` that have a name.
+    pub names: Vec<String>,
 }
 
 impl AddAssign for Counts {
@@ -20,6 +22,7 @@ impl AddAssign for Counts {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.names.extend(other.names);
     }
 }
 
@@ -68,15 +71,18 @@ pub fn count(name: &str, command: &mut Command, count: fn(&str) -> Counts) -> Re
     Ok(counts)
 }
 
-/// `test result: ok. 3 passed; 0 failed; 1 ignored; ...`, which libtest writes after each binary.
+/// `test result: ok. 3 passed; 0 failed; 1 ignored; ...`, which libtest writes after each binary, and `test a::b ... FAILED` before it.
 pub fn libtest(line: &str) -> Counts {
+    if let Some(name) = line.trim_end().strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+        return Counts { names: vec![name.to_owned()], ..Counts::default() };
+    }
     let Some((_, rest)) = line.split_once("test result: ") else { return Counts::default() };
     let number = |what: &str| {
         let words: Vec<&str> = rest.split([' ', ';']).filter(|w| !w.is_empty()).collect();
         let at = words.iter().position(|w| *w == what).unwrap_or(0);
         at.checked_sub(1).and_then(|at| words[at].parse().ok()).unwrap_or(0)
     };
-    Counts { passed: number("passed"), failed: number("failed"), skipped: number("ignored") }
+    Counts { passed: number("passed"), failed: number("failed"), skipped: number("ignored"), names: Vec::new() }
 }
 
 /// `# pass 3`, the summary of node's TAP reporter.
@@ -101,8 +107,9 @@ mod tests {
     fn libtest_summaries_are_counted() {
         let line =
             "test result: FAILED. 18 passed; 2 failed; 1 ignored; 0 measured; 5 filtered out; finished in 0.11s\n";
-        assert_eq!(libtest(line), Counts { passed: 18, failed: 2, skipped: 1 });
+        assert_eq!(libtest(line), Counts { passed: 18, failed: 2, skipped: 1, names: Vec::new() });
         assert_eq!(libtest("test a ... ok"), Counts::default());
+        assert_eq!(libtest("test a::b ... FAILED\n"), Counts { names: vec!["a::b".to_owned()], ..Counts::default() });
     }
 
     #[test]
@@ -111,13 +118,13 @@ mod tests {
         for line in ["# tests 4\n", "# pass 2\n", "# fail 1\n", "# cancelled 0\n", "# skipped 1\n", "ok 1 - x\n"] {
             counts += tap(line);
         }
-        assert_eq!(counts, Counts { passed: 2, failed: 1, skipped: 1 });
+        assert_eq!(counts, Counts { passed: 2, failed: 1, skipped: 1, names: Vec::new() });
     }
 
     #[test]
     fn a_runner_that_dies_is_a_failure() {
         let counts = count("false", &mut Command::new("false"), libtest).unwrap();
-        assert_eq!(counts, Counts { passed: 0, failed: 1, skipped: 0 });
+        assert_eq!(counts, Counts { failed: 1, ..Counts::default() });
         assert!(count("nothing", &mut Command::new("/nonexistent/program"), libtest).is_err());
     }
 }

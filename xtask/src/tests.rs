@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::Failure;
+use crate::again::again;
 use crate::packages::{self, BROWSERS, DTLS, NODE, Tool};
 use crate::process::{self, Counts, cargo};
 use crate::tree;
@@ -13,6 +14,9 @@ pub fn run(all: bool) -> Result<(), Failure> {
     let mut counts = workspace(all)?;
     counts += page()?;
     counts += interop(all)?;
+    if !counts.names.is_empty() {
+        println!("failed: {}", counts.names.join(", "));
+    }
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     if counts.failed == 0 { Ok(()) } else { Err(Failure::Failed("tests failed".into())) }
 }
@@ -59,12 +63,16 @@ fn interop(all: bool) -> Result<Counts, String> {
             counts += skipped;
             continue;
         }
-        let mut command = cargo(&["test", "--no-fail-fast", "--package", package, "--manifest-path"]);
-        command.arg(&manifest).env("CARGO_TARGET_DIR", tree::target());
-        if all {
-            command.args(["--", "--include-ignored"]);
-        }
-        counts += process::count(what, &mut command, process::libtest)?;
+        let run = |what: &str, args: &[&str]| {
+            let mut command = cargo(&["test", "--no-fail-fast", "--package", package, "--manifest-path"]);
+            command.arg(&manifest).env("CARGO_TARGET_DIR", tree::target()).arg("--").args(args);
+            process::count(what, &mut command, process::libtest)
+        };
+        let first = run(what, if all { &["--include-ignored"] } else { &[] })?;
+        counts += again(first, |names| {
+            let args = [&["--include-ignored", "--test-threads=1", "--exact"], names].concat();
+            run(&format!("{what} that failed, alone"), &args)
+        })?;
     }
     Ok(counts)
 }
