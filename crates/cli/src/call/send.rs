@@ -5,6 +5,8 @@ mod video;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use peerage::error::ErrorKind;
 use peerage::media::sender::Handed;
@@ -12,6 +14,9 @@ use peerage::{Codec, EncodedFrame, RtpSender};
 use tokio::runtime::Handle;
 
 use super::source::{Audio, Notes, Sources, Video};
+
+/// How often a thread that waits for something to send looks whether it is wanted at all.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What was sent so far.
 #[derive(Debug, Default)]
@@ -53,6 +58,18 @@ impl Outlet {
     /// Waits until something can be sent; `false` if that never will be.
     fn ready(&self) -> bool {
         self.runtime.block_on(self.sender.ready()).is_ok()
+    }
+
+    /// Waits for what is to be sent next.
+    fn next<T>(&self, from: &Receiver<T>) -> Result<T, Stop> {
+        loop {
+            match from.recv_timeout(LOOK) {
+                Ok(item) => return Ok(item),
+                Err(RecvTimeoutError::Timeout) if self.sender.codec().is_some() => {}
+                Err(RecvTimeoutError::Timeout) => return Err(Stop::Paused),
+                Err(RecvTimeoutError::Disconnected) => return Err(Stop::Ended),
+            }
+        }
     }
 
     /// Hands over a frame; whether it was taken.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use peerage_codecs::audio::Channels;
 use peerage_codecs::encoded::VideoCodec;
-use peerage_codecs::error::Error;
+use peerage_codecs::error::{Error, Misuse};
 use peerage_codecs::pattern::{self, Number};
 use peerage_codecs::picture::Picture;
 use peerage_codecs::scale::scale;
@@ -232,6 +232,21 @@ fn run<T: Send + Sync + 'static>(
     });
 }
 
+/// Draws a picture of a size, and shares it.
+fn publish(
+    feed: &Feed<Picture>,
+    pool: &mut Pool<Picture>,
+    size: (u32, u32),
+    draw: impl FnOnce(&mut Picture) -> Result<(), Misuse>,
+) -> Result<(), Misuse> {
+    let picture = pool.fill(|picture: &mut Picture| {
+        picture.reshape(size.0, size.1)?;
+        draw(picture)
+    })?;
+    feed.publish(&picture);
+    Ok(())
+}
+
 /// The test picture, so many times a second.
 fn draw(feed: &Feed<Picture>, stop: &AtomicBool, size: (u32, u32), fps: u32) -> Result<(), Error> {
     let (mut pool, start) = (Pool::new(), Instant::now());
@@ -240,11 +255,8 @@ fn draw(feed: &Feed<Picture>, stop: &AtomicBool, size: (u32, u32), fps: u32) -> 
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let picture = pool.fill(|picture: &mut Picture| {
-            picture.reshape(size.0, size.1)?;
-            pattern::draw(Number { frame, made: start.elapsed() }, picture)
-        })?;
-        feed.publish(&picture);
+        let number = Number { frame, made: start.elapsed() };
+        publish(feed, &mut pool, size, |picture| pattern::draw(number, picture))?;
     }
     Ok(())
 }
@@ -254,11 +266,7 @@ fn play(mut file: VideoFile, feed: &Feed<Picture>, stop: &AtomicBool, size: (u32
     let (mut pool, mut read, start) = (Pool::new(), Picture::default(), Instant::now());
     while file.next_picture(&mut read)?.is_some() && !stop.load(Ordering::Relaxed) {
         pace(start, read.timestamp);
-        let picture = pool.fill(|picture: &mut Picture| {
-            picture.reshape(size.0, size.1)?;
-            scale(&read, picture)
-        })?;
-        feed.publish(&picture);
+        publish(feed, &mut pool, size, |picture| scale(&read, picture))?;
     }
     Ok(())
 }
@@ -333,11 +341,7 @@ fn open_camera(
         while !stop.load(Ordering::Relaxed) {
             camera.read(&mut read)?;
             read.timestamp = start.elapsed();
-            let picture = pool.fill(|picture: &mut Picture| {
-                picture.reshape(size.0, size.1)?;
-                scale(&read, picture)
-            })?;
-            feed.publish(&picture);
+            publish(feed, &mut pool, size, |picture| scale(&read, picture))?;
         }
         Ok(())
     })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,8 +20,6 @@ use crate::call::source::FRAME;
 /// What Opus is asked for; more is of no use to speech.
 const MOST_BITRATE: u64 = 64_000;
 const LEAST_BITRATE: u64 = 6_000;
-/// How often a thread that waits for samples looks whether they are wanted at all.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// Encodes what comes from when it can be sent.
 pub fn send_samples(outlet: &Outlet, feed: &Feed<Vec<i16>>, channels: Channels) {
@@ -53,11 +51,9 @@ fn encode(
     let mut packet = Vec::new();
     let mut timestamp = ticks(begun.elapsed());
     loop {
-        let frame = match frames.recv_timeout(LOOK) {
+        let frame = match outlet.next(frames) {
             Ok(frame) => frame,
-            Err(RecvTimeoutError::Timeout) if outlet.sender.codec().is_some() => continue,
-            Err(RecvTimeoutError::Timeout) => return Ok(Stop::Paused),
-            Err(RecvTimeoutError::Disconnected) => return Ok(Stop::Ended),
+            Err(stop) => return Ok(stop),
         };
         while let Some(event) = outlet.sender.try_encoder_event() {
             if let EncoderEvent::TargetBitrate { bitrate, .. } = event {

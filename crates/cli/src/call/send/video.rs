@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use peerage::{Codec, EncodedFrame, EncoderEvent};
@@ -21,8 +21,6 @@ use crate::call::feed::Feed;
 /// What encoders can be asked for.
 const LEAST_BITRATE: u64 = 30_000;
 const MOST_BITRATE: u64 = 100_000_000;
-/// How often a thread that waits for pictures looks whether they are wanted at all.
-const LOOK: Duration = Duration::from_millis(500);
 /// How long a file's next key frame is waited for; then what lies before it is left out.
 const KEY_FRAME_WAIT: Duration = Duration::from_secs(5);
 
@@ -68,11 +66,9 @@ fn encode(
     let (mut key, mut paused) = (true, false);
     let mut last = None;
     loop {
-        let picture = match pictures.recv_timeout(LOOK) {
+        let picture = match outlet.next(pictures) {
             Ok(picture) => picture,
-            Err(RecvTimeoutError::Timeout) if outlet.sender.codec().is_some() => continue,
-            Err(RecvTimeoutError::Timeout) => return Ok(Stop::Paused),
-            Err(RecvTimeoutError::Disconnected) => return Ok(Stop::Ended),
+            Err(stop) => return Ok(stop),
         };
         while let Some(event) = outlet.sender.try_encoder_event() {
             match event {

@@ -2,6 +2,5 @@
 
 pub mod depacketizer;
 pub mod packetizer;
-pub mod profile;
 pub mod sps;
 pub mod unit;
