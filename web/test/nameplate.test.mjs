@@ -5,32 +5,13 @@ import { test } from 'node:test';
 import { Nameplate } from '../nameplate.js';
 import { Run } from '../pake.js';
 import { until } from './channel.mjs';
+import { played } from './socket.mjs';
 
 const HOST = 'BBBBBBBBBBBBBBBBBBBBBA';
 
 async function setUp(words = 'guitar-sunset', options = {}) {
-  const sockets = [];
+  const { Socket, sockets } = played();
   const log = [];
-  class Socket {
-    readyState = 0;
-    said = [];
-    constructor() {
-      sockets.push(this);
-    }
-    open() {
-      this.readyState = 1;
-      this.onopen();
-    }
-    send(text) {
-      this.said.push(JSON.parse(text));
-    }
-    hear(frame) {
-      this.onmessage?.({ data: JSON.stringify(frame) });
-    }
-    close() {
-      this.readyState = 3;
-    }
-  }
   const note = (name) => (...values) => log.push([name, ...values]);
   const on = { waiting: note('waiting'), agreed: note('agreed'), failed: note('failed') };
   const nameplate = new Nameplate({ url: 'ws://x/ws', code: { nameplate: 7, words, text: `7-${words}` }, on, WebSocket: Socket, ...options });

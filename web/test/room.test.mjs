@@ -2,6 +2,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { Room } from '../room.js';
 import { until } from './channel.mjs';
+import { played } from './socket.mjs';
 
 const SELF = 'AAAAAAAAAAAAAAAAAAAAAA';
 const P = 'BBBBBBBBBBBBBBBBBBBBBA';
@@ -11,33 +12,8 @@ const ACCEPTS = ['ice_servers'];
 
 /** A room on sockets that the test holds the other end of. */
 function setUp(mode = 'join', accessToken = '') {
-  const sockets = [];
+  const { Socket, sockets } = played();
   const log = [];
-  class Socket {
-    readyState = 0;
-    said = [];
-    constructor(url) {
-      this.url = url;
-      sockets.push(this);
-    }
-    open() {
-      this.readyState = 1;
-      this.onopen();
-    }
-    send(text) {
-      this.said.push(JSON.parse(text));
-    }
-    hear(frame) {
-      this.onmessage?.({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) });
-    }
-    lose() {
-      this.readyState = 3;
-      this.onclose?.();
-    }
-    close() {
-      this.readyState = 3;
-    }
-  }
   const note = (name) => (...values) => log.push([name, ...values]);
   const on = {};
   for (const name of ['state', 'joined', 'iceServers', 'resumed', 'peerJoined', 'peerLeft', 'signal', 'ended']) on[name] = note(name);

@@ -418,24 +418,22 @@ fn what_one_peer_publishes_another_gets_without_being_encoded_again() {
     assert!(heard(&down, B, Codec::Vp8).last().unwrap().captured.is_some());
 }
 
-#[test]
-fn encodings_side_by_side_arrive_under_their_names() {
-    let mut duo = duo(11, Link::with_delay(10 * MS));
-    let rids = ["q", "h", "f"].into_iter().filter_map(RidId::new).collect();
+/// A transceiver that sends several encodings side by side.
+fn simulcast(duo: &mut Duo, rids: &[&str]) -> TransceiverId {
+    let rids = rids.iter().copied().filter_map(RidId::new).collect();
     let init =
         TransceiverInit { track: Some("ours".into()), rids, direction: Direction::SendOnly, ..Default::default() };
-    let video = duo.session(A).add_transceiver(MediaKind::Video, init).unwrap();
-    duo.offer(A);
-    duo.connect();
-    duo.run(100 * MS);
-    assert_eq!(duo.session(A).agreed(video).unwrap().encodings.len(), 3);
-    duo.set_loss(Loss::Random(0.02));
-    let mut wants = [true; 3];
-    for tick in 0..150u32 {
+    duo.session(A).add_transceiver(MediaKind::Video, init).unwrap()
+}
+
+/// Sends pictures of `N` encodings, each twice the `size` of the one before it, and key frames when they are asked for.
+fn film<const N: usize>(duo: &mut Duo, video: TransceiverId, pictures: u32, size: usize) {
+    let mut wants = [true; N];
+    for tick in 0..pictures {
         let now = duo.now();
         for (encoding, wants) in wants.iter_mut().enumerate() {
             let is_key = core::mem::take(wants);
-            let picture = payload(Codec::Vp8, tick, 800 << encoding, is_key);
+            let picture = payload(Codec::Vp8, tick, size << encoding, is_key);
             let mut frame = Frame::new(picture, Format::plain(Codec::Vp8), Timestamp(tick * 3000), now);
             frame.is_key = is_key;
             duo.session(A).send_frame(now, video, encoding, frame).unwrap();
@@ -448,6 +446,18 @@ fn encodings_side_by_side_arrive_under_their_names() {
             }
         }
     }
+}
+
+#[test]
+fn encodings_side_by_side_arrive_under_their_names() {
+    let mut duo = duo(11, Link::with_delay(10 * MS));
+    let video = simulcast(&mut duo, &["q", "h", "f"]);
+    duo.offer(A);
+    duo.connect();
+    duo.run(100 * MS);
+    assert_eq!(duo.session(A).agreed(video).unwrap().encodings.len(), 3);
+    duo.set_loss(Loss::Random(0.02));
+    film::<3>(&mut duo, video, 150, 800);
     duo.set_loss(Loss::None);
     duo.run(SEC);
     for (encoding, rid) in ["q", "h", "f"].into_iter().enumerate() {
@@ -464,34 +474,14 @@ fn encodings_side_by_side_arrive_under_their_names() {
 #[test]
 fn encodings_side_by_side_are_repaired_each_by_its_own() {
     let mut duo = duo(12, Link::with_delay(120 * MS));
-    let rids = ["h", "l"].into_iter().filter_map(RidId::new).collect();
-    let init =
-        TransceiverInit { track: Some("ours".into()), rids, direction: Direction::SendOnly, ..Default::default() };
-    let video = duo.session(A).add_transceiver(MediaKind::Video, init).unwrap();
+    let video = simulcast(&mut duo, &["h", "l"]);
     // Another section of the same formats: by these alone a repair packet belongs to neither.
     add(&mut duo, A, MediaKind::Video);
     duo.offer(A);
     duo.connect();
     duo.run(100 * MS);
     duo.set_loss(Loss::Random(0.025));
-    let (mut wants, mut seen) = ([true; 2], 0);
-    for tick in 0..400u32 {
-        let now = duo.now();
-        for (encoding, wants) in wants.iter_mut().enumerate() {
-            let is_key = core::mem::take(wants);
-            let picture = payload(Codec::Vp8, tick, 3000 << encoding, is_key);
-            let mut frame = Frame::new(picture, Format::plain(Codec::Vp8), Timestamp(tick * 3000), now);
-            frame.is_key = is_key;
-            duo.session(A).send_frame(now, video, encoding, frame).unwrap();
-        }
-        duo.run(33 * MS);
-        for (_, event) in &duo.peer(A).log[seen..] {
-            if let Event::KeyFrameRequested { encoding, .. } = event {
-                wants[*encoding] = true;
-            }
-        }
-        seen = duo.peer(A).log.len();
-    }
+    film::<2>(&mut duo, video, 400, 3000);
     duo.set_loss(Loss::None);
     duo.run(SEC);
     let encodings = duo.session(A).agreed(video).unwrap().encodings.clone();
@@ -525,10 +515,7 @@ fn limits(active: bool, max_bitrate: Option<u64>) -> EncodingLimits {
 #[test]
 fn an_encoding_that_is_switched_off_sends_nothing_and_begins_anew() {
     let mut duo = duo(13, Link::with_delay(10 * MS));
-    let rids = ["q", "h"].into_iter().filter_map(RidId::new).collect();
-    let init =
-        TransceiverInit { track: Some("ours".into()), rids, direction: Direction::SendOnly, ..Default::default() };
-    let video = duo.session(A).add_transceiver(MediaKind::Video, init).unwrap();
+    let video = simulcast(&mut duo, &["q", "h"]);
     duo.offer(A);
     duo.connect();
     duo.run(100 * MS);
@@ -627,10 +614,7 @@ fn no_encoding_is_given_more_than_it_may_have_and_others_get_the_rest() {
 #[test]
 fn an_encoding_that_the_peer_wants_paused_is_not_sent() {
     let mut duo = duo(15, Link::with_delay(10 * MS));
-    let rids = ["q", "h"].into_iter().filter_map(RidId::new).collect();
-    let init =
-        TransceiverInit { track: Some("ours".into()), rids, direction: Direction::SendOnly, ..Default::default() };
-    let video = duo.session(A).add_transceiver(MediaKind::Video, init).unwrap();
+    let video = simulcast(&mut duo, &["q", "h"]);
     duo.tamper = Box::new(|from, signal| match signal {
         Signal::Description(mut description) if from == B => {
             assert!(description.sdp.contains("a=simulcast:recv q;h"));
