@@ -8,13 +8,12 @@ use peerage::Message;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::LIMIT;
 use crate::bidi::Result;
 use crate::browser::{Browser, Kind};
 use crate::pair::{Offerer, Pair, description, set_remote, words};
 use crate::{page, processor};
 
-/// How long anything may take beyond the sending itself.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The text that says that nothing more comes.
 const END: &str = "end";
 

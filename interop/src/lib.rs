@@ -2,6 +2,11 @@
 //!
 //! [`browser::Browser`] starts a headless Chromium or Firefox with a profile of its own and ends it when dropped.
 
+use std::time::Duration;
+
+/// How long a step may take, on a machine that does other things too: it ends what hangs and judges nothing.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
 pub mod bidi;
 pub mod browser;
 pub mod call;

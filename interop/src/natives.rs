@@ -8,11 +8,10 @@ use peerage::{DataChannel, DataChannelInit, Event, Message, PeerConnection};
 use peerage_crypto::hash::Sha256;
 use tokio::sync::{mpsc, watch};
 
+use crate::LIMIT;
 use crate::bidi::Result;
 use crate::pair::words;
 
-/// How long one step may take.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The length of one message.
 const PIECE: usize = 64 << 10;
 

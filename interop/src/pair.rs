@@ -9,13 +9,11 @@ use peerage::{
 };
 use serde_json::{Value, json};
 
+use crate::LIMIT;
 use crate::bidi::Result;
 use crate::browser::{Browser, Kind, Options};
 use crate::delay::Delay;
 use crate::{natives, page};
-
-/// How long a connection may take to stand.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Who makes the offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,12 @@
 //! The page of `peerage serve` as somebody in a browser uses it.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::LIMIT;
 use crate::bidi::Result;
 use crate::browser::{Browser, Kind, Options};
-
-/// How long one step may take.
-pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// Whether files are taken without asking: a visible switch of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

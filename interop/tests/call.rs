@@ -7,13 +7,13 @@ use std::time::Duration;
 use peerage::configuration::MediaConfig;
 use peerage::{Configuration, Direction, Endpoint, Event, MediaKind, PeerConnection, RtpTransceiverInit, Settings};
 use peerage_codecs::encoded::VideoCodec;
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind, Options};
 use peerage_interop::call::{self, OURS, Recognised};
 use peerage_interop::pair::{Offerer, description, give_candidate, set_remote, take_candidates, words};
 use peerage_interop::{expect, page};
 
-const LIMIT: Duration = Duration::from_secs(60);
 /// The pitch of Firefox's fake microphone: [`call::THEIRS`].
 const PITCH: (&str, &str) = ("media.navigator.audio.fake_frequency", "1000");
 /// What either side has to recognise.

@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind, Options};
 use peerage_interop::expect;
 use peerage_interop::program::{Run, Server};
-use peerage_interop::visit::{self, LIMIT, Offers};
+use peerage_interop::visit::{self, Offers};
 
-/// How long one change of a call may take on a machine that does other things besides.
-const SOON: Duration = Duration::from_secs(60);
 /// Pictures that make a film.
 const FILM: u64 = 60;
 
@@ -90,10 +89,10 @@ async fn call(kind: Kind, first: First, enters: Enters) -> Result<()> {
     let (server, home) = (Server::start().await?, tempfile::tempdir().map_err(|e| e.to_string())?);
     let (mut program, mut browser) = meet(kind, (first, enters), &server, home.path()).await?;
     if enters == Enters::After {
-        browser.until("!document.querySelector('[data-testid=join-camera]').disabled", SOON).await?;
+        browser.until("!document.querySelector('[data-testid=join-camera]').disabled", LIMIT).await?;
         visit::click(&mut browser, "join-camera").await?;
     }
-    let end = tokio::time::Instant::now() + SOON;
+    let end = tokio::time::Instant::now() + LIMIT;
     loop {
         let (pictures, energy) = came(&mut browser).await?;
         if pictures > FILM && energy > 0.001 {
@@ -106,14 +105,14 @@ async fn call(kind: Kind, first: First, enters: Enters) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     loop {
-        let event = program.event("recognised", SOON).await?;
+        let event = program.event("recognised", LIMIT).await?;
         if event["broken"].as_u64() > Some(0) {
             return Err(format!("frames of the page do not decode: {event}"));
         }
         if event["decoded"].as_u64() > Some(FILM) {
             break;
         }
-        if tokio::time::Instant::now() > end + SOON {
+        if tokio::time::Instant::now() > end + LIMIT {
             return Err(format!("too little came from the page: {event}; {}", page(&mut browser).await?));
         }
     }
@@ -121,7 +120,7 @@ async fn call(kind: Kind, first: First, enters: Enters) -> Result<()> {
     let id = program.id().ok_or("the program ended")?.to_string();
     let interrupted = tokio::process::Command::new("kill").args(["-INT", &id]).status().await;
     interrupted.map_err(|e| e.to_string())?;
-    browser.until("peeragePage.call.members.length === 0", SOON).await?;
+    browser.until("peeragePage.call.members.length === 0", LIMIT).await?;
     match program.end(LIMIT).await? {
         0 => Ok(()),
         code => Err(format!("exit code {code}")),

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::Kind;
 use peerage_interop::expect;
 use peerage_interop::intruder::{Alter, between};
 use peerage_interop::program::{Run, Server};
-use peerage_interop::visit::{self, LIMIT, Offers};
+use peerage_interop::visit::{self, Offers};
 use tempfile::TempDir;
 
 /// The exit code of a wrong or expired code.

@@ -13,8 +13,6 @@ use peerage_interop::program::binary;
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// Longest that an examination may take: its own five seconds, and as much for a busy machine.
-const LIMIT: Duration = Duration::from_secs(10);
 /// The public network of the lab has documentation addresses, which a relay does not serve otherwise.
 const LAB: [&str; 2] = ["--turn-allow-peer", "198.51.100.0/24"];
 
@@ -73,7 +71,6 @@ impl Drop for Server {
 
 /// What the doctor says in a namespace, and its exit code. No namespace has a router that maps ports.
 fn examine(space: &Space, binary: &Path, server: &str) -> Result<(Value, i32)> {
-    let begin = Instant::now();
     let output = space
         .command(binary)
         .args(["nat", "--json", "--server", server])
@@ -82,9 +79,6 @@ fn examine(space: &Space, binary: &Path, server: &str) -> Result<(Value, i32)> {
         .map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let told = serde_json::from_str(text.lines().next().unwrap_or_default()).map_err(|e| format!("{e}: {text}"))?;
-    if begin.elapsed() > LIMIT {
-        return Err(format!("it took {:?}", begin.elapsed()));
-    }
     Ok((told, output.status.code().unwrap_or(-1)))
 }
 

@@ -1,12 +1,11 @@
 //! ICE over TCP (RFC 6544): where no UDP gets through, a browser connects to the port that we listen at, and so does
 //! the library.
 
-use std::time::Duration;
-
 use peerage::configuration::Tcp;
 use peerage::event::{PairProtocol, SelectedPair};
 use peerage::peer_connection::SdpType;
 use peerage::{Configuration, DataChannelInit, Endpoint, PeerConnection, SessionDescription, Settings};
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind, Options};
 use peerage_interop::expect::{self, installed};
@@ -17,7 +16,6 @@ use peerage_interop::pair::{Offerer, Pair, Setup, set_remote, words};
 use peerage_interop::{coturn, page};
 use tokio::sync::{mpsc, oneshot};
 
-const LIMIT: Duration = Duration::from_secs(60);
 const SIZE: usize = 16 << 20;
 const LARGE: usize = 64 << 20;
 

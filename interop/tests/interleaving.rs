@@ -1,15 +1,13 @@
 //! Large messages and small ones on two channels at once: interleaved with Firefox, one after the other with Chromium.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use peerage::{DataChannel, DataChannelInit, Event, Message};
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::Kind;
 use peerage_interop::expect;
 use peerage_interop::pair::{Offerer, Pair, words};
 
-const LIMIT: Duration = Duration::from_secs(60);
 /// The largest message that the library takes, and how many of them are sent.
 const LARGE: usize = 256 << 10;
 const COUNT: usize = 32;

@@ -3,13 +3,14 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Kind as BrowserKind, Options};
 use peerage_interop::netns::kind::Kind;
 use peerage_interop::netns::{Lab, Space};
 use peerage_interop::program::{Run, Server, binary};
 use peerage_interop::sample;
-use peerage_interop::visit::{self, LIMIT, Offers};
+use peerage_interop::visit::{self, Offers};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peerage::{DataChannelInit, Event, Message};
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::Kind;
 use peerage_interop::expect;
 use peerage_interop::pair::{Offerer, Pair, description, give_candidate, set_remote, take_candidates, words};
 
-const LIMIT: Duration = Duration::from_secs(60);
 const SIZE: usize = 64 << 20;
 
 async fn case(kind: Kind, offerer: Offerer) {

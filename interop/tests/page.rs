@@ -1,11 +1,12 @@
 //! The page and the command line, in every combination: real files through a real server on this machine.
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind};
 use peerage_interop::expect;
 use peerage_interop::program::{Run, Server};
 use peerage_interop::sample;
-use peerage_interop::visit::{self, LIMIT, Offers};
+use peerage_interop::visit::{self, Offers};
 use serde_json::Value;
 
 const SIZE: usize = 64 << 20;

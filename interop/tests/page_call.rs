@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind, Options};
 use peerage_interop::expect;
@@ -11,8 +12,6 @@ use peerage_interop::visit::{self, Offers};
 use serde_json::Value;
 
 const SIZE: usize = 8 << 20;
-/// How long one change of a call may take on a machine that does other things besides.
-const SOON: Duration = Duration::from_secs(30);
 
 /// Opens the page with a camera; makes a room, or joins the one of `code`.
 async fn page(kind: Kind, server: &Server, code: &mut Option<String>) -> Result<Browser> {
@@ -38,7 +37,7 @@ async fn pages(kinds: &[Kind], server: &Server) -> Result<Vec<Browser>> {
 
 /// Presses one of the buttons to join, once it can be pressed.
 async fn enter(browser: &mut Browser, button: &str) -> Result<()> {
-    browser.until(&format!("!document.querySelector('[data-testid={button}]').disabled"), SOON).await?;
+    browser.until(&format!("!document.querySelector('[data-testid={button}]').disabled"), LIMIT).await?;
     visit::click(browser, button).await?;
     call(browser, "c.state === 'in'").await
 }
@@ -46,7 +45,7 @@ async fn enter(browser: &mut Browser, button: &str) -> Result<()> {
 /// Waits until something holds of the call, `c`, or of its only member, `m`; `x(kind)` sums what comes of a kind.
 async fn call(browser: &mut Browser, holds: &str) -> Result<()> {
     let script = format!("(() => {{ const c = peeragePage.call, m = c.members[0]; return {holds} }})()");
-    match browser.until(&script, SOON).await {
+    match browser.until(&script, LIMIT).await {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("{error}; {}", browser.run("peeragePage.call").await?)),
     }
@@ -65,7 +64,7 @@ async fn came(browser: &mut Browser) -> Result<Vec<(u64, f64)>> {
 async fn flows(browser: &mut Browser, members: usize) -> Result<()> {
     call(browser, &format!("c.members.length === {members} && c.members.every(m => m.stats)")).await?;
     let before = came(browser).await?;
-    let end = tokio::time::Instant::now() + SOON;
+    let end = tokio::time::Instant::now() + LIMIT;
     loop {
         let now = came(browser).await?;
         let more = |(now, before): (&(u64, f64), &(u64, f64))| now.0 >= before.0 + 20 && now.1 > before.1 + 0.001;
@@ -144,7 +143,7 @@ async fn pair(from: Kind, to: Kind) -> Result<()> {
 async fn at_once(first: &mut Browser, second: &mut Browser) -> Result<()> {
     visit::click(second, "call-leave").await?;
     for browser in [&mut *first, &mut *second] {
-        browser.until("!document.querySelector('[data-testid=join-camera]').disabled", SOON).await?;
+        browser.until("!document.querySelector('[data-testid=join-camera]').disabled", LIMIT).await?;
     }
     for browser in [&mut *first, &mut *second] {
         visit::click(browser, "join-camera").await?;
@@ -158,7 +157,7 @@ async fn panel(browser: &mut Browser) -> Result<()> {
     browser.run("(document.getElementById('stats').open = true)").await?;
     let shown = "document.querySelectorAll('.stats-table tbody tr').length >= 4 && \
                  [...document.querySelectorAll('.plot .line')].filter(l => l.getAttribute('d').includes('L')).length >= 7";
-    browser.until(shown, SOON).await.map(drop)
+    browser.until(shown, LIMIT).await.map(drop)
 }
 
 /// Three in a mesh: each sees and hears the two others.
@@ -174,7 +173,7 @@ async fn mesh() -> Result<()> {
     all[0].set_viewport(1100, 900).await?;
     let rows = "(() => { const tops = [...document.querySelectorAll('#tiles .tile')].map(t => t.offsetTop); \
                 return tops.length === 3 && tops[0] === tops[1] && tops[1] < tops[2] })()";
-    all[0].until(rows, SOON).await.map(drop)
+    all[0].until(rows, LIMIT).await.map(drop)
 }
 
 /// A screen stands beside the camera, and goes when sharing ends.
@@ -187,10 +186,10 @@ async fn screen() -> Result<()> {
     presenter.run_pressed("document.querySelector('[data-testid=call-screen]').click() === undefined").await?;
     call(presenter, "c.screen").await?;
     call(viewer, "m.tracks.screen && !m.tracks.video").await?;
-    viewer.until("document.querySelector('[data-testid=tile-screen] video')?.videoWidth > 0", SOON).await?;
+    viewer.until("document.querySelector('[data-testid=tile-screen] video')?.videoWidth > 0", LIMIT).await?;
     visit::click(presenter, "call-screen").await?;
     call(viewer, "!m.tracks.screen").await?;
-    viewer.until("document.querySelector('[data-testid=tile-screen]') === null", SOON).await.map(drop)
+    viewer.until("document.querySelector('[data-testid=tile-screen]') === null", LIMIT).await.map(drop)
 }
 
 /// Without a secure context there are no devices: the page says what to do, and lets people watch all the same.
@@ -215,7 +214,9 @@ async fn phone(kind: Kind) -> Result<()> {
     browser.set_viewport(360, 740).await?;
     enter(&mut browser, "join-camera").await?;
     browser.run("(document.getElementById('stats').open = true)").await?;
-    browser.until("document.querySelector('[data-testid=tile-self]')?.getBoundingClientRect().width > 0", SOON).await?;
+    browser
+        .until("document.querySelector('[data-testid=tile-self]')?.getBoundingClientRect().width > 0", LIMIT)
+        .await?;
     let facts: Value = browser
         .run(
             "({ wide: document.documentElement.scrollWidth, small: [...document.querySelectorAll('#call button, #call summary')]\
@@ -237,11 +238,11 @@ async fn devices(browser: &mut Browser) -> Result<()> {
     visit::click(browser, "call-devices").await?;
     for (what, on) in [("camera", "c.camera"), ("mic", "!c.muted")] {
         let select = format!("document.querySelector('[data-testid=device-{what}]')");
-        browser.until(&format!("{select}?.options.length > 1"), SOON).await?;
+        browser.until(&format!("{select}?.options.length > 1"), LIMIT).await?;
         browser.run(&format!("(window.before = document.querySelector('#tiles video').srcObject?.id, {select}.selectedIndex = 1, {select}.dispatchEvent(new Event('change')))")).await?;
         if what == "camera" {
             let another = "document.querySelector('#tiles video').srcObject";
-            browser.until(&format!("{another} && {another}.id !== window.before"), SOON).await?;
+            browser.until(&format!("{another} && {another}.id !== window.before"), LIMIT).await?;
         }
         call(browser, on).await?;
     }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind};
 use peerage_interop::expect;
 use peerage_interop::program::{Pipe, Server};
-use peerage_interop::visit::{self, LIMIT, Offers};
+use peerage_interop::visit::{self, Offers};
 
-/// Data that takes longer has stalled.
-const PROMPT: Duration = Duration::from_secs(5);
 /// What goes through the pipe in one piece at the end.
 const BULK: usize = 8 << 20;
 
@@ -42,16 +41,16 @@ async fn meet(kind: Kind, first: First, server: &Server, home: &std::path::Path)
 /// One line each way, while nothing else goes through.
 async fn lines(pipe: &mut Pipe, browser: &mut Browser, after: Duration) -> Result<()> {
     let down = format!("down after {after:?}\n");
-    pipe.write(down.as_bytes(), PROMPT).await?;
+    pipe.write(down.as_bytes(), LIMIT).await?;
     let shown = format!("peeragePage.pipes[0].text.includes({:?})", down.trim_end());
-    if let Err(error) = browser.until(&shown, PROMPT).await {
+    if let Err(error) = browser.until(&shown, LIMIT).await {
         let state = browser.run("[peeragePage.pipes, peeragePage.peers.map(p => [p.state, p.pairs])]").await?;
         return Err(format!("{error}: {state}"));
     }
     let up = format!("up after {after:?}\n");
     visit::fill(browser, "pipe-input", up.trim_end()).await?;
     browser.run("(document.querySelector('[data-testid=pipe-input]').form.requestSubmit(), true)").await?;
-    let got = pipe.read(up.len(), PROMPT).await.map_err(|e| format!("from the page, after {after:?}: {e}"))?;
+    let got = pipe.read(up.len(), LIMIT).await.map_err(|e| format!("from the page, after {after:?}: {e}"))?;
     if got == up.as_bytes() { Ok(()) } else { Err(format!("read {:?}", String::from_utf8_lossy(&got))) }
 }
 
@@ -67,9 +66,9 @@ async fn talk(kind: Kind, first: First, pauses: &[u64]) -> Result<()> {
     pipe.write(&vec![b'x'; BULK], LIMIT).await?;
     browser.until(&format!("peeragePage.pipes[0].received === {}", before + BULK as u64), LIMIT).await?;
     pipe.end_input();
-    browser.until("peeragePage.pipes[0].theirEnd", PROMPT).await?;
+    browser.until("peeragePage.pipes[0].theirEnd", LIMIT).await?;
     visit::click(&mut browser, "pipe-end").await?;
-    pipe.event("done", PROMPT).await?;
+    pipe.event("done", LIMIT).await?;
     match pipe.end(LIMIT).await? {
         0 => Ok(()),
         code => Err(format!("exit code {code}")),

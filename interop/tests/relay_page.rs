@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind, Options};
 use peerage_interop::expect;
 use peerage_interop::program::{Run, Server};
 use peerage_interop::sample;
-use peerage_interop::visit::{self, LIMIT, Offers};
+use peerage_interop::visit::{self, Offers};
 use serde_json::Value;
 use tempfile::TempDir;
 

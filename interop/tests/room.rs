@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use peerage_crypto::hash::Sha256;
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind};
 use peerage_interop::program::{Run, Server};
-use peerage_interop::visit::{self, LIMIT, Offers};
+use peerage_interop::visit::{self, Offers};
 use peerage_interop::{expect, memory};
 use tempfile::TempDir;
 

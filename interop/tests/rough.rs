@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use peerage::event::ConnectionState;
 use peerage::{DataChannel, DataChannelInit, Event, Message};
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::Kind;
 use peerage_interop::delay::{Conditions, Delay};
@@ -17,8 +18,6 @@ use tokio::sync::Mutex;
 
 /// One way.
 const WAY: Duration = Duration::from_millis(10);
-/// How long anything may take.
-const LIMIT: Duration = Duration::from_secs(60);
 /// How long a browser may take to send what it sends once.
 const PATIENCE: Duration = Duration::from_secs(150);
 const MIB: usize = 1 << 20;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind};
 use peerage_interop::expect;
 use peerage_interop::program::{Pipe, Server};
 use peerage_interop::sample;
-use peerage_interop::visit::{self, LIMIT};
+use peerage_interop::visit;
 use peerage_signal::compact::condense::{Half, Options, condense};
 use peerage_signal::compact::derive::OfferTag;
 use peerage_signal::compact::description::{Kind as TextKind, LIFETIME};

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
+use peerage_interop::LIMIT;
 use peerage_interop::bidi::Result;
 use peerage_interop::browser::{Browser, Kind, Options};
 use peerage_interop::program::Server;
@@ -13,7 +13,6 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-const LIMIT: Duration = Duration::from_secs(60);
 const TOKEN: &str = "correct-horse-battery";
 /// What a viewer has to decode, and how much sound has to arrive.
 const PICTURES: u32 = 60;
